@@ -1,0 +1,61 @@
+import { Piscina } from 'piscina'
+import { RelayError, messageOf } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Job, jobs } from './worker.ts'
+
+/** What Automerge says of a document: its heads (hex) and the documents it refers to. */
+export interface Inspection { heads: string[], references: DocumentId[] }
+
+export interface PoolOptions {
+  /** Threads at most; they start when needed. */
+  threads?: number
+  /** ms without work after which a thread ends and its WASM memory, which never shrinks, is given back. */
+  idleTimeout?: number
+}
+
+/**
+ * Automerge on worker threads, for everything that opens a whole document: checking what was uploaded, compacting
+ * chunks. All methods take the chunks of one document (each any sequence of Automerge chunks, in any order) and
+ * reject with RELAY_DOCUMENT_INVALID when Automerge cannot load them.
+ */
+export class AutomergePool {
+  readonly #threads: Piscina
+
+  constructor ({ threads = 1, idleTimeout = 5_000 }: PoolOptions = {}) {
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    this.#threads = new Piscina({
+      filename: new URL(`./worker.${extension}`, import.meta.url).href,
+      minThreads: 0,
+      maxThreads: threads,
+      idleTimeout,
+      recordTiming: false
+    })
+  }
+
+  /** Loads a document and tells what is in it. */
+  inspect (chunks: Uint8Array[]): Promise<Inspection> {
+    return this.#run({ name: 'inspect', args: [chunks] })
+  }
+
+  /** The same history as one `Automerge.save` chunk. */
+  compact (chunks: Uint8Array[]): Promise<Uint8Array> {
+    return this.#run({ name: 'compact', args: [chunks] })
+  }
+
+  /** Whether `incoming` holds changes that `stored` does not. */
+  adds (stored: Uint8Array[], incoming: Uint8Array[]): Promise<boolean> {
+    return this.#run({ name: 'adds', args: [stored, incoming] })
+  }
+
+  async close (): Promise<void> {
+    await this.#threads.close()
+  }
+
+  async #run<Name extends Job['name']> (job: Extract<Job, { name: Name }>): Promise<ReturnType<typeof jobs[Name]>> {
+    try {
+      return await this.#threads.run(job)
+    } catch (error) {
+      throw new RelayError('RELAY_DOCUMENT_INVALID', `not an Automerge document: ${messageOf(error)}`, { cause: error })
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import * as Automerge from '@automerge/automerge'
+import { isDocumentId, type DocumentId } from '../ids.ts'
+
+// Runs in a worker thread (see pool.ts): a panic or a memory blow-up of Automerge's WASM stays here.
+
+/** All chunks of one document as one buffer, snapshots first: Automerge reads them in any order. */
+const concat = (chunks: Uint8Array[]): Uint8Array => chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+
+/** Loads, hands over, frees; Automerge's memory is not the garbage collector's. */
+function withDocument<T> (chunks: Uint8Array[], use: (document: Automerge.Doc<unknown>) => T): T {
+  const document = Automerge.load<unknown>(concat(chunks))
+  try {
+    return use(document)
+  } finally {
+    Automerge.free(document)
+  }
+}
+
+/**
+ * The ids a document of Tonk's file system points to: `path_index` is JSON text of `{ paths: { [path]: { doc_id } } }`
+ * in a root document, `children` a list of `{ pointer }` in a directory. Anything malformed points nowhere.
+ */
+function referencesOf (document: Automerge.Doc<unknown>): DocumentId[] {
+  const { path_index: index, children } = document as { path_index?: unknown, children?: unknown }
+  const found: unknown[] = Array.isArray(children) ? children.map(child => child?.pointer) : []
+  if (index !== undefined) {
+    const paths = parseJson(String(index))?.paths
+    if (typeof paths === 'object' && paths !== null) found.push(...Object.values(paths).map(entry => entry?.doc_id))
+  }
+  return [...new Set(found.map(id => String(id)).filter(isDocumentId))]
+}
+
+function parseJson (text: string): { paths?: Record<string, { doc_id?: unknown } | null> } | null {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null // an index that is not JSON refers to nothing
+  }
+}
+
+export const jobs = {
+  inspect: (chunks: Uint8Array[]) => withDocument(chunks, document => ({
+    heads: Automerge.getHeads(document), references: referencesOf(document)
+  })),
+
+  compact: (chunks: Uint8Array[]) => withDocument(chunks, document => Automerge.save(document)),
+
+  adds: (stored: Uint8Array[], incoming: Uint8Array[]) => withDocument(incoming, ours =>
+    withDocument(stored, theirs => !Automerge.hasHeads(theirs, Automerge.getHeads(ours))))
+}
+
+export type Job = { [Name in keyof typeof jobs]: { name: Name, args: Parameters<typeof jobs[Name]> } }[keyof typeof jobs]
+
+export default function run (job: Job): unknown {
+  return (jobs[job.name] as (...args: Uint8Array[][]) => unknown)(...job.args)
+}

@@ -1,0 +1,65 @@
+/** One row per refusal: what HTTP answers, what a WebSocket is closed with, how soon to try again (seconds). */
+interface ErrorRow { status: number, close: number, retryAfter?: number }
+
+/**
+ * Every error the relay raises on purpose. The code is the API, the message is for people.
+ * Close codes: RFC 6455 section 7.4.1 and the IANA registry (1013 "try again later").
+ */
+const table = {
+  RELAY_BAD_OPTION: { status: 500, close: 1011 },
+  RELAY_BAD_REQUEST: { status: 400, close: 1008 },
+  RELAY_ROUTE_NOT_FOUND: { status: 404, close: 1008 },
+  RELAY_METHOD_NOT_ALLOWED: { status: 405, close: 1008 },
+  RELAY_RANGE_NOT_SATISFIABLE: { status: 416, close: 1008 },
+  RELAY_INTERNAL: { status: 500, close: 1011 },
+
+  RELAY_BUNDLE_INVALID: { status: 400, close: 1008 },
+  RELAY_BUNDLE_TOO_LARGE: { status: 413, close: 1009 },
+  RELAY_BUNDLE_NOT_FOUND: { status: 404, close: 1008 },
+  RELAY_BUNDLE_CHANGED: { status: 503, close: 1013, retryAfter: 1 },
+  RELAY_FILE_NOT_FOUND: { status: 404, close: 1008 },
+  RELAY_STORE_UNAVAILABLE: { status: 503, close: 1013, retryAfter: 5 },
+
+  RELAY_STORAGE_FAILED: { status: 503, close: 1013, retryAfter: 5 },
+  RELAY_DOCUMENT_INVALID: { status: 400, close: 1008 },
+  RELAY_ID_INVALID: { status: 400, close: 1008 },
+
+  RELAY_FRAME_NOT_BINARY: { status: 400, close: 1003 },
+  RELAY_FRAME_INVALID: { status: 400, close: 1007 },
+  RELAY_FRAME_TOO_LARGE: { status: 413, close: 1009 },
+  RELAY_FRAME_UNEXPECTED: { status: 400, close: 1008 },
+  RELAY_SYNC_INVALID: { status: 400, close: 1007 },
+  RELAY_PROTOCOL_VERSION: { status: 400, close: 1002 },
+  RELAY_HANDSHAKE_TIMEOUT: { status: 408, close: 1008 },
+  RELAY_PEER_SLOW: { status: 503, close: 1013, retryAfter: 1 },
+  RELAY_CLOSING: { status: 503, close: 1001, retryAfter: 1 }
+} satisfies Record<string, ErrorRow>
+
+export type RelayErrorCode = keyof typeof table
+
+/** An error with a stable `code`, the HTTP status and the WebSocket close code that go with it. */
+export class RelayError extends Error {
+  readonly code: RelayErrorCode
+  readonly statusCode: number
+  readonly closeCode: number
+  readonly retryAfter: number | undefined
+
+  constructor (code: RelayErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    const row: ErrorRow = table[code]
+    this.name = 'RelayError'
+    this.code = code
+    this.statusCode = row.status
+    this.closeCode = row.close
+    this.retryAfter = row.retryAfter
+  }
+}
+
+/** The message of anything thrown. */
+export const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
+/** The system or library code of an error (`ENOENT`, `NoSuchKey`, …), if it has one. */
+export const codeOf = (error: unknown): string | undefined => {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}

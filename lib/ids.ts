@@ -1,0 +1,18 @@
+import bs58check from 'bs58check'
+
+declare const documentIdBrand: unique symbol
+
+/** base58check text of 16 bytes, 27 or 28 characters, without the `automerge:` prefix. */
+export type DocumentId = string & { readonly [documentIdBrand]: true }
+
+const DOCUMENT_ID_BYTES = 16
+const DOCUMENT_ID_TEXT = /^[1-9A-HJ-NP-Za-km-z]{20,28}$/
+
+/**
+ * Whether a value is a well-formed Automerge document id (automerge-repo's `AutomergeUrl.ts`: base58check of a
+ * 16-byte UUID). Only such ids may become part of a path or a key: the alphabet holds no separator, dot or quote.
+ */
+export function isDocumentId (value: unknown): value is DocumentId {
+  if (typeof value !== 'string' || !DOCUMENT_ID_TEXT.test(value)) return false
+  return bs58check.decodeUnsafe(value)?.length === DOCUMENT_ID_BYTES
+}

@@ -1,0 +1,100 @@
+import { Type, type Static, type TSchema } from 'typebox'
+import { Value } from 'typebox/value'
+import { RelayError } from './errors.ts'
+import type { BundleStore } from './bundles/store.ts'
+
+const MiB = 1024 * 1024
+
+const bytes = (value: number, description: string) => Type.Integer({ default: value, minimum: 1, description })
+const millis = (value: number, description: string) =>
+  Type.Integer({ default: value, minimum: 1, maximum: 2 ** 31 - 1, description })
+const path = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
+
+/** Settings of the S3 bundle store. Credentials come from the AWS SDK's own chain unless given. */
+const s3 = Type.Object({
+  bucket: Type.String({ minLength: 1, description: 'Bucket that holds the bundles' }),
+  region: Type.String({ minLength: 1, default: 'eu-north-1', description: 'Region of the bucket' }),
+  endpoint: Type.Optional(Type.String({
+    pattern: '^https?://', description: 'Any S3-compatible server; path-style requests are used when given'
+  })),
+  accessKeyId: Type.Optional(Type.String({ minLength: 1, description: 'Access key, with secretAccessKey' })),
+  secretAccessKey: Type.Optional(Type.String({ minLength: 1, description: 'Secret key, with accessKeyId' }))
+}, { additionalProperties: false })
+
+/** Every option, its default and its meaning: validation, types, flags, environment and the README's table come from here. */
+export const optionsSchema = Type.Object({
+  bundle: path('Bundle (`.tonk`) to serve at `/.manifest.tonk`; without one, the blank bundle'),
+  blank: path('Bundle to hand out at `/api/blank-tonk`; without one, a blank bundle is made once and kept in the storage folder'),
+  wasm: path('File to serve at `/tonk_core_bg.wasm`; without one the route answers 404'),
+  storage: Type.String({
+    minLength: 1, default: 'automerge-repo-data', description: 'Folder of the documents, in automerge-repo’s nodefs layout'
+  }),
+  bundles: path('Folder whose `bundles/` holds the uploaded bundles; the storage folder by default'),
+  s3: Type.Optional(s3),
+  maxUpload: bytes(100 * MiB, 'Largest bundle taken, in bytes'),
+  maxInflated: bytes(1024 * MiB, 'Largest bundle taken, in bytes after decompression'),
+  maxDocument: bytes(64 * MiB, 'Largest single document in a bundle, in bytes after decompression'),
+  maxEntries: Type.Integer({ default: 20_000, minimum: 1, description: 'Most entries in a bundle' }),
+  slimCache: Type.Integer({ default: 32 * MiB, minimum: 0, description: 'Memory for slim bundles kept ready, in bytes' }),
+  maxFrame: bytes(64 * MiB, 'Largest WebSocket message taken, in bytes'),
+  maxBacklog: bytes(128 * MiB, 'Bytes a peer may leave unread before it is disconnected (it resyncs when it returns)'),
+  handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
+  pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses one is dropped, in ms'),
+  closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, in ms'),
+  cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests from anywhere; left to the host when it has `@fastify/cors`' }),
+  anyPath: Type.Boolean({ default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable' })
+}, { additionalProperties: false })
+
+export type S3Options = Static<typeof s3>
+
+/** All settings, filled in. */
+export interface Options extends Static<typeof optionsSchema> {
+  /** A host's own bundle store; it is used and not closed. */
+  store?: BundleStore | undefined
+}
+
+type Nullable<T> = { [Key in keyof T]?: T[Key] | undefined }
+
+/** What `app.register(relay, …)` takes; everything is optional. */
+export type RelayOptions = Nullable<Omit<Options, 's3'>> & {
+  s3?: Pick<S3Options, 'bucket'> & Nullable<S3Options> | undefined
+}
+
+/** The words of the schema's property, for messages and the command line. */
+export interface OptionInfo { name: string, type: string, default?: unknown, description: string }
+
+/** The options of the schema in its order, without nested ones. */
+export const optionInfos = (schema: TSchema = optionsSchema): OptionInfo[] =>
+  Object.entries((schema as unknown as { properties: Record<string, OptionInfo> }).properties)
+    .filter(([, property]) => property.type !== 'object')
+    .map(([name, { type, default: preset, description }]) => ({ name, type, default: preset, description }))
+
+export const s3Infos = (): OptionInfo[] => optionInfos(s3)
+
+/**
+ * Checks and fills in options. Unknown keys are left out: fastify-cli hands its own along with the relay's.
+ * @throws RelayError RELAY_BAD_OPTION naming the option.
+ */
+export function parseOptions (given: object): Options {
+  const { store, ...rest } = given as RelayOptions
+  const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  const picked = Value.Default(optionsSchema, Value.Clean(optionsSchema, defined))
+  const [first] = Value.Errors(optionsSchema, picked)
+  if (first !== undefined) throw badOption(first.instancePath.slice(1).replaceAll('/', '.'), first.message)
+  const options: Options = picked as Static<typeof optionsSchema>
+  if (store !== undefined) {
+    for (const method of ['open', 'put', 'check', 'close'] as const) {
+      if (typeof store?.[method] !== 'function') throw badOption('store', `must have a method ${method}()`)
+    }
+    options.store = store
+  }
+  const stores = [options.store, options.s3, options.bundles].filter(value => value !== undefined)
+  if (stores.length > 1) throw badOption('store, s3, bundles', 'exclude each other: give one')
+  if (options.s3 !== undefined && (options.s3.accessKeyId === undefined) !== (options.s3.secretAccessKey === undefined)) {
+    throw badOption('s3', 'accessKeyId and secretAccessKey go together')
+  }
+  return options
+}
+
+const badOption = (name: string, problem: string): RelayError =>
+  new RelayError('RELAY_BAD_OPTION', `option ${name || 'object'}: ${problem}`)

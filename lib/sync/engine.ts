@@ -1,0 +1,50 @@
+import type { DocumentId } from '../ids.ts'
+import type { RelayError } from '../errors.ts'
+
+/** What the engine needs of a connection's transport (a WebSocket, a pipe in a test). */
+export interface Transport {
+  /** Sends one frame. Never throws: a closed transport drops it. */
+  send (frame: Uint8Array): void
+  /** Bytes handed to `send` that the other side has not taken yet. */
+  readonly backlog: number
+  /** Closes with a WebSocket code and a reason of at most 123 bytes. */
+  close (code: number, reason: string): void
+}
+
+/** One connected peer, as the transport's owner sees it. */
+export interface Connection {
+  /** One received frame. Errors are this connection's own: it is closed with a code, nothing is thrown. */
+  receive (frame: Uint8Array): void
+  /** The transport refused something itself (a text frame, too large a frame): closes with that error. */
+  refuse (error: RelayError): void
+  /** The transport is gone. */
+  closed (): void
+}
+
+export interface EngineStats { peers: number, documents: number }
+
+/**
+ * Keeps documents and their peers in sync. The seam between the relay and whatever does the syncing: everything above
+ * it (routes, bundles, metrics) knows only this.
+ */
+export interface SyncEngine {
+  /** Takes on a new connection; the peer is expected to send `join`. */
+  connect (transport: Transport): Connection
+  /**
+   * The document as stored now, edits received before the call included, in `Automerge.save` format (the whole
+   * history in one document chunk); null when there is none.
+   */
+  snapshot (id: DocumentId): Promise<Uint8Array | null>
+  /**
+   * Merges Automerge chunks (any mix of document and change chunks) into a document, creating it when new; peers that
+   * have it open are told. Durable when resolved. Rejects with RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED.
+   */
+  merge (id: DocumentId, chunks: Uint8Array[]): Promise<void>
+  /** Calls back after each change of a document, from wherever it came; returns the way to stop. */
+  onChange (listener: (id: DocumentId) => void): () => void
+  stats (): EngineStats
+  /** Closes every peer with RELAY_CLOSING and takes no new ones. */
+  disconnect (): void
+  /** Writes what is not on disk yet and lets everything go. */
+  close (): Promise<void>
+}
