@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { codeOf } from '../errors.ts'
+
+const STALE_AFTER = 60 * 60 * 1000 // ms: far longer than any write takes
+
+/**
+ * Writes a whole file so that readers, and whoever starts after a crash, find the old contents or the new: temporary
+ * file, fdatasync, rename, fsync of the folders that changed. On disk when resolved.
+ * @param scratch folder for the temporary file, on the same file system
+ */
+export async function writeAtomic (file: string, contents: Uint8Array, scratch: string): Promise<void> {
+  const temporary = path.join(scratch, randomUUID())
+  const folder = path.dirname(file)
+  try {
+    const handle = await open(temporary, 'wx')
+    try {
+      await handle.writeFile(contents)
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+    const made = await mkdir(folder, { recursive: true })
+    await rename(temporary, file)
+    await syncFolders(folder, made === undefined ? folder : path.dirname(made))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** Makes names durable: fsync of a folder and of those above it, up to and including `top`. */
+async function syncFolders (folder: string, top: string): Promise<void> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const handle = await open(at, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    if (at === top || at === path.dirname(at)) return
+  }
+}
+
+/** Deletes what an earlier process left in a scratch folder when it was killed. */
+export async function clearScratch (scratch: string): Promise<void> {
+  for (const name of await readdir(scratch)) {
+    const file = path.join(scratch, name)
+    try {
+      if (Date.now() - (await stat(file)).mtimeMs > STALE_AFTER) await rm(file, { recursive: true })
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error // finished by its own writer meanwhile
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { RelayError, codeOf, messageOf } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import { clearScratch, writeAtomic } from './atomic-file.ts'
+import { STORAGE_ID_KEY, isStorageKey, storagePath, type StorageKey } from './key.ts'
+
+export interface StoredChunk { key: string[], data: Uint8Array }
+
+const READS_AT_ONCE = 16
+
+/**
+ * Documents in a folder, readable and writable by automerge-repo's nodefs adapter and by samod: one file per chunk.
+ * Nothing is cached. All methods reject with RELAY_ID_INVALID for a bad key and RELAY_STORAGE_FAILED, naming the path,
+ * when the disk fails.
+ */
+export class StorageFolder {
+  readonly folder: string
+  /** For files being written; no key leads into it. On the same file system as the documents. */
+  readonly scratch: string
+  #id = ''
+
+  constructor (folder: string) {
+    this.folder = path.resolve(folder)
+    this.scratch = path.join(this.folder, 'tmp')
+  }
+
+  /** This storage's own id, a UUID kept at `st/orage-adapter-id`; known after `open`. */
+  get id (): string { return this.#id }
+
+  /** Makes the folder, proves that it can be written, and reads or makes its id. */
+  async open (): Promise<void> {
+    await this.#disk(this.folder, async () => {
+      await mkdir(this.scratch, { recursive: true })
+      await writeAtomic(path.join(this.scratch, 'probe'), new Uint8Array(1), this.scratch)
+      await rm(path.join(this.scratch, 'probe'))
+      await clearScratch(this.scratch)
+    })
+    const known = await this.read(STORAGE_ID_KEY)
+    this.#id = known === undefined ? randomUUID() : Buffer.from(known).toString().trim()
+    if (known === undefined) await this.write(STORAGE_ID_KEY, Buffer.from(this.#id))
+  }
+
+  /** One file's bytes, or undefined when there is none. */
+  async read (key: StorageKey): Promise<Uint8Array | undefined> {
+    const file = storagePath(this.folder, key)
+    return await this.#disk(file, async () => await readFile(file), undefined)
+  }
+
+  /** Atomic, and on disk when resolved. */
+  async write (key: StorageKey, data: Uint8Array): Promise<void> {
+    const file = storagePath(this.folder, key)
+    await this.#disk(file, async () => await writeAtomic(file, data, this.scratch))
+  }
+
+  async remove (key: StorageKey): Promise<void> {
+    const file = storagePath(this.folder, key)
+    await this.#disk(file, async () => await rm(file, { recursive: true, force: true }))
+  }
+
+  /** The keys of all files at or below a prefix; files that are not in the layout are nobody's. */
+  async list (prefix: StorageKey): Promise<string[][]> {
+    const folder = storagePath(this.folder, prefix)
+    const entries = await this.#disk(folder, async () => await readdir(folder, { recursive: true, withFileTypes: true }), [])
+    return entries.filter(entry => entry.isFile()).map(entry => {
+      const inner = path.relative(folder, path.join(entry.parentPath, entry.name))
+      return [...prefix, ...inner.split(path.sep)]
+    }).filter(isStorageKey)
+  }
+
+  /** The files at or below a prefix with their contents; one that goes while others are read is left out. */
+  async readAll (prefix: StorageKey): Promise<StoredChunk[]> {
+    const keys = await this.list(prefix)
+    const chunks: StoredChunk[] = []
+    for (let n = 0; n < keys.length; n += READS_AT_ONCE) {
+      const some = await Promise.all(keys.slice(n, n + READS_AT_ONCE).map(async key => ({ key, data: await this.read(key) })))
+      for (const { key, data } of some) if (data !== undefined) chunks.push({ key, data })
+    }
+    return chunks
+  }
+
+  /**
+   * All chunks of a document, snapshots first. A snapshot that replaces others is written before they are removed, so
+   * a listing from before and reads from after can miss both: then it is read again.
+   */
+  async chunks (id: DocumentId): Promise<Uint8Array[]> {
+    for (;;) {
+      const before = await this.#chunkNames(id)
+      const chunks = await this.readAll([id, 'snapshot'])
+      chunks.push(...await this.readAll([id, 'incremental']))
+      const found = new Set(chunks.map(({ key }) => key.join('/')))
+      if (before.every(name => found.has(name))) return chunks.map(({ data }) => data)
+    }
+  }
+
+  async #chunkNames (id: DocumentId): Promise<string[]> {
+    const keys = [...await this.list([id, 'snapshot']), ...await this.list([id, 'incremental'])]
+    return keys.map(key => key.join('/'))
+  }
+
+  async #disk<T> (file: string, run: () => Promise<T>, ...absent: [T?]): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      if (absent.length > 0 && codeOf(error) === 'ENOENT') return absent[0] as T
+      throw new RelayError('RELAY_STORAGE_FAILED', `storage ${file}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+}
