@@ -21,7 +21,8 @@ export interface Connection {
   closed (): void
 }
 
-export interface EngineStats { peers: number, documents: number }
+/** `connections` include those that have not joined yet; `documents` are those in memory. */
+export interface EngineStats { connections: number, peers: number, documents: number }
 
 /**
  * Keeps documents and their peers in sync. The seam between the relay and whatever does the syncing: everything above

@@ -1,0 +1,159 @@
+import { RelayError } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Connection, Transport } from './engine.ts'
+import { PROTOCOL_VERSION, decodeFrame, encodeFrame, type EphemeralFrame, type FrameType, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from './frame.ts'
+
+/** What the relay says of itself to a peer. */
+export interface Self { peerId: string, metadata: PeerMetadata }
+
+/** What happens on a connection, for the engine and the metrics. */
+export interface ConnectionEvents {
+  joined (peer: PeerConnection): void
+  frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void
+  gone (peer: PeerConnection): void
+  received (type: FrameType | 'invalid', bytes: number): void
+  sent (type: FrameType, bytes: number): void
+  refused (peer: PeerConnection, error: RelayError): void
+}
+
+export interface ConnectionLimits {
+  /** bytes a peer may leave unread */
+  maxBacklog: number
+  /** ms until `join` must have come */
+  handshakeTimeout: number
+}
+
+const MAX_REASON_BYTES = 123 // RFC 6455 section 5.5: a control frame carries 125, two are the code
+
+/**
+ * One peer on one transport: handshake, checks, counting, and the bound on what it leaves unread. Whatever goes wrong
+ * here ends this connection with a code and a reason and nothing else.
+ */
+export class PeerConnection implements Connection {
+  /** The engine's own name for it, unique even when two sockets claim one peer id. */
+  readonly key: string
+  /** The id the peer chose; empty until it joined. */
+  peerId = ''
+  readonly #transport: Transport
+  readonly #self: Self
+  readonly #limits: ConnectionLimits
+  readonly #events: ConnectionEvents
+  readonly #handshake: NodeJS.Timeout
+  #state: 'joining' | 'open' | 'over' = 'joining'
+
+  constructor (key: string, transport: Transport, self: Self, limits: ConnectionLimits, events: ConnectionEvents) {
+    this.key = key
+    this.#transport = transport
+    this.#self = self
+    this.#limits = limits
+    this.#events = events
+    this.#handshake = setTimeout(() => {
+      this.refuse(new RelayError('RELAY_HANDSHAKE_TIMEOUT', `no join within ${limits.handshakeTimeout} ms`))
+    }, limits.handshakeTimeout)
+    this.#handshake.unref()
+  }
+
+  get open (): boolean { return this.#state === 'open' }
+
+  receive (bytes: Uint8Array): void {
+    if (this.#state === 'over') return
+    try {
+      const frame = this.#decode(bytes)
+      this.#events.received(frame.type, bytes.length)
+      this.#handle(frame)
+    } catch (error) {
+      this.refuse(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'internal error', { cause: error }))
+    }
+  }
+
+  refuse (error: RelayError): void {
+    if (this.#state === 'over') return
+    this.#events.refused(this, error)
+    this.#end()
+    this.#transport.close(error.closeCode, reason(error))
+  }
+
+  closed (): void {
+    if (this.#state !== 'over') this.#end()
+  }
+
+  /** Sends a frame of a document; a peer that leaves too much unread is closed, it will resync when it is back. */
+  send (frame: { type: 'sync' | 'request', documentId: DocumentId, data: Uint8Array } | { type: 'doc-unavailable', documentId: DocumentId } | EphemeralFrame): void {
+    if (this.#state !== 'open') return
+    const bytes = encodeFrame({ senderId: this.#self.peerId, ...frame, targetId: this.peerId })
+    if (this.#transport.backlog + bytes.length > this.#limits.maxBacklog) {
+      this.refuse(new RelayError('RELAY_PEER_SLOW', `more than ${this.#limits.maxBacklog} bytes unread`))
+      return
+    }
+    this.#deliver(frame.type, bytes)
+  }
+
+  #decode (bytes: Uint8Array): PeerFrame {
+    try {
+      return decodeFrame(bytes)
+    } catch (error) {
+      this.#events.received('invalid', bytes.length)
+      throw error
+    }
+  }
+
+  #handle (frame: PeerFrame): void {
+    if (frame.type === 'join') {
+      this.#join(frame.senderId, frame.versions)
+      return
+    }
+    if (this.#state !== 'open') throw new RelayError('RELAY_FRAME_UNEXPECTED', `${frame.type} before join`)
+    // ephemeral messages are passed on by peers of peers under their first sender's id
+    if (frame.type !== 'ephemeral' && frame.senderId !== this.peerId) {
+      throw new RelayError('RELAY_FRAME_UNEXPECTED', 'senderId is not the id that joined')
+    }
+    switch (frame.type) {
+      case 'sync':
+      case 'request':
+      case 'doc-unavailable':
+      case 'ephemeral':
+        this.#events.frame(this, frame)
+        break
+      case 'leave':
+        this.#end()
+        this.#transport.close(1000, 'left')
+        break
+    }
+  }
+
+  #join (senderId: string, versions: string[]): void {
+    if (this.#state === 'open' && senderId !== this.peerId) throw new RelayError('RELAY_FRAME_UNEXPECTED', 'joined already as another peer')
+    const { peerId, metadata } = this.#self
+    if (!versions.includes(PROTOCOL_VERSION)) {
+      const message = 'unsupported protocol version'
+      this.#deliver('error', encodeFrame({ type: 'error', senderId: peerId, targetId: senderId, message }))
+      throw new RelayError('RELAY_PROTOCOL_VERSION', `${message}: this relay speaks "${PROTOCOL_VERSION}"`)
+    }
+    clearTimeout(this.#handshake)
+    this.peerId = senderId
+    this.#deliver('peer', encodeFrame({
+      type: 'peer', senderId: peerId, targetId: senderId, peerMetadata: metadata, selectedProtocolVersion: PROTOCOL_VERSION
+    }))
+    if (this.#state === 'joining') {
+      this.#state = 'open'
+      this.#events.joined(this)
+    }
+  }
+
+  #deliver (type: FrameType, bytes: Uint8Array): void {
+    this.#transport.send(bytes)
+    this.#events.sent(type, bytes.length)
+  }
+
+  #end (): void {
+    clearTimeout(this.#handshake)
+    this.#state = 'over'
+    this.#events.gone(this)
+  }
+}
+
+/** `CODE: message`, cut to what a close frame holds. */
+function reason (error: RelayError): string {
+  const bytes = Buffer.from(`${error.code}: ${error.message}`)
+  return bytes.length <= MAX_REASON_BYTES ? bytes.toString() : bytes.subarray(0, MAX_REASON_BYTES - 3).toString('latin1').replace(/[^\x20-\x7e]/g, '?') + '...'
+}

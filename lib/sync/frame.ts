@@ -1,0 +1,99 @@
+import { RelayError } from '../errors.ts'
+import { isDocumentId, type DocumentId } from '../ids.ts'
+import { decodeCbor, type Cbor, type CborMap } from './cbor-decode.ts'
+import { encodeCbor } from './cbor-encode.ts'
+
+/**
+ * The frames of automerge-repo's WebSocket protocol, version "1" (its `messages.ts`): one CBOR map each, told apart by
+ * `type`. What a peer sends is checked here once: ids are well-formed, lengths bounded, byte strings are bytes. Unknown
+ * keys are ignored, as every implementation does.
+ */
+export const PROTOCOL_VERSION = '1'
+
+export interface PeerMetadata { storageId?: string | undefined, isEphemeral?: boolean | undefined }
+
+interface OfDocument { senderId: string, documentId: DocumentId }
+
+export interface JoinFrame { type: 'join', senderId: string, versions: string[] }
+export interface SyncFrame extends OfDocument { type: 'sync' | 'request', data: Uint8Array }
+export interface UnavailableFrame extends OfDocument { type: 'doc-unavailable' }
+/** `count` rises for each message of a sender's session; receivers drop what they have seen. */
+export interface EphemeralFrame extends OfDocument { type: 'ephemeral', data: Uint8Array, sessionId: string, count: number }
+/** `leave`, and what the relay takes but has no use for: gossip about other storages, a client's own error. */
+export interface OtherFrame { type: 'leave' | 'error' | 'remote-subscription-change' | 'remote-heads-changed', senderId: string }
+
+export type PeerFrame = JoinFrame | SyncFrame | UnavailableFrame | EphemeralFrame | OtherFrame
+export type FrameType = PeerFrame['type'] | 'peer'
+
+export type RelayFrame =
+  | { type: 'peer', senderId: string, targetId: string, peerMetadata: PeerMetadata, selectedProtocolVersion: string }
+  | { type: 'error', senderId: string, targetId: string, message: string }
+  | (SyncFrame | UnavailableFrame | EphemeralFrame) & { targetId: string }
+
+const MAX_ID_LENGTH = 256
+const MAX_VERSIONS = 16
+
+const invalid = (problem: string): RelayError => new RelayError('RELAY_FRAME_INVALID', `not a frame of the protocol: ${problem}`)
+
+/**
+ * Reads and checks one frame from a peer.
+ * @throws RelayError RELAY_FRAME_INVALID, RELAY_ID_INVALID, RELAY_FRAME_UNEXPECTED (a type that no peer sends)
+ */
+export function decodeFrame (bytes: Uint8Array): PeerFrame {
+  const frame = decodeCbor(bytes)
+  if (frame === null || typeof frame !== 'object' || Array.isArray(frame) || frame instanceof Uint8Array) throw invalid('not a map')
+  const senderId = text(frame, 'senderId')
+  const { type } = frame
+  switch (type) {
+    case 'join':
+      return { type, senderId, versions: versions(frame['supportedProtocolVersions']) }
+    case 'sync':
+    case 'request':
+      return { type, senderId, documentId: documentId(frame), data: data(frame) }
+    case 'doc-unavailable':
+      return { type, senderId, documentId: documentId(frame) }
+    case 'ephemeral':
+      return { type, senderId, documentId: documentId(frame), data: data(frame), sessionId: text(frame, 'sessionId'), count: count(frame) }
+    case 'leave':
+    case 'error':
+    case 'remote-subscription-change':
+    case 'remote-heads-changed':
+      return { type, senderId }
+    default:
+      throw new RelayError('RELAY_FRAME_UNEXPECTED', `a frame of type ${JSON.stringify(String(type).slice(0, 40))}`)
+  }
+}
+
+/** A frame of the relay as bytes. */
+export const encodeFrame = (frame: RelayFrame): Uint8Array => encodeCbor(frame as unknown as CborMap)
+
+function text (frame: CborMap, key: string): string {
+  const value = frame[key]
+  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_LENGTH) throw invalid(`${key} must be text of 1 to ${MAX_ID_LENGTH} characters`)
+  return value
+}
+
+function documentId (frame: CborMap): DocumentId {
+  const { documentId: id } = frame
+  if (!isDocumentId(id)) throw new RelayError('RELAY_ID_INVALID', 'documentId is not a document id')
+  return id
+}
+
+function data (frame: CborMap): Uint8Array {
+  const { data: bytes } = frame
+  if (!(bytes instanceof Uint8Array) || bytes.length === 0) throw invalid('data must be a byte string')
+  return bytes
+}
+
+function count (frame: CborMap): number {
+  const { count: value } = frame
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw invalid('count must be a whole number')
+  return value
+}
+
+/** Clients older than the negotiation send none and speak version 1. */
+function versions (value: Cbor): string[] {
+  if (value === undefined || value === null) return [PROTOCOL_VERSION]
+  if (!Array.isArray(value) || value.length > MAX_VERSIONS) throw invalid('supportedProtocolVersions must be a short list')
+  return value.map(String)
+}

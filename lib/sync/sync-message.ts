@@ -1,0 +1,23 @@
+import * as Automerge from '@automerge/automerge'
+import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
+import { RelayError, messageOf } from '../errors.ts'
+
+/**
+ * Reads an Automerge sync message and everything in it, so that what cannot be read never reaches a document.
+ * @returns whether it carries changes
+ * @throws RelayError RELAY_SYNC_INVALID
+ */
+export function checkSyncMessage (data: Uint8Array): boolean {
+  try {
+    const { changes } = Automerge.decodeSyncMessage(data)
+    for (const bytes of changes) {
+      for (const chunk of splitChunks(bytes)) {
+        if (chunk.type === CHUNK_TYPES.document) Automerge.free(Automerge.load(chunk.bytes))
+        else Automerge.decodeChange(chunk.bytes)
+      }
+    }
+    return changes.length > 0
+  } catch (cause) {
+    throw new RelayError('RELAY_SYNC_INVALID', `not a valid sync message: ${messageOf(cause)}`, { cause })
+  }
+}
