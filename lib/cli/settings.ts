@@ -1,0 +1,107 @@
+import { envSchema } from 'env-schema'
+import { Type, type TSchema } from 'typebox'
+import { RelayError } from '../errors.ts'
+import { optionInfos, optionsSchema, s3Infos, type OptionInfo, type RelayOptions } from '../options.ts'
+
+/** What the process needs beside the relay's own options. */
+export const serverSchema = Type.Object({
+  port: Type.Integer({ minimum: 0, maximum: 65535, default: 8081, description: 'Port to listen on; 0 takes a free one' }),
+  host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address or name to listen on; `0.0.0.0` for every interface' }),
+  logLevel: Type.String({
+    enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    default: 'info',
+    description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`'
+  })
+})
+
+/** Options that are on in a process of its own and off in a host. */
+const standaloneDefaults: Record<string, unknown> = { anyPath: true }
+
+/** One option as the command line (`--<flag>`) and the environment (`variable`) know it; `default` is the executable's. */
+export interface Setting extends OptionInfo {
+  group: 'server' | 'relay' | 's3'
+  flag: string
+  variable: string
+  schema: TSchema
+}
+
+/** Values by flag, checked one by one. */
+export type Values = Record<string, unknown>
+
+export interface Settings {
+  server: { port?: number, host?: string, logLevel?: string }
+  relay: RelayOptions
+}
+
+const s3Variables: Record<string, string> = { bucket: 'S3_BUCKET_NAME', region: 'AWS_REGION', endpoint: 'AWS_ENDPOINT_URL_S3' }
+
+// Every process can read a command line: keys come from the AWS SDK's own chain (AWS_ACCESS_KEY_ID, profiles, roles).
+const secrets = ['accessKeyId', 'secretAccessKey']
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+const upperSnake = (name: string): string => kebab(name).replaceAll('-', '_').toUpperCase()
+const propertiesOf = (schema: TSchema): Record<string, TSchema> => (schema as unknown as { properties: Record<string, TSchema> }).properties
+
+const collect = (
+  group: Setting['group'], infos: OptionInfo[], schema: TSchema, names: (name: string) => Pick<Setting, 'flag' | 'variable'>
+): Setting[] => infos.map(info => ({
+  ...info,
+  ...names(info.name),
+  default: standaloneDefaults[info.name] ?? info.default,
+  group,
+  schema: propertiesOf(schema)[info.name]!
+}))
+
+/** Every setting, made from the option schemas. */
+export const settings: Setting[] = [
+  ...collect('server', optionInfos(serverSchema), serverSchema, name => ({ flag: kebab(name), variable: upperSnake(name) })),
+  ...collect('relay', optionInfos(), optionsSchema, name => ({ flag: kebab(name), variable: `RELAY_${upperSnake(name)}` })),
+  ...collect('s3', s3Infos().filter(({ name }) => !secrets.includes(name)), optionsSchema.properties.s3, name => ({
+    flag: `s3-${kebab(name)}`, variable: s3Variables[name] ?? `RELAY_S3_${upperSnake(name)}`
+  }))
+]
+
+/**
+ * Turns texts into typed values. An empty variable counts as not set, as in every `.env` file; names that are no
+ * setting are passed over.
+ * @throws RelayError RELAY_BAD_OPTION naming the flag or the variable.
+ */
+export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variable'): Values {
+  const given = settings.filter(setting => {
+    const text = texts[setting[by]]
+    return text !== undefined && !(by === 'variable' && text === '')
+  })
+  try {
+    const values = envSchema<Values>({
+      schema: { type: 'object', properties: Object.fromEntries(given.map(setting => [setting[by], setting.schema])) },
+      data: Object.fromEntries(given.map(setting => [setting[by], texts[setting[by]]])),
+      env: false
+    })
+    return Object.fromEntries(given.map(setting => [setting.flag, values[setting[by]]]))
+  } catch (cause) {
+    const [first] = (cause as { errors?: Array<{ instancePath: string, message?: string, params: { allowedValues?: string[] } }> }).errors ?? []
+    if (first === undefined) throw cause
+    const name = first.instancePath.slice(1)
+    const problem = [first.message, first.params.allowedValues?.join(', ')].filter(Boolean).join(': ')
+    throw new RelayError('RELAY_BAD_OPTION', `${by === 'flag' ? '--' : ''}${name} ${problem}`, { cause })
+  }
+}
+
+/**
+ * The settings to start with: flags beat the environment, which beats the executable's defaults.
+ * @throws RelayError RELAY_BAD_OPTION for an S3 flag without a bucket.
+ */
+export function settle (environment: Values, flags: Values = {}): Settings {
+  const values = { ...environment, ...flags }
+  const groups: Record<Setting['group'], Values> = { server: {}, relay: { ...standaloneDefaults }, s3: {} }
+  for (const { group, name, flag } of settings) {
+    if (values[flag] !== undefined) groups[group][name] = values[flag]
+  }
+  // AWS_REGION alone is common and asks for nothing.
+  if (groups.s3.bucket !== undefined) groups.relay.s3 = groups.s3
+  else {
+    const lost = settings.find(({ group, flag }) => group === 's3' && flags[flag] !== undefined)
+    if (lost !== undefined) throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs --s3-bucket or S3_BUCKET_NAME`)
+  }
+  return { server: groups.server, relay: groups.relay }
+}

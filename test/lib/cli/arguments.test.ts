@@ -1,0 +1,61 @@
+import t, { type Test } from 'tap'
+import { helpText, parseArguments } from '../../../lib/cli/arguments.ts'
+import { settings } from '../../../lib/cli/settings.ts'
+
+const flagsOf = (...argv: string[]) => {
+  const command = parseArguments(argv)
+  return command.name === 'start' ? command.flags : command.name
+}
+const refuses = (t: Test, argv: string[], message: string | RegExp) =>
+  t.throws(() => parseArguments(argv), { code: 'RELAY_BAD_OPTION', message }, argv.join(' '))
+
+t.test('nothing at all is fine', async t => {
+  t.same(flagsOf(), {})
+})
+
+t.test('positionals are port, bundle and storage, as Tonk’s tools call a relay', async t => {
+  t.same(flagsOf('8100', 'app.tonk', 'data'), { port: 8100, bundle: 'app.tonk', storage: 'data' })
+  t.same(flagsOf('8100', 'app.tonk'), { port: 8100, bundle: 'app.tonk' })
+})
+
+t.test('flags and positionals mix in any order', async t => {
+  t.same(flagsOf('--host', '::1', '8100', '--max-upload=5', 'app.tonk', '--no-cors'),
+    { host: '::1', port: 8100, 'max-upload': 5, bundle: 'app.tonk', cors: false })
+  t.same(flagsOf('--', '8100'), { port: 8100 })
+})
+
+t.test('every setting can be given as a flag', async t => {
+  const samples: Record<string, string> = { integer: '7', string: 'text', boolean: '' }
+  for (const { flag, type } of settings) {
+    const text = flag === 's3-endpoint' ? 'http://localhost' : flag === 'log-level' ? 'warn' : samples[type]
+    t.same(Object.keys(flagsOf(...type === 'boolean' ? [`--${flag}`] : [`--${flag}`, text!])), [flag], flag)
+  }
+})
+
+t.test('help and version win over everything but nonsense', async t => {
+  t.equal(flagsOf('--help'), 'help')
+  t.equal(flagsOf('-h', '8100', 'app.tonk'), 'help')
+  t.equal(flagsOf('--version'), 'version')
+  t.equal(flagsOf('-v'), 'version')
+  refuses(t, ['--help', '--nonsense'], "Unknown option '--nonsense'")
+})
+
+t.test('what cannot be meant is refused by name', async t => {
+  refuses(t, ['--prot', '8100'], "Unknown option '--prot'")
+  refuses(t, ['-x'], "Unknown option '-x'")
+  refuses(t, ['--port'], /'--port <value>' argument missing/)
+  refuses(t, ['--port', '--host'], /'--port' argument is ambiguous/)
+  refuses(t, ['--cors=maybe'], /'--cors'/)
+  refuses(t, ['http'], '--port must be integer')
+  refuses(t, ['8100', 'a', 'b', 'c'], 'unexpected argument "c"')
+  refuses(t, ['8100', '--port', '8200'], 'port is given twice, as "8100" and as --port')
+})
+
+t.test('help names every flag, variable and default', async t => {
+  const text = helpText()
+  for (const { flag, variable, default: preset } of settings) {
+    const line = text.split('\n').find(line => new RegExp(`^ {2}--(\\[no-\\])?${flag} `).test(line))
+    t.ok(line?.includes(variable) && (preset === undefined || line.includes(`default ${preset}`)), flag)
+  }
+  t.match(text, /Usage: tonk-relay \[port\] \[bundle\] \[storage\]/)
+})
