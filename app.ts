@@ -1,0 +1,41 @@
+import type { FastifyInstance } from 'fastify'
+import { parseOptions, type RelayOptions } from './lib/options.ts'
+import automerge from './plugins/automerge.ts'
+import bundles from './plugins/bundles.ts'
+import cors from './plugins/cors.ts'
+import errors from './plugins/errors.ts'
+import metrics from './plugins/metrics.ts'
+import storage from './plugins/storage.ts'
+import sync from './plugins/sync.ts'
+import websocket from './plugins/websocket.ts'
+import bundleRoutes from './routes/bundles.ts'
+import fileRoutes from './routes/files.ts'
+import metricsRoutes from './routes/metrics.ts'
+import notFoundRoutes from './routes/not-found.ts'
+import syncRoutes from './routes/sync.ts'
+
+export type { BundleFile, BundleStore, ByteRange, StoredBundle } from './lib/bundles/store.ts'
+export type { RelayOptions } from './lib/options.ts'
+
+/**
+ * The relay: `app.register(relay, { prefix: '/sync', storage: './data' })`. Everything it adds stays in its own scope.
+ * @throws RelayError RELAY_BAD_OPTION, and what its parts cannot start with (a missing bundle, a folder without write access)
+ */
+export default async function relay (fastify: FastifyInstance, given: RelayOptions): Promise<void> {
+  const options = parseOptions(given)
+
+  fastify.register(errors, options)
+  fastify.register(cors, options)
+  fastify.register(metrics, options)
+  fastify.register(storage, options)
+  fastify.register(automerge, options)
+  fastify.register(sync, options)
+  fastify.register(bundles, options)
+  fastify.register(websocket, options)
+
+  fastify.register(syncRoutes, options)
+  fastify.register(fileRoutes, options)
+  fastify.register(bundleRoutes, options)
+  fastify.register(metricsRoutes, options)
+  fastify.register(notFoundRoutes, options)
+}

@@ -1,0 +1,134 @@
+import { RelayError, messageOf } from '../errors.ts'
+import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
+
+/** What is used of a `ws` WebSocket. */
+export interface Socket {
+  readonly bufferedAmount: number
+  readonly readyState: number
+  send (data: Uint8Array, done: (error?: Error | null) => void): void
+  ping (): void
+  close (code: number, reason: string): void
+  terminate (): void
+  on (event: 'message', listener: (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean) => void): this
+  on (event: 'pong' | 'close', listener: () => void): this
+  on (event: 'error', listener: (error: Error) => void): this
+}
+
+/** What is used of the TCP socket below it, to see whether bytes still move. */
+export interface Wire { readonly bytesRead: number, readonly bytesWritten: number, readonly writableLength: number }
+
+export interface SocketsOptions {
+  /** bytes of the largest message */
+  maxFrame: number
+  /** ms between pings */
+  pingInterval: number
+  /** ms for the other side to answer a close */
+  closeTimeout: number
+}
+
+const OPEN = 1
+
+/** All WebSockets of this relay: binds each to the sync engine, pings them, drops the dead, closes them in the end. */
+export class Sockets {
+  readonly #engine: SyncEngine
+  readonly #options: SocketsOptions
+  readonly #sockets = new Set<Peer>()
+  readonly #heartbeat: NodeJS.Timeout
+
+  constructor (engine: SyncEngine, options: SocketsOptions) {
+    this.#engine = engine
+    this.#options = options
+    this.#heartbeat = setInterval(() => { for (const peer of this.#sockets) peer.beat() }, options.pingInterval)
+    this.#heartbeat.unref()
+  }
+
+  /** Takes on an open socket; must be called before its first message can arrive. */
+  accept (socket: Socket, wire: Wire): void {
+    const peer = new Peer(socket, wire, this.#engine, this.#options)
+    this.#sockets.add(peer)
+    socket.on('close', () => { this.#sockets.delete(peer) })
+  }
+
+  /** Says goodbye to every peer (1001) and ends those that do not answer; resolves when none is left. */
+  async close (): Promise<void> {
+    clearInterval(this.#heartbeat)
+    this.#engine.disconnect()
+    await Promise.all([...this.#sockets].map(peer => peer.gone))
+  }
+}
+
+class Peer implements Transport {
+  /** Resolves when the socket is closed. */
+  readonly gone: Promise<void>
+  readonly #socket: Socket
+  readonly #wire: Wire
+  readonly #options: SocketsOptions
+  readonly #connection: Connection
+  #answered = true
+  #read = 0
+  #flushed = 0
+  #unflushed = 0
+
+  constructor (socket: Socket, wire: Wire, engine: SyncEngine, options: SocketsOptions) {
+    this.#socket = socket
+    this.#wire = wire
+    this.#options = options
+    this.gone = new Promise(resolve => { socket.on('close', resolve) })
+    const connection = this.#connection = engine.connect(this)
+    socket.on('message', (data, isBinary) => { this.#receive(data, isBinary) })
+    socket.on('pong', () => { this.#answered = true })
+    socket.on('close', () => { connection.closed() })
+    // ws has begun to close by itself, with the code that fits
+    socket.on('error', error => { connection.refuse(refusal(error)) })
+  }
+
+  get backlog (): number { return this.#socket.bufferedAmount }
+
+  send (frame: Uint8Array): void {
+    if (this.#socket.readyState === OPEN) this.#socket.send(frame, ignoreClosed)
+  }
+
+  close (code: number, reason: string): void {
+    this.#socket.close(code, reason)
+    const timer = setTimeout(() => { this.#socket.terminate() }, this.#options.closeTimeout)
+    void this.gone.then(() => { clearTimeout(timer) })
+  }
+
+  /** A peer is alive when it answered the last ping, sent anything, or took some of what was waiting for it. */
+  beat (): void {
+    const { bytesRead, bytesWritten, writableLength } = this.#wire
+    const flushed = bytesWritten - writableLength
+    const alive = this.#answered || bytesRead > this.#read || (this.#unflushed > 0 && flushed > this.#flushed)
+    if (!alive) {
+      this.#socket.terminate()
+      return
+    }
+    this.#answered = false
+    this.#read = bytesRead
+    this.#flushed = flushed
+    this.#unflushed = writableLength
+    if (this.#socket.readyState === OPEN) this.#socket.ping()
+  }
+
+  #receive (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean): void {
+    const bytes = Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
+    if (!isBinary) {
+      this.#connection.refuse(new RelayError('RELAY_FRAME_NOT_BINARY', 'frames are binary'))
+    } else if (bytes.length > this.#options.maxFrame) {
+      this.#connection.refuse(new RelayError('RELAY_FRAME_TOO_LARGE', `a frame is at most ${this.#options.maxFrame} bytes`))
+    } else {
+      this.#connection.receive(bytes)
+    }
+  }
+}
+
+/** A frame that could not be sent was lost with its connection; 'close' follows, and the peer resyncs. */
+const ignoreClosed = (): void => {}
+
+/** ws's own reasons to end a connection, in the relay's terms. */
+function refusal (error: Error): RelayError {
+  const code = (error as { code?: string }).code
+  return code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+    ? new RelayError('RELAY_FRAME_TOO_LARGE', error.message, { cause: error })
+    : new RelayError('RELAY_FRAME_INVALID', `websocket: ${messageOf(error)}`, { cause: error })
+}

@@ -1,0 +1,20 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Options } from '../lib/options.ts'
+import type { SyncEngine } from '../lib/sync/engine.ts'
+import { RepoEngine } from '../lib/sync/repo-engine.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance { sync: SyncEngine }
+}
+
+/** The sync engine: documents and their peers. */
+async function sync (fastify: FastifyInstance, options: Options): Promise<void> {
+  const { storage, automerge, metrics, log } = fastify
+  const engine = new RepoEngine({ storage, automerge, limits: options, meter: metrics, log })
+  metrics.watch(() => engine.stats())
+  fastify.decorate<SyncEngine>('sync', engine)
+  fastify.addHook('onClose', async () => { await engine.close() })
+}
+
+export default fp(sync, { name: 'relay-sync', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-automerge'] })

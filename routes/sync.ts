@@ -1,0 +1,31 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { WebSocket } from 'ws'
+import type { Options } from '../lib/options.ts'
+
+const GREETING = '\u{1F44D} Tonk relay server is running'
+
+/** The relay's address: says that it runs, and takes automerge-repo peers. */
+async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
+  const { sockets } = fastify
+
+  const accept = (socket: WebSocket, request: FastifyRequest): void => { sockets.accept(socket, request.raw.socket) }
+
+  fastify.route({
+    method: 'GET',
+    url: '/',
+    handler: async (_request: FastifyRequest, reply: FastifyReply) => reply.type('text/plain; charset=utf-8').send(GREETING),
+    wsHandler: accept
+  })
+
+  if (options.anyPath) {
+    fastify.route({
+      method: 'GET',
+      url: '/*',
+      handler: (_request: FastifyRequest, reply: FastifyReply) => { reply.callNotFound() },
+      wsHandler: accept
+    })
+  }
+}
+
+export default fp(syncRoutes, { name: 'relay-routes-sync', fastify: '5.x', encapsulate: true, dependencies: ['relay-websocket'] })
