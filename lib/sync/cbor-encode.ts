@@ -1,6 +1,9 @@
 import type { Cbor } from './cbor-decode.ts'
 
-/** Writes one item as CBOR (RFC 8949), shortest form, definite lengths; map entries that are undefined are left out. */
+/**
+ * Writes one item as CBOR (RFC 8949) with definite lengths; map entries that are undefined are left out. Whole numbers
+ * of more than 32 bits become doubles, as cbor-x writes them: it reads 64-bit integers as bigints.
+ */
 export function encodeCbor (value: Cbor): Uint8Array {
   const parts: Uint8Array[] = []
   write(value, parts)
@@ -31,7 +34,7 @@ function write (value: Cbor, parts: Uint8Array[]): void {
 }
 
 function number (value: number | bigint): Uint8Array {
-  if (typeof value === 'bigint' || Number.isSafeInteger(value)) {
+  if (typeof value === 'bigint' || (Number.isInteger(value) && Math.abs(value) < 2 ** 32)) {
     return value >= 0 ? head(0, value) : head(1, typeof value === 'bigint' ? -1n - value : -1 - value)
   }
   const double = Buffer.alloc(9)

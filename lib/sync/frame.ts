@@ -60,7 +60,7 @@ export function decodeFrame (bytes: Uint8Array): PeerFrame {
     case 'remote-heads-changed':
       return { type, senderId }
     default:
-      throw new RelayError('RELAY_FRAME_UNEXPECTED', `a frame of type ${JSON.stringify(String(type).slice(0, 40))}`)
+      throw new RelayError('RELAY_FRAME_UNEXPECTED', `a frame of type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 40)) : typeof type}`)
   }
 }
 
@@ -95,5 +95,5 @@ function count (frame: CborMap): number {
 function versions (value: Cbor): string[] {
   if (value === undefined || value === null) return [PROTOCOL_VERSION]
   if (!Array.isArray(value) || value.length > MAX_VERSIONS) throw invalid('supportedProtocolVersions must be a short list')
-  return value.map(String)
+  return value.filter(version => typeof version === 'string')
 }
