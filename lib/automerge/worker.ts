@@ -1,5 +1,6 @@
 import * as Automerge from '@automerge/automerge'
 import { isDocumentId, type DocumentId } from '../ids.ts'
+import { verifyChunks } from './verify.ts'
 
 // Runs in a worker thread (see pool.ts): a panic or a memory blow-up of Automerge's WASM stays here.
 
@@ -45,8 +46,13 @@ export const jobs = {
 
   compact: (chunks: Uint8Array[]) => withDocument(chunks, document => Automerge.save(document)),
 
-  adds: (stored: Uint8Array[], incoming: Uint8Array[]) => withDocument(incoming, ours =>
-    withDocument(stored, theirs => !Automerge.hasHeads(theirs, Automerge.getHeads(ours))))
+  adds: (stored: Uint8Array[], incoming: Uint8Array[]) => withDocument(stored, document => {
+    incoming.forEach(verifyChunks)
+    const before = Automerge.getHeads(document)
+    const merged = Automerge.loadIncremental(document, concat(incoming))
+    if (Automerge.getMissingDeps(merged, []).length > 0) throw new Error('changes it depends on are missing')
+    return String(Automerge.getHeads(merged)) !== String(before)
+  })
 }
 
 export type Job = { [Name in keyof typeof jobs]: { name: Name, args: Parameters<typeof jobs[Name]> } }[keyof typeof jobs]

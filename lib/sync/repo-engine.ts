@@ -117,7 +117,7 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
     this.disconnect()
     this.#storage.giveUp()
     await this.#repo.flush([...this.#loaded.keys()].filter(id => this.#handle(id)?.isReady()) as unknown as RepoDocumentId[])
-    this.#repo.networkSubsystem.disconnect()
+    if (this.#storage.failure !== undefined) throw this.#storage.failure
   }
 
   joined (peer: PeerConnection): void {

@@ -10,12 +10,14 @@ const RETRY_LAST = 10_000 // ms
 /**
  * The storage folder as an automerge-repo storage. The repo does not expect a write to fail (it would end the process),
  * so a write is tried until it succeeds: a full disk delays, and recovers when there is space. Once `giveUp` was called a
- * failure is final.
+ * failure is final and kept in `failure`.
  */
 export class RepoStorage implements StorageAdapterInterface {
   readonly #folder: StorageFolder
   readonly #log: Log
   readonly #closing = new AbortController()
+  /** The first write that was given up. */
+  failure: unknown
 
   constructor (folder: StorageFolder, log: Log) {
     this.#folder = folder
@@ -37,7 +39,10 @@ export class RepoStorage implements StorageAdapterInterface {
         await run()
         return
       } catch (error) {
-        if (signal.aborted) throw error
+        if (signal.aborted) {
+          this.failure ??= error
+          return
+        }
         this.#log.error({ err: error }, `not stored, trying again: ${messageOf(error)}`)
         await sleep(wait, undefined, { signal, ref: false }).catch(() => {}) // aborted: one last try, at once
       }

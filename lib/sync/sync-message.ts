@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
+import { verifyChunks } from '../automerge/verify.ts'
 import { RelayError, messageOf } from '../errors.ts'
 
 /**
@@ -10,12 +10,7 @@ import { RelayError, messageOf } from '../errors.ts'
 export function checkSyncMessage (data: Uint8Array): boolean {
   try {
     const { changes } = Automerge.decodeSyncMessage(data)
-    for (const bytes of changes) {
-      for (const chunk of splitChunks(bytes)) {
-        if (chunk.type === CHUNK_TYPES.document) Automerge.free(Automerge.load(chunk.bytes))
-        else Automerge.decodeChange(chunk.bytes)
-      }
-    }
+    for (const bytes of changes) verifyChunks(bytes)
     return changes.length > 0
   } catch (cause) {
     throw new RelayError('RELAY_SYNC_INVALID', `not a valid sync message: ${messageOf(cause)}`, { cause })

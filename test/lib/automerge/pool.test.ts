@@ -43,6 +43,10 @@ t.test('adds tells whether anything is new', async t => {
   const newer = Automerge.save(Automerge.change(first, d => { d.b = 2 }))
   t.equal(await pool.adds([old], [newer]), true)
   t.equal(await pool.adds([newer], [old]), false)
+  const since = Automerge.saveSince(Automerge.load(newer), Automerge.getHeads(Automerge.load(old)))
+  t.equal(await pool.adds([old], [since]), true, 'changes alone')
+  t.equal(await pool.adds([newer], [since]), false)
+  await t.rejects(pool.adds([Automerge.save(Automerge.from({ other: 1 }))], [since]), { code: 'RELAY_DOCUMENT_INVALID', message: /missing/ })
 })
 
 t.test('what Automerge cannot load is refused, and the pool goes on', async t => {
@@ -53,6 +57,7 @@ t.test('what Automerge cannot load is refused, and the pool goes on', async t =>
   const trailing = Buffer.concat([good, Buffer.from('garbage')])
   for (const bad of [Buffer.from('hello'), good.subarray(0, good.length - 5), flipped, trailing]) {
     await t.rejects(pool.inspect([bad]), { code: 'RELAY_DOCUMENT_INVALID' })
+    await t.rejects(pool.adds([good], [bad]), { code: 'RELAY_DOCUMENT_INVALID' })
   }
   t.equal((await pool.inspect([good])).heads.length, 1)
 })

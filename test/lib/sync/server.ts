@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import type { Test } from 'tap'
+import { WebSocketServer } from 'ws'
+import { Repo, type DocHandle } from '@automerge/automerge-repo'
+import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
+import { AutomergePool } from '../../../lib/automerge/pool.ts'
+import { RelayError } from '../../../lib/errors.ts'
+import type { DocumentId } from '../../../lib/ids.ts'
+import { silent } from '../../../lib/log.ts'
+import { StorageFolder } from '../../../lib/storage/folder.ts'
+import { RepoEngine } from '../../../lib/sync/repo-engine.ts'
+import { Sockets } from '../../../lib/websocket/sockets.ts'
+
+export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][] }
+
+/** A folder that goes when the test and everything it started are done. */
+export async function scratch (t: Test): Promise<string> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'relay-test-'))
+  t.teardown(async () => { await rm(folder, { recursive: true, force: true }) })
+  return folder
+}
+
+/** The engine on real sockets: a bare `ws` server on a free port. */
+export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 5_000, maxFrame = 1e7, pingInterval = 5_000 } = {}) {
+  folder ||= await scratch(t)
+  const automerge = new AutomergePool()
+  const storage = new StorageFolder(folder)
+  await storage.open()
+  const seen: Recorded = { in: [], out: [], latencies: [], refused: [] }
+  const engine = new RepoEngine({
+    storage,
+    automerge,
+    log: silent,
+    limits: { maxBacklog, handshakeTimeout },
+    meter: {
+      messageIn: type => { seen.in.push(type) },
+      messageOut: type => { seen.out.push(type) },
+      syncLatency: seconds => { seen.latencies.push(seconds) },
+      refused: code => { seen.refused.push(code) }
+    }
+  })
+  const sockets = new Sockets(engine, { maxFrame, pingInterval, closeTimeout: 300 })
+  const server = new WebSocketServer({ port, host: '127.0.0.1' })
+  server.on('connection', (socket, request) => { sockets.accept(socket, request.socket) })
+  await new Promise(resolve => server.once('listening', resolve))
+  let closed = false
+  const close = async () => {
+    if (closed) return
+    closed = true
+    await sockets.close()
+    await new Promise(resolve => server.close(resolve))
+    await engine.close()
+    await automerge.close()
+  }
+  t.teardown(close)
+  const address = server.address() as AddressInfo
+  return { engine, sockets, storage, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/` }
+}
+
+/** A real automerge-repo client; reconnects fast. */
+export function client (t: Test, url: string) {
+  const adapter = new WebSocketClientAdapter(url, 100)
+  const repo = new Repo({ network: [adapter] })
+  t.teardown(() => {
+    adapter.connect = () => {} // a reconnect that is already due would go on for ever
+    const socket = adapter.socket as NodeJS.EventEmitter | undefined
+    socket?.on('error', () => {}) // closing it while it connects is one
+    if (socket !== undefined) adapter.disconnect()
+  })
+  return { repo, adapter, whenConnected: async () => { await repo.networkSubsystem.whenReady() } }
+}
+
+export const idOf = (handle: DocHandle<unknown>): DocumentId => handle.documentId as string as DocumentId
+
+/** Waits until a condition holds; the test's own time limit is the only one. */
+export async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await holds()) await new Promise(resolve => setTimeout(resolve, 10))
+}
