@@ -4,15 +4,17 @@ import automerge from './plugins/automerge.ts'
 import bundles from './plugins/bundles.ts'
 import cors from './plugins/cors.ts'
 import errors from './plugins/errors.ts'
+import http from './plugins/http.ts'
 import metrics from './plugins/metrics.ts'
 import storage from './plugins/storage.ts'
 import sync from './plugins/sync.ts'
+import wasm from './plugins/wasm.ts'
 import websocket from './plugins/websocket.ts'
 import bundleRoutes from './routes/bundles.ts'
-import fileRoutes from './routes/files.ts'
 import metricsRoutes from './routes/metrics.ts'
-import notFoundRoutes from './routes/not-found.ts'
+import methodRoutes from './routes/methods.ts'
 import syncRoutes from './routes/sync.ts'
+import wasmRoutes from './routes/wasm.ts'
 
 export type { BundleFile, BundleStore, ByteRange, StoredBundle } from './lib/bundles/store.ts'
 export type { RelayOptions } from './lib/options.ts'
@@ -26,16 +28,18 @@ export default async function relay (fastify: FastifyInstance, given: RelayOptio
 
   fastify.register(errors, options)
   fastify.register(cors, options)
+  fastify.register(http, options)
   fastify.register(metrics, options)
   fastify.register(storage, options)
   fastify.register(automerge, options)
   fastify.register(sync, options)
   fastify.register(bundles, options)
+  fastify.register(wasm, options)
   fastify.register(websocket, options)
 
   fastify.register(syncRoutes, options)
-  fastify.register(fileRoutes, options)
+  fastify.register(wasmRoutes, options)
   fastify.register(bundleRoutes, options)
   fastify.register(metricsRoutes, options)
-  fastify.register(notFoundRoutes, options)
+  fastify.register(methodRoutes, options)
 }

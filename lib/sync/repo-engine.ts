@@ -137,7 +137,7 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
     }
     const loaded = this.#load(id)
     if (loaded === true) this.#network.deliver(peer, frame)
-    else void loaded.then(() => { if (peer.open) this.#network.deliver(peer, frame) })
+    else loaded.then(() => { if (peer.open) this.#network.deliver(peer, frame) })
   }
 
   gone (peer: PeerConnection): void {

@@ -91,7 +91,7 @@ class Peer implements Transport {
   close (code: number, reason: string): void {
     this.#socket.close(code, reason)
     const timer = setTimeout(() => { this.#socket.terminate() }, this.#options.closeTimeout)
-    void this.gone.then(() => { clearTimeout(timer) })
+    this.gone.then(() => { clearTimeout(timer) })
   }
 
   /** A peer is alive when it answered the last ping, sent anything, or took some of what was waiting for it. */

@@ -1,0 +1,27 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { Bundles } from '../lib/bundles/bundles.ts'
+import { openStore } from '../lib/bundles/open-store.ts'
+import type { Options } from '../lib/options.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance { bundles: Bundles }
+}
+
+/** Bundles: the store they are in and the documents they are made of. */
+async function bundles (fastify: FastifyInstance, options: Options): Promise<void> {
+  const { automerge, log, metrics, sync } = fastify
+  const { store, owned } = await openStore(options, log)
+  const bundles = new Bundles({ store, sync, automerge, options, log, metrics })
+  fastify.decorate('bundles', bundles)
+  fastify.addHook('onClose', async () => {
+    await bundles.close()
+    if (owned) await store.close()
+  })
+  await store.check()
+  await bundles.open()
+}
+
+export default fp(bundles, {
+  name: 'relay-bundles', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics', 'relay-sync']
+})

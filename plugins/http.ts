@@ -1,0 +1,46 @@
+import type { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
+import { select } from '../lib/http.ts'
+
+/** Bytes with a strong validator: a stored bundle, a file, something made just now. */
+export interface Representation {
+  readonly size: number
+  readonly etag: string
+  stream (range?: { start: number, end: number }): Readable | Uint8Array
+  close? (): Promise<void>
+}
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Answers a GET or HEAD with bytes, the part that was asked for, or that they are unchanged; closes them. */
+    represent (bytes: Representation): Promise<FastifyReply>
+  }
+}
+
+/** Conditional and ranged answers. */
+async function http (fastify: FastifyInstance): Promise<void> {
+  fastify.decorateReply('represent', async function (this: FastifyReply, bytes: Representation) {
+    try {
+      return answer(this, bytes)
+    } finally {
+      await bytes.close?.()
+    }
+  })
+}
+
+function answer (reply: FastifyReply, bytes: Representation): FastifyReply {
+  const { size, etag } = bytes
+  const { headers, method } = reply.request
+  // what an id stands for changes: caches ask each time whether it has
+  reply.headers({ etag, 'accept-ranges': 'bytes', 'cache-control': 'no-cache', 'content-range': `bytes */${size}` })
+  const selection = select(headers, etag, size)
+  reply.removeHeader('content-range')
+  if (selection.status === 304) return reply.code(304).send()
+  const { start, end } = selection.status === 206 ? selection.range : { start: 0, end: size }
+  if (selection.status === 206) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${size}`)
+  reply.header('content-length', end - start)
+  return reply.send(method === 'HEAD' ? undefined : bytes.stream({ start, end }))
+}
+
+export default fp(http, { name: 'relay-http', fastify: '5.x' })

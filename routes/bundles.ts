@@ -1,0 +1,79 @@
+import multipart from '@fastify/multipart'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { RelayError } from '../lib/errors.ts'
+import { isDocumentId, type DocumentId } from '../lib/ids.ts'
+import type { Options } from '../lib/options.ts'
+import type { Representation } from '../plugins/http.ts'
+
+const ZIP = 'application/zip'
+const BYTES = 'application/octet-stream'
+
+const errorSchema = { type: 'object', properties: { error: { type: 'string' }, code: { type: 'string' } }, required: ['error'] }
+
+/** Bundles: upload, download, slim ones to start from, live ones to share. */
+async function bundleRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
+  const { bundles } = fastify
+
+  // a body is a stream here, whatever it is called; nothing reads it into memory
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
+  await fastify.register(multipart, { limits: { files: 1, fields: 16, fileSize: options.maxUpload + 1 } })
+
+  fastify.get('/.manifest.tonk', async (_request, reply) =>
+    await named(reply, ZIP, 'manifest').represent(made(await bundles.servedSlim())))
+
+  fastify.get('/api/blank-tonk', async (_request, reply) =>
+    await named(reply, BYTES, 'blank').represent(await bundles.blank()))
+
+  fastify.post('/api/bundles', {
+    schema: { response: { 200: { type: 'object', properties: { id: { type: 'string' }, message: { type: 'string' } } }, '4xx': errorSchema, '5xx': errorSchema } },
+    handler: async request => {
+      const length = request.headers['content-length']
+      const { id } = request.isMultipart()
+        ? await bundles.receive(await uploadedFile(request))
+        : await bundles.receive(request.body as NodeJS.ReadableStream as never ?? request.raw, length === undefined ? undefined : Number(length))
+      return { id, message: 'Bundle uploaded successfully' }
+    }
+  })
+
+  fastify.get<{ Params: { id: string }, Querystring: { state?: string } }>('/api/bundles/:id', {
+    schema: { querystring: { type: 'object', properties: { state: { enum: ['live', 'stored'] } } } },
+    handler: async (request, reply) => {
+      const id = documentId(request.params.id)
+      named(reply, BYTES, id)
+      if (request.query.state !== 'live') return await reply.represent(await bundles.download(id))
+      const live = await bundles.live(id)
+      reply.header('cache-control', 'no-store')
+      if (request.method !== 'HEAD') return await reply.send(live)
+      live.destroy()
+      return await reply.send()
+    }
+  })
+
+  fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', async (request, reply) => {
+    const id = documentId(request.params.id)
+    return await named(reply, ZIP, id).represent(made(await bundles.slim(id)))
+  })
+}
+
+/** A bundle's id is its root document's; anything else names no bundle. */
+function documentId (text: string): DocumentId {
+  if (!isDocumentId(text)) throw new RelayError('RELAY_BUNDLE_NOT_FOUND', 'Bundle not found: not a document id')
+  return text
+}
+
+async function uploadedFile (request: FastifyRequest) {
+  const part = await request.file()
+  if (part === undefined) throw new RelayError('RELAY_BUNDLE_INVALID', 'Invalid bundle data: the form has no file')
+  return part.file
+}
+
+const named = (reply: FastifyReply, type: string, name: string): FastifyReply =>
+  reply.type(type).header('content-disposition', `attachment; filename="${name}.tonk"`)
+
+/** Bytes in memory as something to represent. */
+const made = ({ bytes, etag }: { bytes: Uint8Array, etag: string }): Representation =>
+  ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
+
+export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-bundles', 'relay-http'] })
