@@ -1,0 +1,92 @@
+import t from 'tap'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import * as Automerge from '@automerge/automerge'
+import { bundleFixtures, client, noFixtures, start, until, urlOf } from '../helper.ts'
+import { unzip } from '../unzip.ts'
+
+/** The documents of a bundle, by id, as anyone reads them out of the ZIP. */
+async function documentsOf (bundle: Uint8Array): Promise<Map<string, Automerge.Doc<unknown>>> {
+  const documents = new Map<string, Automerge.Doc<unknown>>()
+  for (const [name, bytes] of await unzip(bundle)) {
+    const [, first, rest] = /^storage\/(..)\/([^/]+)\/snapshot\/bundle_export$/.exec(name) ?? []
+    if (first !== undefined) documents.set(`${first}${rest}`, Automerge.load(bytes))
+  }
+  return documents
+}
+
+const manifestOf = async (bundle: Uint8Array) => (await unzip(bundle)).get('manifest.json')!
+const fetchBytes = async (url: string) => {
+  const response = await fetch(url)
+  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${await response.text()}`)
+  return new Uint8Array(await response.arrayBuffer())
+}
+
+for (const file of noFixtures === false ? await bundleFixtures() : []) {
+  t.test(`${path.basename(file)}: uploaded, slimmed, read file by file by a fresh client, before and after a restart`, async t => {
+    const bundle = await readFile(file)
+    const documents = await documentsOf(bundle)
+    const { rootId } = JSON.parse((await manifestOf(bundle)).toString())
+    const first = await start(t)
+    const uploaded = await fetch(`${first.http}/api/bundles`, { method: 'POST', body: bundle, headers: { 'content-type': 'application/octet-stream' } })
+    t.equal(uploaded.status, 200)
+    t.strictSame(await uploaded.json(), { id: rootId, message: 'Bundle uploaded successfully' })
+    await first.close()
+    const { storage } = first
+
+    for (const relay of [await start(t, { storage }), await start(t, { bundle: file })]) {
+      const slimUrls = relay.storage === storage ? [`${relay.http}/api/bundles/${rootId}/manifest`] : [`${relay.http}/.manifest.tonk`]
+      for (const url of slimUrls) {
+        const slim = await fetchBytes(url)
+        t.strictSame([...(await documentsOf(slim)).keys()], [rootId], 'exactly the root document')
+        t.strictSame(await manifestOf(slim), await manifestOf(bundle), 'the manifest byte by byte')
+      }
+      const repo = client(t, relay.ws)
+      for (const [id, document] of documents) {
+        const handle = await repo.find(urlOf(id))
+        t.strictSame(Automerge.getHeads(handle.doc()), Automerge.getHeads(document), id)
+      }
+      if (relay.storage === storage) t.strictSame(Buffer.from(await fetchBytes(`${relay.http}/api/bundles/${rootId}`)), bundle, 'the bundle byte by byte')
+      await relay.close()
+    }
+  })
+}
+if (noFixtures !== false) t.comment(noFixtures)
+
+t.test('a bundle shared live holds what peers did since, new documents included', async t => {
+  const relay = await start(t)
+  const blank = await fetchBytes(`${relay.http}/api/blank-tonk`)
+  t.strictSame(await fetchBytes(`${relay.http}/api/blank-tonk`), blank, 'all clients get the same template')
+  const { rootId } = JSON.parse((await manifestOf(blank)).toString())
+  const form = new FormData()
+  form.set('bundle', new Blob([blank]), 'app.tonk')
+  t.equal((await fetch(`${relay.http}/api/bundles`, { method: 'POST', body: form })).status, 200, 'as a form')
+
+  const slimUrl = `${relay.http}/api/bundles/${rootId}/manifest`
+  const before = await fetch(slimUrl)
+  const etag = before.headers.get('etag')!
+  t.equal((await fetch(slimUrl, { headers: { 'if-none-match': etag } })).status, 304)
+
+  const repo = client(t, relay.ws)
+  const root = await repo.find<{ path_index: Automerge.ImmutableString }>(urlOf(rootId))
+  const file = repo.create({ content: 'made after the upload' })
+  root.change(d => {
+    const index = JSON.parse(String(d.path_index))
+    index.paths['/new.txt'] = { doc_id: file.documentId, type: 'document', created: 1, modified: 1 }
+    d.path_index = new Automerge.ImmutableString(JSON.stringify(index))
+  })
+  const heads = Automerge.getHeads(root.doc())
+  await until(async () => Automerge.hasHeads((await documentsOf(await fetchBytes(slimUrl))).get(rootId)!, heads))
+  t.equal((await fetch(slimUrl, { headers: { 'if-none-match': etag } })).status, 200, 'the slim bundle is of today')
+
+  const liveUrl = `${relay.http}/api/bundles/${rootId}?state=live`
+  await until(async () => (await documentsOf(await fetchBytes(liveUrl))).has(file.documentId))
+  const live = await documentsOf(await fetchBytes(liveUrl))
+  t.strictSame(Automerge.toJS(live.get(file.documentId)!), { content: 'made after the upload' })
+  t.strictSame(await fetchBytes(`${relay.http}/api/bundles/${rootId}`), blank, 'what was uploaded stays what it was')
+
+  await relay.close()
+  const again = await start(t, { storage: relay.storage })
+  t.ok((await documentsOf(await fetchBytes(liveUrl.replace(relay.http, again.http)))).has(file.documentId), 'after a restart too')
+  t.equal((await client(t, again.ws).find<{ content: string }>(file.url)).doc().content, 'made after the upload')
+})
