@@ -1,0 +1,134 @@
+import { totalmem } from 'node:os'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { RelayError, type RelayErrorCode } from '../errors.ts'
+import type { FrameType } from '../sync/frame.ts'
+import { watchEventLoop } from './event-loop.ts'
+import { watchProcess } from './process.ts'
+
+export interface MetricsOptions {
+  /** The relay's version */
+  version: string
+}
+
+/** Figures that are asked for when somebody reads the metrics. */
+export interface Levels { connections: number, peers: number, documents: number }
+
+/** What both Tonk relays' `/metrics` say, together. */
+export interface MetricsJson {
+  /** ms since 1970 */
+  timestamp: number
+  /** bytes; `total` is the machine's, all else this process's */
+  memory: { rss: number, total: number, heapTotal: number, heapUsed: number, external: number, arrayBuffers: number }
+  connections: number
+  /** s */
+  uptime: number
+  /** `version` is Node's */
+  process: { pid: number, version: string, platform: string }
+}
+
+/** What the relay counts and measures; each relay has its own. */
+export class Metrics {
+  readonly contentType: string
+  readonly #registry = new Registry()
+  readonly #stop: Array<() => void>
+  readonly #received = this.#counter('relay_messages_received_total', 'Messages from peers, by type', ['type'])
+  readonly #receivedBytes = this.#counter('relay_received_bytes_total', 'Bytes of messages from peers, by type', ['type'])
+  readonly #sent = this.#counter('relay_messages_sent_total', 'Messages to peers, by type', ['type'])
+  readonly #sentBytes = this.#counter('relay_sent_bytes_total', 'Bytes of messages to peers, by type', ['type'])
+  readonly #refused = this.#counter('relay_connections_refused_total', 'Connections closed by the relay, by error code', ['code'])
+  readonly #syncLatency = new Histogram({
+    name: 'relay_sync_latency_seconds',
+    help: 'From an edit received to its sender answered',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers: [this.#registry]
+  })
+
+  readonly #operations = new Histogram({
+    name: 'relay_operation_duration_seconds',
+    help: 'Operations on bundles, the bundle store and document storage, by result: ok, a RELAY_ code, or error',
+    labelNames: ['part', 'operation', 'result'],
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
+    registers: [this.#registry]
+  })
+
+  #levels = (): Levels => ({ connections: 0, peers: 0, documents: 0 })
+
+  constructor ({ version }: MetricsOptions) {
+    this.contentType = this.#registry.contentType
+    this.#gauge('relay_connections', 'Open connections', () => this.#levels().connections)
+    this.#gauge('relay_peers', 'Connections that have joined', () => this.#levels().peers)
+    this.#gauge('relay_documents', 'Documents in memory', () => this.#levels().documents)
+    new Gauge({ name: 'relay_info', help: 'Always 1; its labels tell the versions', labelNames: ['version', 'node'], registers: [this.#registry] })
+      .set({ version, node: process.version }, 1)
+    this.#stop = [watchEventLoop(this.#registry), watchProcess(this.#registry)]
+  }
+
+  /** One message from a peer; `invalid` when it could not be read. */
+  messageIn (type: FrameType | 'invalid', bytes: number): void {
+    this.#received.inc({ type })
+    this.#receivedBytes.inc({ type }, bytes)
+  }
+
+  /** One message to a peer. */
+  messageOut (type: FrameType, bytes: number): void {
+    this.#sent.inc({ type })
+    this.#sentBytes.inc({ type }, bytes)
+  }
+
+  /** The time from an edit's arrival until its sender was answered. */
+  syncLatency (seconds: number): void {
+    this.#syncLatency.observe(seconds)
+  }
+
+  /** A connection closed by the relay. */
+  refused (code: RelayErrorCode): void {
+    this.#refused.inc({ code })
+  }
+
+  /** Runs, times and counts one operation; `name` is one of a few, never made of input. Settles as `run` does. */
+  async operation<T> (part: 'bundle' | 'store' | 'storage', name: string, run: () => Promise<T>): Promise<T> {
+    const took = this.#operations.startTimer({ part, operation: name })
+    try {
+      const value = await run()
+      took({ result: 'ok' })
+      return value
+    } catch (error) {
+      took({ result: error instanceof RelayError ? error.code : 'error' })
+      throw error
+    }
+  }
+
+  /** Where the levels come from. */
+  watch (source: () => Levels): void {
+    this.#levels = source
+  }
+
+  json (): MetricsJson {
+    const { pid, version, platform } = process
+    return {
+      timestamp: Date.now(),
+      memory: { ...process.memoryUsage(), total: totalmem() },
+      connections: this.#levels().connections,
+      uptime: process.uptime(),
+      process: { pid, version, platform }
+    }
+  }
+
+  /** Everything in Prometheus's text format 0.0.4, of type `contentType`. */
+  text (): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  /** Ends all watching; what was counted can still be read. */
+  close (): void {
+    for (const stop of this.#stop) stop()
+  }
+
+  #counter<Label extends string> (name: string, help: string, labelNames: Label[]): Counter<Label> {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] })
+  }
+
+  #gauge (name: string, help: string, read: () => number): void {
+    new Gauge({ name, help, registers: [this.#registry], collect () { this.set(read()) } }) // eslint-disable-line no-new
+  }
+}

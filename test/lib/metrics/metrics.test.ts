@@ -1,0 +1,152 @@
+import { spawnSync } from 'node:child_process'
+import { setImmediate } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { RelayError } from '../../../lib/errors.ts'
+import { Metrics } from '../../../lib/metrics/metrics.ts'
+import { openFilesLimit } from '../../../lib/metrics/process.ts'
+
+function build (t: Test): Metrics {
+  const metrics = new Metrics({ version: '1.2.3' })
+  t.teardown(() => { metrics.close() })
+  return metrics
+}
+
+/** The samples of Prometheus's text by name and labels. */
+async function samples (metrics: Metrics): Promise<Map<string, number>> {
+  const lines = (await metrics.text()).split('\n').filter(line => line !== '' && !line.startsWith('#'))
+  return new Map(lines.map(line => {
+    const end = line.lastIndexOf(' ')
+    return [line.slice(0, end), Number(line.slice(end + 1))]
+  }))
+}
+
+t.test('messages are counted by type, with their bytes', async t => {
+  const metrics = build(t)
+  metrics.messageIn('sync', 100)
+  metrics.messageIn('sync', 20)
+  metrics.messageIn('invalid', 0)
+  metrics.messageOut('peer', 7)
+  const read = await samples(metrics)
+  for (const [name, value] of Object.entries({
+    'relay_messages_received_total{type="sync"}': 2,
+    'relay_received_bytes_total{type="sync"}': 120,
+    'relay_messages_received_total{type="invalid"}': 1,
+    'relay_received_bytes_total{type="invalid"}': 0,
+    'relay_messages_sent_total{type="peer"}': 1,
+    'relay_sent_bytes_total{type="peer"}': 7
+  })) t.equal(read.get(name), value, name)
+})
+
+t.test('sync latency is a histogram, refusals are counted by code', async t => {
+  const metrics = build(t)
+  for (const seconds of [0.0004, 0.02, 0.02, 9]) metrics.syncLatency(seconds)
+  metrics.refused('RELAY_PEER_SLOW')
+  const read = await samples(metrics)
+  t.equal(read.get('relay_sync_latency_seconds_bucket{le="0.001"}'), 1)
+  t.equal(read.get('relay_sync_latency_seconds_bucket{le="0.025"}'), 3)
+  t.equal(read.get('relay_sync_latency_seconds_bucket{le="+Inf"}'), 4)
+  t.equal(read.get('relay_sync_latency_seconds_sum'), 9.0404)
+  t.equal(read.get('relay_connections_refused_total{code="RELAY_PEER_SLOW"}'), 1)
+})
+
+t.test('an operation settles as what it runs, counted by result', async t => {
+  const metrics = build(t)
+  const failure = new RelayError('RELAY_STORE_UNAVAILABLE', 'away')
+  t.equal(await metrics.operation('store', 'open', async () => 'opened'), 'opened')
+  await t.rejects(metrics.operation('store', 'open', async () => { throw failure }), failure)
+  await t.rejects(metrics.operation('store', 'open', () => { throw new Error('at once') }), { message: 'at once' })
+  const read = await samples(metrics)
+  for (const result of ['ok', 'RELAY_STORE_UNAVAILABLE', 'error']) {
+    const labels = `part="store",operation="open",result="${result}"`
+    t.equal(read.get(`relay_operation_duration_seconds_count{${labels}}`), 1, result)
+    t.ok(read.get(`relay_operation_duration_seconds_sum{${labels}}`), 'took some time')
+  }
+})
+
+t.test('levels are asked for when read', async t => {
+  const metrics = build(t)
+  t.equal(metrics.json().connections, 0, 'before anybody tells')
+  let connections = 3
+  metrics.watch(() => ({ connections, peers: 2, documents: 9 }))
+  t.equal(metrics.json().connections, 3)
+  connections = 4
+  t.equal(metrics.json().connections, 4)
+  const read = await samples(metrics)
+  t.strictSame(['connections', 'peers', 'documents'].map(name => read.get(`relay_${name}`)), [4, 2, 9])
+})
+
+t.test('JSON holds what both Tonk relays tell', async t => {
+  const before = Date.now()
+  const { timestamp, uptime, memory, connections, process: { pid, version, platform } } = build(t).json()
+  t.ok(timestamp >= before && timestamp <= Date.now())
+  t.ok(uptime > 0 && uptime <= process.uptime())
+  t.strictSame([connections, pid, version, platform], [0, process.pid, process.version, process.platform])
+  t.strictSame(Object.keys(memory).sort(), ['arrayBuffers', 'external', 'heapTotal', 'heapUsed', 'rss', 'total'])
+  t.ok(memory.heapUsed < memory.heapTotal && memory.heapTotal < memory.rss && memory.rss < memory.total, 'rss is of this process only')
+})
+
+t.test('the text is well-formed: every figure has its help and its type, names are ours or the process’s', async t => {
+  const metrics = build(t)
+  metrics.messageIn('join', 1)
+  const text = await metrics.text()
+  t.match(metrics.contentType, /^text\/plain; version=0\.0\.4/)
+  const described = new Set([...text.matchAll(/^# HELP (\S+) \S.*\n# TYPE \1 (counter|gauge|histogram)$/gm)].map(match => match[1]))
+  for (const name of (await samples(metrics)).keys()) {
+    const family = name.replace(/\{.*/, '').replace(/(?<=_seconds)_(bucket|sum|count)$/, '')
+    t.ok(described.has(family), name)
+    t.match(family, /^(relay|process|nodejs)_/)
+  }
+})
+
+t.test('the process', async t => {
+  const metrics = build(t)
+  const read = await samples(metrics)
+  t.equal(read.get(`relay_info{version="1.2.3",node="${process.version}"}`), 1)
+  t.ok(read.get('process_cpu_user_seconds_total'))
+  t.equal(Math.round(read.get('process_start_time_seconds') ?? 0), Math.round(Date.now() / 1e3 - process.uptime()))
+  t.ok((read.get('nodejs_heap_size_used_bytes') ?? NaN) < (read.get('process_resident_memory_bytes') ?? NaN))
+  if (process.platform === 'linux') {
+    t.ok((read.get('process_open_fds') ?? 0) > 2)
+    t.ok((read.get('process_max_fds') ?? 0) > (read.get('process_open_fds') ?? NaN))
+  }
+  const again = await samples(metrics)
+  t.ok((again.get('process_cpu_user_seconds_total') ?? 0) < 2 * (read.get('process_cpu_user_seconds_total') ?? 0), 'read twice, not added up')
+})
+
+t.test('the limit of open files', async t => {
+  const limits = (soft: string) => 'Limit                     Soft Limit           Hard Limit           Units\n' +
+    'Max core file size        0                    unlimited            bytes\n' +
+    `Max open files            ${soft.padEnd(20)} 4096                 files\n`
+  t.equal(openFilesLimit(limits('1024')), 1024)
+  t.equal(openFilesLimit(limits('unlimited')), Infinity)
+})
+
+t.test('garbage collection shows', async t => {
+  const metrics = build(t)
+  const minor = 'nodejs_gc_duration_seconds_count{kind="minor"}'
+  while (!(await samples(metrics)).get(minor)) {
+    Array.from({ length: 1e5 }, (_, index) => ({ index }))
+    await setImmediate()
+  }
+  t.pass()
+})
+
+t.test('two in one process share nothing', async t => {
+  const [one, two] = [build(t), build(t)]
+  one.messageIn('sync', 5)
+  one.watch(() => ({ connections: 8, peers: 8, documents: 8 }))
+  one.close()
+  const read = await samples(two)
+  t.notOk(read.has('relay_messages_received_total{type="sync"}'))
+  t.equal(read.get('relay_connections'), 0)
+  t.equal((await samples(one)).get('relay_connections'), 8, 'a closed one can still be read')
+})
+
+t.test('keeps no process alive', async t => {
+  const script = `
+    import { Metrics } from ${JSON.stringify(new URL('../../../lib/metrics/metrics.ts', import.meta.url).href)}
+    const metrics = new Metrics({ version: '0' })
+    await metrics.text()`
+  const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { encoding: 'utf8' })
+  t.equal(status, 0, stderr)
+})
