@@ -1,5 +1,6 @@
 import { envSchema } from 'env-schema'
-import { Type, type TSchema } from 'typebox'
+import { Type, type Static, type TSchema } from 'typebox'
+import { Value } from 'typebox/value'
 import { RelayError } from '../errors.ts'
 import { optionInfos, optionsSchema, s3Infos, type OptionInfo, type RelayOptions } from '../options.ts'
 
@@ -13,6 +14,8 @@ export const serverSchema = Type.Object({
     description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`'
   })
 })
+
+export type ServerSettings = Static<typeof serverSchema>
 
 /** Options that are on in a process of its own and off in a host. */
 const standaloneDefaults: Record<string, unknown> = { anyPath: true }
@@ -28,10 +31,7 @@ export interface Setting extends OptionInfo {
 /** Values by flag, checked one by one. */
 export type Values = Record<string, unknown>
 
-export interface Settings {
-  server: { port?: number, host?: string, logLevel?: string }
-  relay: RelayOptions
-}
+export interface Settings { server: ServerSettings, relay: RelayOptions }
 
 const s3Variables: Record<string, string> = { bucket: 'S3_BUCKET_NAME', region: 'AWS_REGION', endpoint: 'AWS_ENDPOINT_URL_S3' }
 
@@ -93,7 +93,7 @@ export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variab
  */
 export function settle (environment: Values, flags: Values = {}): Settings {
   const values = { ...environment, ...flags }
-  const groups: Record<Setting['group'], Values> = { server: {}, relay: { ...standaloneDefaults }, s3: {} }
+  const groups = { server: Value.Create(serverSchema) as Values, relay: { ...standaloneDefaults }, s3: {} as Values }
   for (const { group, name, flag } of settings) {
     if (values[flag] !== undefined) groups[group][name] = values[flag]
   }
@@ -103,5 +103,5 @@ export function settle (environment: Values, flags: Values = {}): Settings {
     const lost = settings.find(({ group, flag }) => group === 's3' && flags[flag] !== undefined)
     if (lost !== undefined) throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs --s3-bucket or S3_BUCKET_NAME`)
   }
-  return { server: groups.server, relay: groups.relay }
+  return { server: groups.server as ServerSettings, relay: groups.relay }
 }

@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { inspect } from 'node:util'
+import closeWithGrace from 'close-with-grace'
+import Fastify from 'fastify'
+import fp from 'fastify-plugin'
+import { helpText, parseArguments } from '../lib/cli/arguments.ts'
+import { settle, type Values } from '../lib/cli/settings.ts'
+import { RelayError, messageOf } from '../lib/errors.ts'
+import { version } from '../lib/version.ts'
+
+const GRACE = 8_000 // ms for a close, within the 10 s that Docker gives
+
+let logLevel = 'info'
+let closing = false
+
+try {
+  await run(process.argv.slice(2))
+} catch (error) {
+  if (!closing) fail(error) // a signal during the start makes the start fail
+}
+
+function fail (error: unknown): never {
+  const text = logLevel === 'debug' || logLevel === 'trace' ? inspect(error) : messageOf(error).replace(/\s*\n\s*/g, ' ')
+  process.stderr.write(`tonk-relay: ${text}\n`)
+  process.exit(1)
+}
+
+async function run (argv: string[]): Promise<void> {
+  const command = parseArguments(argv)
+  if (command.name === 'help') process.stdout.write(helpText())
+  else if (command.name === 'version') process.stdout.write(`${version}\n`)
+  else await start(command.flags)
+}
+
+async function start (flags: Values): Promise<void> {
+  const { default: relay, environment, serverOptions } = await import('../fastify.config.ts') // throws what is wrong in the environment
+  const { server: { port, host, ...server }, relay: options } = settle(environment, flags)
+  logLevel = server.logLevel
+  await probe(port, host)
+
+  const app = Fastify(serverOptions(logLevel))
+  closeWithGrace({ delay: GRACE, logger: app.log }, async ({ signal, err }) => {
+    closing = true
+    if (err !== undefined) app.log.fatal(err, 'closing after an error nobody caught')
+    else app.log.info(`closing on ${signal}`)
+    await app.close()
+  })
+  app.register(fp(relay), options)
+  await app.ready()
+  if (closing) return
+  await app.listen({
+    port,
+    host,
+    listenTextResolver: url => `Tonk relay ready at ${url} (WebSocket ${url.replace('http', 'ws')}), documents in ${app.storage.folder}`
+  })
+}
+
+/** Tells that the address cannot be had before anything is opened or written. */
+async function probe (port: number, host: string): Promise<void> {
+  const server = createServer()
+  try {
+    await once(server.listen(port, host), 'listening')
+  } catch (cause) {
+    throw new RelayError('RELAY_BAD_OPTION', `cannot listen on ${host} port ${port}: ${messageOf(cause)}`, { cause })
+  }
+  await once(server.close(), 'close')
+}

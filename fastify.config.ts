@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { FastifyHttpOptions, FastifyRequest } from 'fastify'
+import relay from './app.ts'
+import { parseDotenv } from './lib/cli/dotenv.ts'
+import { readValues, settle, type Values } from './lib/cli/settings.ts'
+import { RelayError, codeOf, messageOf } from './lib/errors.ts'
+import { answerError } from './plugins/errors.ts'
+
+// The relay as a service of its own: the entry of `fastify start -o` and of bin/tonk-relay.ts, and the only file that
+// reads the environment.
+
+const MINUTE = 60_000
+
+/** Variables already set win over the `.env` file of the current folder, which need not exist. */
+function loadDotenv (): void {
+  let text
+  try {
+    text = readFileSync('.env', 'utf8')
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return
+    throw new RelayError('RELAY_BAD_OPTION', `.env: ${messageOf(cause)}`, { cause })
+  }
+  for (const [name, value] of Object.entries(parseDotenv(text))) process.env[name] ??= value
+}
+
+loadDotenv()
+
+/** What the environment says, by flag. */
+export const environment: Values = readValues(process.env, 'variable')
+
+/** A URL fit for a log: a `token` in its query is a key to something. */
+const withoutToken = (url: string): string => url.replace(/([?&]token=)[^&]*/gi, '$1[Redacted]')
+
+/** Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds. */
+export const serverOptions = (logLevel?: string) => ({
+  logger: {
+    ...(logLevel !== undefined && { level: logLevel }),
+    redact: ['headers.authorization', 'headers.cookie', '*.headers.authorization', '*.headers.cookie'],
+    serializers: {
+      req: ({ method, url, host, ip, socket }: FastifyRequest) =>
+        ({ method, url: withoutToken(url), host, remoteAddress: ip, remotePort: socket?.remotePort })
+    },
+    ...(process.stdout.isTTY && {
+      transport: { target: 'pino-pretty', options: { translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' } }
+    })
+  },
+  frameworkErrors: answerError,
+  http: { headersTimeout: MINUTE / 3, requireHostHeader: false }, // a missing Host is answered by the relay, in JSON
+  requestTimeout: 60 * MINUTE, // a whole upload, on a slow line
+  connectionTimeout: 5 * MINUTE, // without a byte in either direction, while a large bundle is checked for instance
+  keepAliveTimeout: 75_000, // longer than the 60 s of usual load balancers, which must be the ones to hang up
+  pluginTimeout: 10 * MINUTE, // the bundle given at start is merged into the storage before the relay is ready
+  forceCloseConnections: true,
+  routerOptions: { caseSensitive: false, ignoreTrailingSlash: true } // as Tonk's relay takes paths
+} satisfies FastifyHttpOptions<Server>)
+
+/**
+ * What `fastify start -o` takes. Its server listens where fastify-cli's flags, FASTIFY_PORT or PORT say. The relay
+ * goes to the root (skipOverride) so that a refused upgrade is cleaned up wherever in the server it was refused.
+ */
+export const options = {
+  ...serverOptions(environment['log-level'] as string | undefined),
+  ...settle(environment).relay,
+  skipOverride: true
+}
+
+export default relay
