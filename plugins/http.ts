@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { select } from '../lib/http.ts'
@@ -40,7 +40,8 @@ function answer (reply: FastifyReply, bytes: Representation): FastifyReply {
   const { start, end } = selection.status === 206 ? selection.range : { start: 0, end: size }
   if (selection.status === 206) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${size}`)
   reply.header('content-length', end - start)
-  return reply.send(method === 'HEAD' ? undefined : bytes.stream({ start, end }))
+  // for a HEAD without a body Fastify would say content-length 0
+  return reply.send(method === 'HEAD' ? Readable.from([]) : bytes.stream({ start, end }))
 }
 
 export default fp(http, { name: 'relay-http', fastify: '5.x' })

@@ -4,11 +4,16 @@ import type { Duplex } from 'node:stream'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { RelayError } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
 import { Sockets } from '../lib/websocket/sockets.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { sockets: Sockets }
+  interface FastifyContextConfig {
+    /** The route takes WebSocket peers. */
+    peers?: boolean
+  }
 }
 
 const UPGRADE_TIMEOUT = 10_000 // ms until a socket that asked for an upgrade must have got one
@@ -17,6 +22,10 @@ const UPGRADE_TIMEOUT = 10_000 // ms until a socket that asked for an upgrade mu
 async function peers (fastify: FastifyInstance, options: Options): Promise<void> {
   const sockets = new Sockets(fastify.sync, options)
   fastify.decorate('sockets', sockets)
+  // else the websocket plugin opens a WebSocket only to close it, and waits half a minute for a peer that does not answer
+  fastify.addHook('preValidation', async ({ ws, routeOptions }) => {
+    if (ws && routeOptions.config.peers !== true) throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'No WebSocket here')
+  })
   // before @fastify/websocket adds its own preClose: that one closes without a code
   fastify.addHook('preClose', async () => { await sockets.close() })
   if (fastify.hasPlugin('@fastify/websocket')) return

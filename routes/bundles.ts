@@ -1,7 +1,8 @@
+import type { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { RelayError } from '../lib/errors.ts'
+import { RelayError, messageOf } from '../lib/errors.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
 import type { Representation } from '../plugins/http.ts'
@@ -9,7 +10,7 @@ import type { Representation } from '../plugins/http.ts'
 const ZIP = 'application/zip'
 const BYTES = 'application/octet-stream'
 
-const errorSchema = { type: 'object', properties: { error: { type: 'string' }, code: { type: 'string' } }, required: ['error'] }
+const LINGER = 2_000 // ms that the rest of a refused upload may still come, so that its sender gets to read why
 
 /** Bundles: upload, download, slim ones to start from, live ones to share. */
 async function bundleRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
@@ -27,13 +28,16 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     await named(reply, BYTES, 'blank').represent(await bundles.blank()))
 
   fastify.post('/api/bundles', {
-    schema: { response: { 200: { type: 'object', properties: { id: { type: 'string' }, message: { type: 'string' } } }, '4xx': errorSchema, '5xx': errorSchema } },
     handler: async request => {
-      const length = request.headers['content-length']
       const { id } = request.isMultipart()
         ? await bundles.receive(await uploadedFile(request))
-        : await bundles.receive(request.body as NodeJS.ReadableStream as never ?? request.raw, length === undefined ? undefined : Number(length))
+        : await bundles.receive(request.raw, Number(request.headers['content-length'] ?? 0))
       return { id, message: 'Bundle uploaded successfully' }
+    },
+    onResponse: async ({ raw }) => {
+      if (raw.complete) return
+      raw.unpipe().resume()
+      setTimeout(() => { if (!raw.complete) raw.destroy() }, LINGER).unref()
     }
   })
 
@@ -45,9 +49,7 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
       if (request.query.state !== 'live') return await reply.represent(await bundles.download(id))
       const live = await bundles.live(id)
       reply.header('cache-control', 'no-store')
-      if (request.method !== 'HEAD') return await reply.send(live)
-      live.destroy()
-      return await reply.send()
+      return await reply.send(request.method === 'HEAD' ? live.destroy() : live)
     }
   })
 
@@ -63,8 +65,11 @@ function documentId (text: string): DocumentId {
   return text
 }
 
-async function uploadedFile (request: FastifyRequest) {
-  const part = await request.file()
+/** The file of a form; everything else in it is ignored. */
+async function uploadedFile (request: FastifyRequest): Promise<Readable> {
+  const part = await request.file().catch(error => {
+    throw error.statusCode < 500 ? error : new RelayError('RELAY_BAD_REQUEST', `Invalid form: ${messageOf(error)}`, { cause: error })
+  })
   if (part === undefined) throw new RelayError('RELAY_BUNDLE_INVALID', 'Invalid bundle data: the form has no file')
   return part.file
 }

@@ -14,6 +14,7 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
   fastify.route({
     method: 'GET',
     url: '/',
+    config: { peers: true },
     handler: async (_request: FastifyRequest, reply: FastifyReply) => reply.type('text/plain; charset=utf-8').send(GREETING),
     wsHandler: accept
   })
@@ -22,6 +23,7 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
     fastify.route({
       method: 'GET',
       url: '/*',
+      config: { peers: true },
       handler: (_request: FastifyRequest, reply: FastifyReply) => { reply.callNotFound() },
       wsHandler: accept
     })

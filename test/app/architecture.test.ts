@@ -1,0 +1,60 @@
+import t from 'tap'
+import { readFile, readdir } from 'node:fs/promises'
+import path from 'node:path'
+import Fastify from 'fastify'
+import relay from '../../app.ts'
+import { scratch } from '../helper.ts'
+
+async function sources (folder: string): Promise<Array<{ file: string, text: string, imports: string[] }>> {
+  const names = (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.ts'))
+  return await Promise.all(names.map(async name => {
+    const file = path.join(folder, name)
+    const text = await readFile(file, 'utf8')
+    const imports = [...text.matchAll(/^(?:import|export)\s(?!type)[^'"]*?from '([^']+)'|import\('([^']+)'\)/gm)].map(match => match[1] ?? match[2]!)
+    return { file, text, imports: imports.map(name => name.startsWith('.') ? path.normalize(path.join(path.dirname(file), name)) : name) }
+  }))
+}
+
+t.test('imports go one way', async t => {
+  for (const { file, imports, text } of await sources('lib')) {
+    for (const name of imports) t.notMatch(name, /^(fastify$|fastify-plugin|@fastify\/|ws$|app\.ts|plugins\/|routes\/|bin\/)/, `${file} imports ${name}`)
+    t.notMatch(text, /process\.env/, `${file} reads no environment`)
+  }
+  for (const { file, imports, text } of await sources('plugins')) {
+    for (const name of imports) t.notMatch(name, /^(app\.ts|routes\/|plugins\/|bin\/)/, `${file} imports ${name}`)
+    t.notMatch(text, /process\.env/, `${file} reads no environment`)
+  }
+  for (const { file, imports, text } of await sources('routes')) {
+    for (const name of imports) t.notMatch(name, /^(app\.ts|plugins\/|bin\/|routes\/)/, `${file} imports ${name}`)
+    t.notMatch(text, /process\.env/, `${file} reads no environment`)
+  }
+  t.notMatch(await readFile('app.ts', 'utf8'), /process\.env/)
+})
+
+t.test('every plugin and route file is a named plugin of its own name', async t => {
+  for (const folder of ['plugins', 'routes']) {
+    for (const { file, text } of await sources(folder)) {
+      const name = path.basename(file, '.ts')
+      t.match(text, new RegExp(`fp\\(\\w+, \\{\\s*name: 'relay-${folder === 'routes' ? 'routes-' : ''}${name}'`), file)
+      if (folder === 'routes') t.match(text, /encapsulate: true/, file)
+    }
+  }
+})
+
+t.test('no source file is over 300 lines', async t => {
+  for (const folder of ['lib', 'plugins', 'routes', 'bin']) {
+    for (const { file, text } of await sources(folder)) t.ok(text.split('\n').length <= 300, file)
+  }
+})
+
+t.test('the plugins, in the order they depend on each other', async t => {
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  app.register(relay, { prefix: '/sync', storage: await scratch(t) })
+  await app.ready()
+  const order = [...app.printPlugins().matchAll(/(relay-[\w-]+)/g)].map(match => match[1])
+  t.strictSame(order, [
+    'relay-errors', 'relay-cors', 'relay-http', 'relay-metrics', 'relay-storage', 'relay-automerge', 'relay-sync', 'relay-bundles', 'relay-wasm',
+    'relay-websocket', 'relay-routes-sync', 'relay-routes-wasm', 'relay-routes-bundles', 'relay-routes-metrics', 'relay-routes-methods'
+  ])
+})
