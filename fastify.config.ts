@@ -5,6 +5,7 @@ import relay from './app.ts'
 import { parseDotenv } from './lib/cli/dotenv.ts'
 import { readValues, settle, type Values } from './lib/cli/settings.ts'
 import { RelayError, codeOf, messageOf } from './lib/errors.ts'
+import type { RelayOptions } from './lib/options.ts'
 import { answerError } from './plugins/errors.ts'
 
 // The relay as a service of its own: the entry of `fastify start -o` and of bin/tonk-relay.ts, and the only file that
@@ -33,7 +34,7 @@ export const environment: Values = readValues(process.env, 'variable')
 const withoutToken = (url: string): string => url.replace(/([?&]token=)[^&]*/gi, '$1[Redacted]')
 
 /** Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds. */
-export const serverOptions = (logLevel?: string) => ({
+export const serverOptions = (logLevel?: string): FastifyHttpOptions<Server> => ({
   logger: {
     ...(logLevel !== undefined && { level: logLevel }),
     redact: ['headers.authorization', 'headers.cookie', '*.headers.authorization', '*.headers.cookie'],
@@ -53,13 +54,13 @@ export const serverOptions = (logLevel?: string) => ({
   pluginTimeout: 10 * MINUTE, // the bundle given at start is merged into the storage before the relay is ready
   forceCloseConnections: true,
   routerOptions: { caseSensitive: false, ignoreTrailingSlash: true } // as Tonk's relay takes paths
-} satisfies FastifyHttpOptions<Server>)
+})
 
 /**
  * What `fastify start -o` takes. Its server listens where fastify-cli's flags, FASTIFY_PORT or PORT say. The relay
  * goes to the root (skipOverride) so that a refused upgrade is cleaned up wherever in the server it was refused.
  */
-export const options = {
+export const options: FastifyHttpOptions<Server> & RelayOptions & { skipOverride: true } = {
   ...serverOptions(environment['log-level'] as string | undefined),
   ...settle(environment).relay,
   skipOverride: true

@@ -1,0 +1,19 @@
+// The installed program serves a bundle and ends on SIGTERM.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+const child = spawn('node_modules/.bin/tonk-relay', ['0', 'blank.tonk', 'data'], { stdio: ['ignore', 'pipe', 'inherit'] })
+const exit = once(child, 'exit')
+let url
+for await (const line of createInterface(child.stdout)) {
+  url = /ready at (http:\S+)/.exec(JSON.parse(line).msg)?.[1]
+  if (url !== undefined) break
+}
+assert.match(await (await fetch(url)).text(), /Tonk/)
+assert.equal((await fetch(`${url}/.manifest.tonk`)).status, 200)
+child.stdout.resume()
+child.kill('SIGTERM')
+assert.deepEqual(await exit, [0, null])
+console.log('packed-package: the program served a bundle and stopped')
