@@ -1,0 +1,30 @@
+import { splitChunks } from '../automerge/chunk.ts'
+import type { AutomergePool } from '../automerge/pool.ts'
+import { RelayError } from '../errors.ts'
+import type { SyncEngine } from '../sync/engine.ts'
+import type { Bundle } from './bundle.ts'
+import { invalidBundle } from './refusal.ts'
+
+export interface CheckParts { sync: Pick<SyncEngine, 'snapshot'>, automerge: AutomergePool }
+
+/**
+ * Checks what opening a bundle leaves unread, one document at a time: that each can be loaded, and merged with what is
+ * stored of it. A bundle need not hold its root document, nor the documents that one refers to: slim bundles and Tonk's
+ * manifest-only ones are bundles.
+ * @throws RelayError RELAY_BUNDLE_INVALID naming the entry or the document, or what the source fails with.
+ */
+export async function checkDocuments (bundle: Bundle, { sync, automerge }: CheckParts): Promise<void> {
+  for (const id of bundle.documents) {
+    const chunks = await bundle.chunks(id)
+    const stored = await sync.snapshot(id)
+    try {
+      // to Automerge nothing is an empty document
+      if (chunks.some(chunk => splitChunks(chunk).length === 0)) throw new RelayError('RELAY_DOCUMENT_INVALID', 'an entry of it is empty')
+      await automerge.inspect(chunks)
+      if (stored !== null) await automerge.adds([stored], chunks)
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error
+      throw invalidBundle(`document ${id}: ${error.message}`, error)
+    }
+  }
+}
