@@ -1,0 +1,237 @@
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import type { AutomergePool } from '../automerge/pool.ts'
+import { RelayError, codeOf, messageOf } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Log } from '../log.ts'
+import type { Options } from '../options.ts'
+import type { SyncEngine } from '../sync/engine.ts'
+import { keepBlank } from './blank.ts'
+import type { Source } from './block-reader.ts'
+import { Bundle } from './bundle.ts'
+import { streamLive } from './live.ts'
+import { openLocalFile } from './local-file.ts'
+import { MergeMarks } from './merge-marks.ts'
+import { Merger } from './merger.ts'
+import { invalidBundle } from './refusal.ts'
+import { SlimCache } from './slim-cache.ts'
+import { cutSlim, type Slim } from './slim.ts'
+import { Spool } from './spool.ts'
+import type { BundleStore, StoredBundle } from './store.ts'
+
+/** Counts and times operations. */
+export interface OperationMeter {
+  operation<T> (part: 'bundle' | 'store', name: string, run: () => Promise<T>): Promise<T>
+}
+
+export interface BundlesParts {
+  store: BundleStore
+  sync: SyncEngine
+  automerge: AutomergePool
+  options: Options
+  log: Log
+  metrics?: OperationMeter
+}
+
+const unmetered: OperationMeter = { operation: (_part, _name, run) => run() }
+
+/** How often a bundle is opened again when it is replaced while it is read. */
+const ATTEMPTS = 3
+
+/**
+ * Bundles on their way in and out. What they are made of is in document storage: a bundle's documents are merged there
+ * when it is uploaded or given at the start, and at the latest before it is first cut (another relay may have stored it).
+ */
+export class Bundles {
+  readonly #parts: BundlesParts
+  readonly #meter: OperationMeter
+  readonly #scratch: string
+  readonly #blankPath: string
+  readonly #servedPath: string
+  readonly #spool: Spool
+  readonly #merger: Merger
+  readonly #slims: SlimCache
+  #served: { etag: string, rootId: DocumentId } | undefined
+  #stopListening = (): void => {}
+
+  constructor (parts: BundlesParts) {
+    const { sync, automerge, options, log } = parts
+    const storage = path.resolve(options.storage)
+    this.#parts = parts
+    this.#meter = parts.metrics ?? unmetered
+    this.#scratch = path.join(storage, 'tmp')
+    this.#blankPath = path.resolve(options.blank ?? path.join(storage, 'blank.tonk'))
+    this.#servedPath = path.resolve(options.bundle ?? this.#blankPath)
+    this.#spool = new Spool(this.#scratch)
+    const marks = new MergeMarks(path.join(storage, 'merged'), this.#scratch)
+    this.#merger = new Merger({ sync, automerge, marks, limits: options, log })
+    this.#slims = new SlimCache(options.slimCache)
+  }
+
+  /**
+   * Checks and merges the bundles that the options name, and makes a blank one when they name none.
+   * @throws RelayError RELAY_FILE_NOT_FOUND, RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE or RELAY_STORAGE_FAILED, with
+   *   the file's path
+   */
+  async open (): Promise<void> {
+    const { options, sync } = this.#parts
+    await this.#spool.open()
+    if (options.blank === undefined) await keepBlank(this.#blankPath, this.#scratch)
+    this.#stopListening = sync.onChange(id => { this.#slims.forget(id) })
+    await withNamedFile(this.#blankPath, file => this.#mergeFile('blank', file))
+    await withNamedFile(this.#servedPath, file => this.#servedRoot(file))
+  }
+
+  /**
+   * Takes a bundle: checks all of it, stores it under its root's id, merges its documents. Durable when resolved; nothing
+   * is left of one that is refused. The stream is not destroyed then, so that its sender can be answered.
+   * @param length bytes announced, if any
+   * @throws RelayError RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE, RELAY_BAD_REQUEST when the stream breaks off,
+   *   RELAY_STORE_UNAVAILABLE, RELAY_STORAGE_FAILED
+   */
+  async receive (body: Readable, length?: number): Promise<{ id: DocumentId }> {
+    const incoming = { stream: body, limit: this.#parts.options.maxUpload, length }
+    return await this.#meter.operation('bundle', 'upload', () => this.#spool.hold(incoming, async (opened, file) => {
+      const bundle = await this.#merger.check(opened)
+      const id = bundle.rootId
+      await this.#merger.alone(id, async () => {
+        await this.#meter.operation('store', 'put', () => this.#parts.store.put(id, file))
+        await this.#merger.merge(bundle)
+        await this.#markStored(bundle)
+      })
+      return { id }
+    }))
+  }
+
+  /** The bundle as it was uploaded; must be closed. @throws RelayError RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE */
+  async download (id: DocumentId): Promise<StoredBundle> {
+    return await this.#meter.operation('bundle', 'download', () => this.#open(id))
+  }
+
+  /** Its manifest and its root document as it is now. @throws RelayError as `download`, or RELAY_BUNDLE_INVALID */
+  async slim (id: DocumentId): Promise<Slim> {
+    return await this.#meter.operation('bundle', 'slim', async () => {
+      for (let attempt = 1; ; attempt++) {
+        const stored = await this.#open(id)
+        try {
+          return await this.#slims.get('stored', id, stored.etag, async () =>
+            await cutSlim(await this.#mergedFromStore(id, stored), this.#parts.sync))
+        } catch (error) {
+          if (attempt === ATTEMPTS || codeOf(error) !== 'RELAY_BUNDLE_CHANGED') throw error
+        } finally {
+          await stored.close()
+        }
+      }
+    })
+  }
+
+  /** All of it as it is now: a stream to be read or destroyed. @throws RelayError as `slim` */
+  async live (id: DocumentId): Promise<Readable> {
+    return await this.#meter.operation('bundle', 'live', async () => {
+      const stored = await this.#open(id)
+      try {
+        const stream = streamLive(await this.#mergedFromStore(id, stored), this.#parts)
+        stream.once('close', () => {
+          stored.close().catch(error => { this.#parts.log.warn({ err: error }, 'a stored bundle could not be closed') })
+        })
+        return stream
+      } catch (error) {
+        await stored.close()
+        throw error
+      }
+    })
+  }
+
+  /** The slim bundle of the one given at the start, or of the blank one. A file replaced since is read again. */
+  async servedSlim (): Promise<Slim> {
+    return await this.#meter.operation('bundle', 'served', async () => {
+      const file = await openLocalFile(this.#servedPath)
+      try {
+        const rootId = await this.#servedRoot(file)
+        return await this.#slims.get('served', rootId, file.etag, async () => await cutSlim(await this.#read(file), this.#parts.sync))
+      } finally {
+        await file.close()
+      }
+    })
+  }
+
+  /** The bundle to start new ones from; must be closed. @throws RelayError RELAY_FILE_NOT_FOUND */
+  async blank (): Promise<StoredBundle> {
+    return await this.#meter.operation('bundle', 'blank', () => openLocalFile(this.#blankPath))
+  }
+
+  async close (): Promise<void> {
+    this.#stopListening()
+  }
+
+  async #open (id: DocumentId): Promise<StoredBundle> {
+    const stored = await this.#meter.operation('store', 'open', () => this.#parts.store.open(id))
+    if (stored === null) throw new RelayError('RELAY_BUNDLE_NOT_FOUND', `Bundle not found: ${id}`)
+    return stored
+  }
+
+  async #read (source: Source): Promise<Bundle> {
+    return await Bundle.open(source, this.#parts.options)
+  }
+
+  /** A stored bundle, opened, whose documents are in document storage. In a bucket, one request reads them all. */
+  async #mergedFromStore (id: DocumentId, stored: StoredBundle): Promise<Bundle> {
+    const bundle = await this.#read(stored)
+    if (bundle.rootId !== id) throw invalidBundle(`it is stored as ${id} and has the rootId ${bundle.rootId}`)
+    await this.#merger.once(id, stored.etag, async () => {
+      const stream = stored.stream()
+      try {
+        await this.#spool.hold({ stream, limit: stored.size }, async copy => await this.#merger.merge(await this.#merger.check(copy)))
+      } finally {
+        stream.destroy()
+      }
+    })
+    return bundle
+  }
+
+  /**
+   * Remembers an upload as merged, if it is what is stored: another relay may have replaced it. Without that it is merged
+   * again when it is cut, so a failure is none of the upload's.
+   */
+  async #markStored (bundle: Bundle): Promise<void> {
+    try {
+      const stored = await this.#open(bundle.rootId)
+      try {
+        if (bundle.sameEntries(await this.#read(stored))) await this.#merger.mark(bundle.rootId, stored.etag)
+      } finally {
+        await stored.close()
+      }
+    } catch (error) {
+      this.#parts.log.warn({ err: error, bundle: bundle.rootId }, `upload to be merged again: ${messageOf(error)}`)
+    }
+  }
+
+  /** Checks and merges a file, unless this version has been; gives its root's id. */
+  async #mergeFile (name: 'served' | 'blank', file: StoredBundle): Promise<DocumentId> {
+    await this.#merger.once(name, file.etag, async () => await this.#merger.merge(await this.#merger.check(file)))
+    return (await this.#read(file)).rootId
+  }
+
+  async #servedRoot (file: StoredBundle): Promise<DocumentId> {
+    if (this.#served?.etag === file.etag) return this.#served.rootId
+    const rootId = await this.#mergeFile('served', file)
+    this.#served = { etag: file.etag, rootId }
+    return rootId
+  }
+}
+
+/** Opens and uses a file of the options; what is wrong with it is said with its path. */
+async function withNamedFile (file: string, use: (opened: StoredBundle) => Promise<unknown>): Promise<void> {
+  try {
+    const opened = await openLocalFile(file)
+    try {
+      await use(opened)
+    } finally {
+      await opened.close()
+    }
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    const message = error.code === 'RELAY_FILE_NOT_FOUND' ? `${error.message}: ${file}` : `${file}: ${error.message}`
+    throw new RelayError(error.code, message, { cause: error })
+  }
+}

@@ -1,0 +1,57 @@
+import type { Log } from '../log.ts'
+import type { SyncEngine } from '../sync/engine.ts'
+import { Bundle, type BundleLimits } from './bundle.ts'
+import type { Source } from './block-reader.ts'
+import { checkDocuments, type CheckParts } from './check.ts'
+import { KeyedQueue } from './keyed-queue.ts'
+import type { MergeMarks, MarkName } from './merge-marks.ts'
+
+export interface MergerParts extends CheckParts {
+  sync: Pick<SyncEngine, 'merge' | 'snapshot'>
+  marks: MergeMarks
+  limits: BundleLimits
+  log: Log
+}
+
+/** Brings bundles' documents into document storage: what is there is merged with, never overwritten. */
+export class Merger {
+  readonly #parts: MergerParts
+  readonly #queue = new KeyedQueue()
+
+  constructor (parts: MergerParts) {
+    this.#parts = parts
+  }
+
+  /** Opens a bundle and checks all of it. @throws RelayError as `Bundle.open` and `checkDocuments` */
+  async check (source: Source): Promise<Bundle> {
+    const bundle = await Bundle.open(source, this.#parts.limits)
+    await checkDocuments(bundle, this.#parts)
+    return bundle
+  }
+
+  /** Merges the documents of a checked bundle, one in memory at a time. Durable when resolved. */
+  async merge (bundle: Bundle): Promise<void> {
+    for (const id of bundle.documents) await this.#parts.sync.merge(id, await bundle.chunks(id))
+    this.#parts.log.info({ bundle: bundle.rootId, documents: bundle.documents.length }, 'bundle merged into document storage')
+  }
+
+  /** Remembers that this version has been merged. */
+  async mark (name: MarkName, etag: string): Promise<void> {
+    await this.#parts.marks.set(name, etag)
+  }
+
+  /** Runs what stores or merges a bundle, one at a time for each name. */
+  async alone<T> (name: MarkName, job: () => Promise<T>): Promise<T> {
+    return await this.#queue.run(name, job)
+  }
+
+  /** Has one version of a bundle merged unless it has been before. */
+  async once (name: MarkName, etag: string, merge: () => Promise<void>): Promise<void> {
+    if (await this.#parts.marks.has(name, etag)) return
+    await this.alone(name, async () => {
+      if (await this.#parts.marks.has(name, etag)) return
+      await merge()
+      await this.mark(name, etag)
+    })
+  }
+}
