@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
+import { connect } from 'node:net'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import { settings } from '../../lib/cli/settings.ts'
 
@@ -17,16 +18,18 @@ export interface Running {
   ready: () => Promise<string>
 }
 
-export interface Surroundings { cwd?: string, env?: Record<string, string>, program?: string, before?: string[] }
+export interface Surroundings { cwd?: string, env?: Record<string, string>, program?: string, readyLine?: string }
 
 /**
- * Runs the built executable (or `program` with `before` in front of the arguments) in an empty folder and with none of
- * the settings' variables, and kills it after the test.
+ * Runs the built executable, or another program, in an empty folder and with none of the settings' variables, and kills
+ * it after the test.
  */
-export function run (t: Test, argv: string[], { cwd = t.testdir(), env = {}, program = executable, before = [] }: Surroundings = {}): Running {
+export function run (
+  t: Test, argv: string[], { cwd = t.testdir(), env = {}, program = executable, readyLine = 'Tonk relay ready' }: Surroundings = {}
+): Running {
   const clean = { ...process.env }
   for (const { variable } of settings) delete clean[variable]
-  const child = spawn(program, [...before, ...argv], { cwd, env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, argv, { cwd, env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
 
   const output = Promise.all([text(child.stdout), text(child.stderr)])
@@ -34,7 +37,7 @@ export function run (t: Test, argv: string[], { cwd = t.testdir(), env = {}, pro
     const [stdout, stderr] = await output
     return { code, signal, stdout, stderr }
   })
-  const line = firstLine(child, 'Tonk relay ready')
+  const line = firstLine(child, readyLine)
   const failed = exit.then(({ code, stderr }) => { throw new Error(`exit ${code} before the ready line: ${stderr}`) })
   failed.catch(() => {}) // for `ready` only, which may not be asked
   return { child, exit, ready: () => Promise.race([line, failed]) }
@@ -56,3 +59,14 @@ function firstLine (child: ChildProcess, start: string): Promise<string> {
 
 /** The HTTP address in a ready line. */
 export const urlIn = (message: string): string => /http:\S+/.exec(message)![0]
+
+/** A WebSocket peer that gets its upgrade and never says another word. */
+export async function mutePeer (t: Test, url: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), new URL(url).hostname)
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {}) // however the relay ends it
+  socket.write('GET / HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+  const [answer] = await once(socket, 'data')
+  if (!String(answer).startsWith('HTTP/1.1 101')) throw new Error(`no upgrade: ${answer}`)
+}

@@ -1,22 +1,10 @@
-import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
-import { run, urlIn } from './executable.ts'
+import { mutePeer, run, urlIn } from './executable.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json')
-
-/** A WebSocket peer that got its upgrade and never says another word. */
-async function mutePeer (url: string): Promise<Socket> {
-  const socket = connect(Number(new URL(url).port), new URL(url).hostname)
-  socket.on('error', () => {}) // however the relay ends it
-  socket.write('GET / HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
-    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
-  const [answer] = await once(socket, 'data')
-  if (!String(answer).startsWith('HTTP/1.1 101')) throw new Error(`no upgrade: ${answer}`)
-  return socket
-}
 
 t.test('help and version', async t => {
   t.match(await run(t, ['--help']).exit, { code: 0, stderr: '', stdout: /Usage: tonk-relay .*--max-upload <integer>/s })
@@ -76,11 +64,11 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} ends it with exit code 0 whoever is connected`, async t => {
     const running = run(t, ['0'])
     const url = urlIn(await running.ready())
-    const peer = await mutePeer(url)
+    await mutePeer(t, url)
     const half = connect(Number(new URL(url).port), '127.0.0.1')
     half.on('error', () => {}) // however the relay ends it
     half.write('POST /api/bundles HTTP/1.1\r\nHost: relay\r\nContent-Length: 1000\r\n\r\nhalf')
-    t.teardown(() => { peer.destroy(); half.destroy() })
+    t.teardown(() => half.destroy())
     running.child.kill(signal)
     const { code, stdout, stderr } = await running.exit
     t.equal(code, 0)
@@ -91,8 +79,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 t.test('a second signal ends it at once', async t => {
   const running = run(t, ['0', '--close-timeout', '60000']) // with a mute peer, far longer than it may take
-  const peer = await mutePeer(urlIn(await running.ready()))
-  t.teardown(() => peer.destroy())
+  await mutePeer(t, urlIn(await running.ready()))
   running.child.kill('SIGTERM')
   running.child.stdout!.on('data', chunk => { if (String(chunk).includes('closing on')) running.child.kill('SIGTERM') })
   t.match(await running.exit, { code: 1, stdout: /second SIGTERM/ })

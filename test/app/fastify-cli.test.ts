@@ -1,0 +1,32 @@
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import t from 'tap'
+import { mutePeer, run, urlIn } from './executable.ts'
+
+const cli = createRequire(import.meta.url).resolve('fastify-cli/cli.js')
+const config = path.join(import.meta.dirname, '../../dist/fastify.config.js')
+const { scripts } = createRequire(import.meta.url)('../../package.json')
+
+const fastify = (...argv: string[]): [string[], { program: string, readyLine: string }] =>
+  [[cli, ...argv], { program: process.execPath, readyLine: 'Server listening' }]
+
+t.test('`npm run start:fastify` serves the relay and ends well, whoever is connected', async t => {
+  const [, ...flags] = scripts['start:fastify'].split(' ').slice(0, -1)
+  const [argv, program] = fastify(...flags, '-a', '127.0.0.1', config)
+  // fastify-cli takes no port 0 from its flag, and from PORT it does
+  const running = run(t, argv, { ...program, env: { PORT: '0', RELAY_MAX_UPLOAD: '1000', RELAY_STORAGE: 'documents' } })
+  const url = urlIn(await running.ready())
+
+  t.match(await (await fetch(url)).text(), /Tonk/)
+  t.equal((await fetch(`${url}/API/blank-tonk/`)).status, 200, 'with our server options')
+  t.equal((await fetch(`${url}/api/bundles`, { method: 'POST', body: Buffer.alloc(1001) })).status, 413, 'and the environment')
+  await mutePeer(t, url)
+
+  running.child.kill('SIGTERM')
+  t.match(await running.exit, { code: 0, stderr: '' })
+})
+
+t.test('`npm run plugins` shows what the relay is made of', async t => {
+  const [argv, program] = fastify('print-plugins', config)
+  t.match(await run(t, argv, program).exit, { code: 0, stdout: /relay [^]*relay-sync [^]*relay-websocket [^]*relay-routes-sync / })
+})
