@@ -2,6 +2,7 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { RelayError } from './errors.ts'
 import type { BundleStore } from './bundles/store.ts'
+import type { Durability } from './storage/journal.ts'
 
 const MiB = 1024 * 1024
 
@@ -28,6 +29,12 @@ export const optionsSchema = Type.Object({
   wasm: path('File to serve at `/tonk_core_bg.wasm`; without one the route answers 404'),
   storage: Type.String({
     minLength: 1, default: 'automerge-repo-data', description: 'Folder of the documents, in automerge-repo’s nodefs layout'
+  }),
+  durability: Type.Unsafe<Durability>({
+    type: 'string',
+    enum: ['fsync', 'write', 'none'],
+    default: 'fsync',
+    description: 'An edit is acknowledged once it is on disk (`fsync`), with the operating system (`write`) or in memory (`none`)'
   }),
   bundles: path('Folder whose `bundles/` holds the uploaded bundles; the storage folder by default'),
   s3: Type.Optional(s3),

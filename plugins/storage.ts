@@ -1,17 +1,19 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Options } from '../lib/options.ts'
-import { StorageFolder } from '../lib/storage/folder.ts'
+import { Documents } from '../lib/storage/documents.ts'
 
 declare module 'fastify' {
-  interface FastifyInstance { storage: StorageFolder }
+  interface FastifyInstance { storage: Documents }
 }
 
-/** Where documents are kept. */
-async function storage (fastify: FastifyInstance, options: Options): Promise<void> {
-  const folder = new StorageFolder(options.storage)
-  await folder.open()
-  fastify.decorate('storage', folder)
+/** The stored documents. */
+async function storage (fastify: FastifyInstance, { storage: folder, durability }: Options): Promise<void> {
+  const { automerge, log } = fastify
+  const documents = new Documents({ folder, durability, automerge, log })
+  await documents.open()
+  fastify.decorate('storage', documents)
+  fastify.addHook('onClose', async () => { await documents.close() })
 }
 
-export default fp(storage, { name: 'relay-storage', fastify: '5.x' })
+export default fp(storage, { name: 'relay-storage', fastify: '5.x', dependencies: ['relay-automerge'] })

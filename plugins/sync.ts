@@ -10,8 +10,8 @@ declare module 'fastify' {
 
 /** The sync engine: documents and their peers. */
 async function sync (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { storage, automerge, metrics, log } = fastify
-  const engine = new RepoEngine({ storage, automerge, limits: options, meter: metrics, log })
+  const { storage: documents, automerge, metrics, log } = fastify
+  const engine = new RepoEngine({ documents, automerge, limits: options, meter: metrics, log })
   metrics.watch(() => engine.stats())
   fastify.decorate<SyncEngine>('sync', engine)
   fastify.addHook('onClose', async () => { await engine.close() })

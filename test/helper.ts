@@ -1,20 +1,12 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import os from 'node:os'
-import path from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { Repo, type AutomergeUrl } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import relay, { type RelayOptions } from '../app.ts'
-
-/** A folder that goes when the test and everything it started are done. */
-export async function scratch (t: Test): Promise<string> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'relay-test-'))
-  t.teardown(async () => { await rm(folder, { recursive: true, force: true }) })
-  return folder
-}
+import { scratch } from './scratch.ts'
 
 export interface Running { app: FastifyInstance, http: string, ws: string, storage: string, close: () => Promise<void> }
 

@@ -33,13 +33,18 @@ export async function writeAtomic (file: string, contents: Uint8Array, scratch: 
 /** Makes names durable: fsync of a folder and of those above it, up to and including `top`. */
 async function syncFolders (folder: string, top: string): Promise<void> {
   for (let at = folder; ; at = path.dirname(at)) {
-    const handle = await open(at, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await syncFolder(at)
     if (at === top || at === path.dirname(at)) return
+  }
+}
+
+/** fsync of a folder: the names in it are on disk when resolved. */
+export async function syncFolder (folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
 

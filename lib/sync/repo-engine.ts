@@ -1,18 +1,16 @@
-import { createHash } from 'node:crypto'
-import * as Automerge from '@automerge/automerge'
 import { Repo, type DocHandle, type DocumentId as RepoDocumentId, type PeerId } from '@automerge/automerge-repo'
 import { isOneDocument } from '../automerge/chunk.ts'
 import type { AutomergePool } from '../automerge/pool.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
-import type { StorageFolder } from '../storage/folder.ts'
+import type { Documents } from '../storage/documents.ts'
 import { PeerConnection, type ConnectionEvents, type ConnectionLimits, type Self } from './connection.ts'
 import type { Connection, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './ephemeral.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
-import { RepoNetwork } from './repo-network.ts'
-import { RepoStorage } from './repo-storage.ts'
+import { OpenDocument } from './open-document.ts'
+import { RepoNetwork, type RepoFrame } from './repo-network.ts'
 import { checkSyncMessage } from './sync-message.ts'
 
 /** What the engine reports; the relay's metrics are one. */
@@ -24,41 +22,35 @@ export interface EngineMeter {
 }
 
 export interface RepoEngineOptions {
-  storage: StorageFolder
+  documents: Documents
   automerge: AutomergePool
   limits: ConnectionLimits
   meter: EngineMeter
   log: Log
 }
 
-const LOADED = ['ready', 'unavailable', 'requesting']
-
-/** The sync engine with automerge-repo's `Repo` inside. */
+/** The sync engine with automerge-repo's `Repo` inside, which syncs and nothing else: storing is done here. */
 export class RepoEngine implements SyncEngine, ConnectionEvents {
   readonly #options: RepoEngineOptions
   readonly #self: Self
   readonly #repo: Repo
   readonly #network: RepoNetwork
-  readonly #storage: RepoStorage
   readonly #connections = new Set<PeerConnection>()
   readonly #ephemeral = new EphemeralRelay()
   readonly #listeners = new Set<(id: DocumentId) => void>()
-  /** Documents the repo has loaded; `true` once their changes are being watched. */
-  readonly #loaded = new Map<DocumentId, true | Promise<unknown>>()
+  readonly #open = new Map<DocumentId, OpenDocument | Promise<OpenDocument>>()
   /** When changes came in that their sender has not been answered: connection key and document. */
   readonly #unanswered = new Map<string, number>()
   #count = 0
   #closing = false
 
   constructor (options: RepoEngineOptions) {
-    const { storage, log } = options
+    const { documents } = options
     this.#options = options
-    this.#self = { peerId: `relay-${storage.id}`, metadata: { storageId: storage.id, isEphemeral: false } }
-    this.#network = new RepoNetwork((peer, id) => { this.#answered(peer, id) })
-    this.#storage = new RepoStorage(storage, log)
+    this.#self = { peerId: `relay-${documents.id}`, metadata: { storageId: documents.id, isEphemeral: false } }
+    this.#network = new RepoNetwork((peer, frame) => { this.#send(peer, frame) })
     this.#repo = new Repo({
       network: [this.#network],
-      storage: this.#storage,
       peerId: this.#self.peerId as PeerId,
       // a document is offered only to those who ask for it by id
       shareConfig: { announce: async () => false, access: async () => true }
@@ -74,27 +66,24 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
   }
 
   async snapshot (id: DocumentId): Promise<Uint8Array | null> {
-    await this.#flush(id)
-    const chunks = await this.#options.storage.chunks(id)
+    const { documents, automerge } = this.#options
+    const chunks = await documents.chunks(id)
     if (chunks.length === 0) return null
-    return chunks.length === 1 && isOneDocument(chunks[0]!) ? chunks[0]! : await this.#options.automerge.compact(chunks)
+    return chunks.length === 1 && isOneDocument(chunks[0]!) ? chunks[0]! : await automerge.compact(chunks)
   }
 
   async merge (id: DocumentId, chunks: Uint8Array[]): Promise<void> {
-    const { storage, automerge } = this.#options
+    const { documents, automerge } = this.#options
     const incoming = Buffer.concat(chunks)
-    await this.#flush(id)
-    const stored = await storage.chunks(id)
+    const stored = await documents.chunks(id)
     if (stored.length === 0) await automerge.inspect([incoming])
     else if (!await automerge.adds(stored, [incoming])) return
-    await storage.write([id, 'snapshot', createHash('sha256').update(incoming).digest('hex')], incoming)
-    const loaded = this.#loaded.get(id)
-    if (loaded === undefined) {
+    if (!this.#open.has(id)) {
+      await documents.put(id, incoming)
       this.#changed(id)
-    } else {
-      await loaded
-      this.#handle(id)?.update(document => Automerge.loadIncremental(document, incoming))
     }
+    // also when it was opened meanwhile, perhaps before there was a file
+    await (await this.#open.get(id))?.merge(incoming)
   }
 
   onChange (listener: (id: DocumentId) => void): () => void {
@@ -105,7 +94,7 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
   stats (): EngineStats {
     let peers = 0
     for (const connection of this.#connections) if (connection.open) peers++
-    return { connections: this.#connections.size, peers, documents: this.#loaded.size }
+    return { connections: this.#connections.size, peers, documents: this.#open.size }
   }
 
   disconnect (): void {
@@ -115,9 +104,7 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
 
   async close (): Promise<void> {
     this.disconnect()
-    this.#storage.giveUp()
-    await this.#repo.flush([...this.#loaded.keys()].filter(id => this.#handle(id)?.isReady()) as unknown as RepoDocumentId[])
-    if (this.#storage.failure !== undefined) throw this.#storage.failure
+    await Promise.allSettled(this.#open.values()) // what is opened now is not to be read after the storage is closed
   }
 
   joined (peer: PeerConnection): void {
@@ -131,13 +118,15 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
       this.#ephemeral.pass(peer, frame)
       return
     }
+    const { documents, limits } = this.#options
+    if (documents.backlog > limits.maxBacklog) throw new RelayError('RELAY_STORAGE_FAILED', 'changes cannot be stored at the moment')
     if (frame.type !== 'doc-unavailable') {
       this.#ephemeral.follow(peer, id)
       if (checkSyncMessage(frame.data)) this.#unanswered.set(`${peer.key} ${id}`, performance.now())
     }
-    const loaded = this.#load(id)
-    if (loaded === true) this.#network.deliver(peer, frame)
-    else loaded.then(() => { if (peer.open) this.#network.deliver(peer, frame) })
+    const document = this.#document(id)
+    if (document instanceof OpenDocument) this.#network.deliver(peer, frame)
+    else document.then(() => { if (peer.open) this.#network.deliver(peer, frame) }, () => {}) // logged where it is opened
   }
 
   gone (peer: PeerConnection): void {
@@ -157,28 +146,40 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
     log[level]({ peer: peer.key, peerId: peer.peerId, code: error.code, err: error.cause }, `peer closed: ${error.message}`)
   }
 
-  #handle (id: DocumentId): DocHandle<unknown> | undefined {
-    return this.#repo.handles[id as unknown as RepoDocumentId]
-  }
-
-  /** Has the repo load a document and watches it, before the first message reaches it: no change goes unseen. */
-  #load (id: DocumentId): true | Promise<unknown> {
-    const known = this.#loaded.get(id)
+  /** The document in the repo: its stored state is there, and its changes are watched, before a message reaches it. */
+  #document (id: DocumentId): OpenDocument | Promise<OpenDocument> {
+    const known = this.#open.get(id)
     if (known !== undefined) return known
-    const loading = this.#repo.find(id as unknown as RepoDocumentId, { allowableStates: LOADED }).then(handle => {
-      handle.on('heads-changed', () => { this.#changed(id) })
-      this.#loaded.set(id, true)
-    }, error => {
-      this.#loaded.delete(id)
-      this.#options.log.error({ documentId: id, err: error }, `document not loaded: ${messageOf(error)}`)
+    const opening = this.#load(id).then(handle => {
+      const document = new OpenDocument(id, handle, this.#options.documents, () => { this.#changed(id) })
+      this.#open.set(id, document)
+      return document
     })
-    this.#loaded.set(id, loading)
-    return loading
+    this.#open.set(id, opening)
+    opening.catch(error => {
+      this.#open.delete(id)
+      this.#options.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error)}`)
+    })
+    return opening
   }
 
-  async #flush (id: DocumentId): Promise<void> {
-    await this.#loaded.get(id)
-    if (this.#handle(id)?.isReady()) await this.#repo.flush([id as unknown as RepoDocumentId])
+  async #load (id: DocumentId): Promise<DocHandle<unknown>> {
+    const docId = id as string as RepoDocumentId
+    const chunks = await this.#options.documents.chunks(id)
+    if (chunks.length > 0) return this.#repo.import<unknown>(Buffer.concat(chunks), { docId })
+    return await this.#repo.find(docId, { allowableStates: ['ready', 'unavailable', 'requesting'] })
+  }
+
+  #send (peer: PeerConnection, frame: RepoFrame): void {
+    const document = this.#open.get(frame.documentId)
+    if (!(document instanceof OpenDocument)) {
+      peer.send(frame) // nothing of it is known here yet
+      return
+    }
+    document.whenDurable(() => {
+      peer.send(frame)
+      this.#answered(peer, frame.documentId)
+    })
   }
 
   #changed (id: DocumentId): void {

@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import Fastify from 'fastify'
 import relay from '../../app.ts'
-import { scratch } from '../helper.ts'
+import { scratch } from '../scratch.ts'
 
 async function sources (folder: string): Promise<Array<{ file: string, text: string, imports: string[] }>> {
   const names = (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.ts'))
@@ -54,7 +54,7 @@ t.test('the plugins, in the order they depend on each other', async t => {
   await app.ready()
   const order = [...app.printPlugins().matchAll(/(relay-[\w-]+)/g)].map(match => match[1])
   t.strictSame(order, [
-    'relay-errors', 'relay-cors', 'relay-http', 'relay-metrics', 'relay-storage', 'relay-automerge', 'relay-sync', 'relay-bundles', 'relay-wasm',
+    'relay-errors', 'relay-cors', 'relay-http', 'relay-metrics', 'relay-automerge', 'relay-storage', 'relay-sync', 'relay-bundles', 'relay-wasm',
     'relay-websocket', 'relay-routes-sync', 'relay-routes-wasm', 'relay-routes-bundles', 'relay-routes-metrics', 'relay-routes-methods'
   ])
 })

@@ -6,7 +6,8 @@ import WebSocket from 'ws'
 import { once } from 'node:events'
 import relay, { type BundleStore } from '../../app.ts'
 import { FolderStore } from '../../lib/bundles/folder-store.ts'
-import { client, listen, scratch, start, until, urlOf } from '../helper.ts'
+import { client, listen, start, until, urlOf } from '../helper.ts'
+import { scratch } from '../scratch.ts'
 
 const blankOf = async (http: string) => new Uint8Array(await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer())
 

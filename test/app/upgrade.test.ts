@@ -5,7 +5,8 @@ import { buffer } from 'node:stream/consumers'
 import { randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
 import relay from '../../app.ts'
-import { listen, scratch } from '../helper.ts'
+import { listen } from '../helper.ts'
+import { scratch } from '../scratch.ts'
 
 const upgrade = (path: string, headers: string[] = [`Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, 'Sec-WebSocket-Version: 13']) =>
   ['GET ' + path + ' HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', ...headers, '', ''].join('\r\n')

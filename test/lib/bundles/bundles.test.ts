@@ -7,6 +7,7 @@ import { FolderStore } from '../../../lib/bundles/folder-store.ts'
 import { bundleKey } from '../../../lib/bundles/key.ts'
 import type { BundleFile } from '../../../lib/bundles/store.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
+import { scratch } from '../../scratch.ts'
 import { edit, entriesOf, load, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
 import { newId, bundleFile } from './store-behaviour.ts'
 import { namesIn, zip } from './zip.ts'
@@ -121,7 +122,7 @@ t.test('what another relay puts in the place of an upload at once is not taken f
       await super.put(id, await bundleFile(t, other))
     }
   }
-  const folder = t.testdir()
+  const folder = await scratch(t)
   const { bundles, sync } = await relay(t, { storage: folder }, { store: new Shared({ folder }) })
   await bundles.open()
   await bundles.receive(upload(bytes))
@@ -132,7 +133,7 @@ t.test('what another relay puts in the place of an upload at once is not taken f
 t.test('an upload replaced while it is remembered is taken all the same', async t => {
   const { rootId, fileId, documents, bytes } = await sample()
   const other = await zip(entriesOf(rootId, { ...documents, [fileId]: edit(documents[fileId]!, file => { file.other = 1 }) }))
-  const folder = t.testdir()
+  const folder = await scratch(t)
   let opened = 0
   class Shared extends FolderStore {
     override async open (id: DocumentId) {
@@ -218,7 +219,7 @@ t.test('slim and manifest-only bundles are bundles', async t => {
 
 t.test('a bundle replaced while it is read is read again', async t => {
   const { rootId, bytes } = await sample()
-  const folder = t.testdir()
+  const folder = await scratch(t)
   let opened = 0
   class Replacing extends FolderStore {
     override async open (id: DocumentId) {

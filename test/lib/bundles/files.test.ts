@@ -6,6 +6,7 @@ import * as Automerge from '@automerge/automerge'
 import { edit, entriesOf, filesIn, load, readBundle, relay, sample, save, upload } from './relay.ts'
 import { newId } from './store-behaviour.ts'
 import { namesIn, zip } from './zip.ts'
+import { scratch } from '../../scratch.ts'
 
 t.test('without a bundle the blank one is made, once, and served', async t => {
   const { bundles, sync, folder, restart } = await relay(t)
@@ -53,7 +54,7 @@ t.test('the blank bundle is one that each generation of Tonk’s file system ext
 
 t.test('the bundle given is served, slim, in its current state', async t => {
   const { rootId, fileId, documents, bytes } = await sample()
-  const folder = t.testdir({ 'app.tonk': bytes })
+  const folder = await scratch(t, { 'app.tonk': bytes })
   const { bundles, sync, restart } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
   await bundles.open()
   t.strictSame(load((await sync.snapshot(fileId))!), { content: 'of the file' }, 'merged at the start')
@@ -72,7 +73,7 @@ t.test('the bundle given is served, slim, in its current state', async t => {
 
 t.test('a served file that is replaced is merged and served from then on', async t => {
   const [one, two] = [await sample(), await sample()]
-  const folder = t.testdir({ 'app.tonk': one.bytes, 'next.tonk': two.bytes })
+  const folder = await scratch(t, { 'app.tonk': one.bytes, 'next.tonk': two.bytes })
   const { bundles, sync } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
   await bundles.open()
   await bundles.servedSlim()
@@ -87,7 +88,7 @@ t.test('a served file that is replaced is merged and served from then on', async
 
 t.test('a template given is handed out', async t => {
   const { bytes, rootId } = await sample()
-  const folder = t.testdir({ 'template.tonk': bytes })
+  const folder = await scratch(t, { 'template.tonk': bytes })
   const { bundles, sync } = await relay(t, { storage: path.join(folder, 'data'), blank: path.join(folder, 'template.tonk') })
   await bundles.open()
   const blank = await bundles.blank()
@@ -100,11 +101,11 @@ t.test('a template given is handed out', async t => {
 
 t.test('a file that cannot be used is named at the start', async t => {
   const id = newId()
-  const folder = t.testdir({
+  const folder = await scratch(t, {
     'text.tonk': 'text',
     'empty.tonk': '',
     'damaged.tonk': await zip(entriesOf(id, { [id]: save({}).subarray(0, -1) })),
-    'folder.tonk': {}
+    'folder.tonk': null
   })
   const cases = [
     ['missing.tonk', 'RELAY_FILE_NOT_FOUND', (file: string) => `Bundle file not found: ${file}`],
@@ -140,7 +141,7 @@ t.test('a storage folder that cannot be written is named', async t => {
 
 t.test('one served and uploaded under the same root: each has its own manifest', async t => {
   const { rootId, documents, bytes } = await sample()
-  const folder = t.testdir({ 'app.tonk': bytes })
+  const folder = await scratch(t, { 'app.tonk': bytes })
   const { bundles } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
   await bundles.open()
   await bundles.receive(upload(await zip(entriesOf(rootId, documents, { entrypoints: ['uploaded'] }))))

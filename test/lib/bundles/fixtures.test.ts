@@ -3,6 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import { fixtures, headsOf, readBundle, readLive, relay, upload } from './relay.ts'
 import { namesIn } from './zip.ts'
+import { scratch } from '../../scratch.ts'
 
 const real = await fixtures()
 
@@ -44,9 +45,9 @@ for (const [name, bytes] of real) {
 }
 
 t.test('all documents of the real bundles are reached from their roots', { skip }, async t => {
-  t.testdir()
+  const folder = await scratch(t)
   for (const [name, bytes] of real) {
-    const { bundles, close } = await relay(t, { storage: path.join(t.testdirName, name) })
+    const { bundles, close } = await relay(t, { storage: path.join(folder, name) })
     await bundles.open()
     const { bundle: { rootId }, documents } = await readBundle(bytes)
     await bundles.receive(upload(bytes))

@@ -7,6 +7,7 @@ import { FolderStore } from '../../../lib/bundles/folder-store.ts'
 import { documentPath } from '../../../lib/bundles/entry-path.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { RelayOptions } from '../../../lib/options.ts'
+import { scratch } from '../../scratch.ts'
 import { entriesOf, filesIn, load, manifestOf, relay, sample, save, upload } from './relay.ts'
 import { newId } from './store-behaviour.ts'
 import { oddZip, zip, type Entries, type OddEntry } from './zip.ts'
@@ -80,7 +81,7 @@ const refusals: Refusal[] = [
 ]
 
 t.test('what is refused is refused with its reason, and leaves nothing behind', async t => {
-  const folder = t.testdir()
+  const folder = await scratch(t)
   for (const [what, bytes, reason, code = 'RELAY_BUNDLE_INVALID', options = {}] of refusals) {
     const { bundles, sync, close } = await relay(t, { ...options, storage: folder })
     await bundles.open()
@@ -93,7 +94,7 @@ t.test('what is refused is refused with its reason, and leaves nothing behind', 
 })
 
 t.test('what is odd but sound is taken', async t => {
-  const folder = t.testdir()
+  const folder = await scratch(t)
   const kinds: Record<string, Buffer> = {
     'folders, as JSZip writes them': await zip([['storage/'], [`storage/${rootId.slice(0, 2)}/`], ...goodEntries] as Entries),
     stored: await zip(goodEntries, { compress: false }),
@@ -151,7 +152,7 @@ t.test('an upload that breaks off, and one announced too large', async t => {
 })
 
 t.test('a store that fails: nothing is merged', async t => {
-  const folder = t.testdir()
+  const folder = await scratch(t)
   class Failing extends FolderStore {
     override async put (): Promise<void> { throw new RelayError('RELAY_STORE_UNAVAILABLE', 'no') }
   }

@@ -14,8 +14,9 @@ import type { BundleStore } from '../../../lib/bundles/store.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
 import { parseOptions, type RelayOptions } from '../../../lib/options.ts'
-import { StorageFolder } from '../../../lib/storage/folder.ts'
+import { Documents } from '../../../lib/storage/documents.ts'
 import { RepoEngine } from '../../../lib/sync/repo-engine.ts'
+import { scratch } from '../../scratch.ts'
 import { sourceOf } from './source.ts'
 import { newId } from './store-behaviour.ts'
 import { zip, type Entries } from './zip.ts'
@@ -46,12 +47,12 @@ export async function sample (rootId = newId(), more: Fields = {}) {
 
 /** All that is needed of a relay to take in and give out bundles, on a folder of its own; `restart` makes another on it. */
 export async function relay (t: Test, options: RelayOptions = {}, host: { store?: BundleStore } = {}) {
-  const folder = options.storage ?? t.testdir()
-  const storage = new StorageFolder(folder)
-  await storage.open()
+  const folder = options.storage ?? await scratch(t)
+  const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
+  await documents.open()
   const nothing = () => {}
   const sync = new RepoEngine({
-    storage,
+    documents,
     automerge,
     limits: { maxBacklog: 1e8, handshakeTimeout: 1000 },
     meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing },
@@ -74,6 +75,7 @@ export async function relay (t: Test, options: RelayOptions = {}, host: { store?
     closed = true
     await bundles.close()
     await sync.close()
+    await documents.close()
   }
   t.teardown(close)
   return {

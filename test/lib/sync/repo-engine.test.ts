@@ -66,7 +66,7 @@ t.test('a document nobody has is unavailable, and told to who asked when it come
 })
 
 t.test('merge: into nothing, into a stored, into an open document; never overwriting', async t => {
-  const { url, engine, storage } = await serve(t)
+  const { url, engine, documents } = await serve(t)
   const changed: string[] = []
   const stop = engine.onChange(id => { changed.push(id) })
   const id = newId()
@@ -76,7 +76,7 @@ t.test('merge: into nothing, into a stored, into an open document; never overwri
   await engine.merge(id, [Automerge.save(first)])
   t.strictSame(changed, [id])
   await engine.merge(id, [Automerge.save(first)])
-  t.equal((await storage.chunks(id)).length, 1, 'nothing new, nothing stored')
+  t.equal((await documents.chunks(id)).length, 1, 'nothing new, nothing stored')
   await engine.merge(id, [Automerge.saveSince(second, Automerge.getHeads(first))])
   t.strictSame(Automerge.toJS(Automerge.load((await engine.snapshot(id))!)), { a: 1, b: 2 })
 

@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import os from 'node:os'
-import path from 'node:path'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import { Repo, type DocHandle } from '@automerge/automerge-repo'
@@ -10,28 +7,22 @@ import { AutomergePool } from '../../../lib/automerge/pool.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
-import { StorageFolder } from '../../../lib/storage/folder.ts'
+import { Documents } from '../../../lib/storage/documents.ts'
 import { RepoEngine } from '../../../lib/sync/repo-engine.ts'
 import { Sockets } from '../../../lib/websocket/sockets.ts'
+import { scratch } from '../../scratch.ts'
 
 export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][] }
-
-/** A folder that goes when the test and everything it started are done. */
-export async function scratch (t: Test): Promise<string> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'relay-test-'))
-  t.teardown(async () => { await rm(folder, { recursive: true, force: true }) })
-  return folder
-}
 
 /** The engine on real sockets: a bare `ws` server on a free port. */
 export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 5_000, maxFrame = 1e7, pingInterval = 5_000 } = {}) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
-  const storage = new StorageFolder(folder)
-  await storage.open()
+  const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
+  await documents.open()
   const seen: Recorded = { in: [], out: [], latencies: [], refused: [] }
   const engine = new RepoEngine({
-    storage,
+    documents,
     automerge,
     log: silent,
     limits: { maxBacklog, handshakeTimeout },
@@ -53,11 +44,12 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
     await sockets.close()
     await new Promise(resolve => server.close(resolve))
     await engine.close()
+    await documents.close()
     await automerge.close()
   }
   t.teardown(close)
   const address = server.address() as AddressInfo
-  return { engine, sockets, storage, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/` }
+  return { engine, sockets, documents, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/` }
 }
 
 /** A real automerge-repo client; reconnects fast. */

@@ -42,7 +42,7 @@ async function witness (t: Test, url: string) {
 }
 
 t.test('a bad frame closes its own socket with a code and a reason, and nothing else', async t => {
-  const { url, seen, storage } = await serve(t, { maxFrame: 100_000 })
+  const { url, seen, documents } = await serve(t, { maxFrame: 100_000 })
   const undisturbed = await witness(t, url)
   const cases: Array<[name: string, code: number, reason: RegExp, frames: Array<Uint8Array | string>]> = [
     ['text', 1003, /^RELAY_FRAME_NOT_BINARY: /, ['hello']],
@@ -68,7 +68,7 @@ t.test('a bad frame closes its own socket with a code and a reason, and nothing 
     t.equal(await undisturbed(), 0, `${name}: nobody else noticed`)
   }
   t.equal(seen.refused.length, cases.length)
-  t.strictSame(await storage.list([documentId]), [])
+  t.strictSame(await documents.chunks(documentId as never), [])
 })
 
 t.test('changes that cannot be read are refused before they reach the document', async t => {

@@ -1,0 +1,39 @@
+import { crc32 } from 'node:zlib'
+
+/**
+ * One record of the journal: 4 bytes length of what follows the checksum, 4 bytes CRC-32 of it (both little-endian),
+ * then 1 byte length of the document id, the id as text, and the changes: whole Automerge chunks.
+ */
+export interface JournalRecord { id: string, changes: Uint8Array }
+
+const HEADER = 8
+
+export function encodeRecord ({ id, changes }: JournalRecord): Buffer {
+  const name = Buffer.from(id)
+  const record = Buffer.allocUnsafe(HEADER + 1 + name.length + changes.length)
+  record[HEADER] = name.length
+  record.set(name, HEADER + 1)
+  record.set(changes, HEADER + 1 + name.length)
+  const body = record.subarray(HEADER)
+  record.writeUInt32LE(body.length, 0)
+  record.writeUInt32LE(crc32(body), 4)
+  return record
+}
+
+/**
+ * Reads records until the bytes end or stop being records, as a crash in the middle of a write leaves them.
+ * @returns the records (views) and how many bytes they take
+ */
+export function decodeRecords (bytes: Buffer): { records: JournalRecord[], end: number } {
+  const records: JournalRecord[] = []
+  let at = 0
+  while (bytes.length - at > HEADER) {
+    const length = bytes.readUInt32LE(at)
+    const body = bytes.subarray(at + HEADER, at + HEADER + length)
+    const name = body[0] ?? 0
+    if (length === 0 || body.length < length || name >= length || crc32(body) !== bytes.readUInt32LE(at + 4)) break
+    records.push({ id: body.toString('latin1', 1, 1 + name), changes: body.subarray(1 + name) })
+    at += HEADER + length
+  }
+  return { records, end: at }
+}

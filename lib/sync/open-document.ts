@@ -1,0 +1,46 @@
+import * as Automerge from '@automerge/automerge'
+import type { DocHandle } from '@automerge/automerge-repo'
+import type { DocumentId } from '../ids.ts'
+import type { Documents } from '../storage/documents.ts'
+
+/**
+ * A document the repo holds, and what of it is stored. Nothing that tells of a change leaves before the change is
+ * durable: an acknowledgement, and the change itself to others.
+ */
+export class OpenDocument {
+  readonly handle: DocHandle<unknown>
+  readonly #id: DocumentId
+  readonly #documents: Documents
+  #stored: Automerge.Heads
+  #durable: Promise<void> = Promise.resolve()
+
+  /** @param changed called after each change */
+  constructor (id: DocumentId, handle: DocHandle<unknown>, documents: Documents, changed: () => void) {
+    this.#id = id
+    this.handle = handle
+    this.#documents = documents
+    this.#stored = handle.isReady() ? Automerge.getHeads(handle.doc()) : []
+    handle.on('heads-changed', ({ doc }) => {
+      this.#store(doc)
+      changed()
+    })
+  }
+
+  /** Merges chunks that have been verified; durable when resolved. */
+  async merge (chunks: Uint8Array): Promise<void> {
+    this.handle.update(document => Automerge.loadIncremental(document, chunks))
+    await this.#durable
+  }
+
+  /** Runs once every change that has been made until the end of this tick is durable; in the order of the calls. */
+  whenDurable (run: () => void): void {
+    // the repo sends from within the change, before it says that there is one
+    queueMicrotask(() => { this.#durable.then(run) })
+  }
+
+  #store (document: Automerge.Doc<unknown>): void {
+    const changes = Automerge.saveSince(document, this.#stored)
+    this.#stored = Automerge.getHeads(document)
+    this.#durable = this.#documents.append(this.#id, changes)
+  }
+}
