@@ -6,7 +6,8 @@ export interface ByteRange { start: number, end: number }
 
 /**
  * One stored bundle, opened. All reads see the bytes that were current when it was opened; where the store can no
- * longer give them (replaced meanwhile) the stream fails with RELAY_BUNDLE_CHANGED. Must be closed.
+ * longer give them (replaced meanwhile) the stream fails with RELAY_BUNDLE_CHANGED. Must be closed, and each stream be
+ * read to its end or destroyed.
  */
 export interface StoredBundle {
   /** bytes */
@@ -14,8 +15,15 @@ export interface StoredBundle {
   /** Strong validator with its quotes, e.g. `"5d41402a"`: changes whenever the bytes change. */
   readonly etag: string
   readonly modified: Date
-  /** Nothing is read before the stream is. Without a range: the whole bundle. */
+  /**
+   * Nothing is read before the stream is. Without a range: the whole bundle. Any number at once. Never throws: the
+   * stream fails, with RELAY_RANGE_NOT_SATISFIABLE for a range that is not in the bundle, RELAY_INTERNAL once closed.
+   */
   stream (range?: ByteRange): Readable
+  /**
+   * No more streams can be had. Those already had go on to their end, so a route may close once it has handed its
+   * stream to the reply; what the bundle holds is let go with the last of them, which is not waited for.
+   */
   close (): Promise<void>
 }
 
@@ -29,9 +37,12 @@ export interface BundleFile { readonly path: string, readonly size: number }
 export interface BundleStore {
   /** The bundle as it is now, or null when there is none. */
   open (id: DocumentId): Promise<StoredBundle | null>
-  /** Stores or atomically replaces: readers see the old bytes or the new, never a part. Durable when resolved. */
+  /**
+   * Stores or atomically replaces: readers see the old bytes or the new, never a part. Durable when resolved. A failed
+   * put leaves the old bytes and no remains. The file itself may be gone afterwards, or not.
+   */
   put (id: DocumentId, file: BundleFile): Promise<void>
-  /** Whether the store answers; called at start and by health checks. Rejects with the reason. */
+  /** Whether the store answers; called before anything else, at start, and by health checks. Rejects with the reason. */
   check (): Promise<void>
   close (): Promise<void>
 }

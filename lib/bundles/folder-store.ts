@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto'
+import { constants, copyFile, mkdir, open, readdir, rename, rm, stat, utimes, writeFile, type FileHandle } from 'node:fs/promises'
+import path from 'node:path'
+import { RelayError, codeOf, messageOf } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import { silent, type Log } from '../log.ts'
+import { bundleKey } from './key.ts'
+import { OpenedBundle } from './opened-bundle.ts'
+import type { BundleFile, BundleStore, ByteRange, StoredBundle } from './store.ts'
+
+const CHUNK = 64 * 1024
+const STALE_AFTER = 60 * 60 * 1000 // ms: a copy under way is written to all the time
+const TEMPORARY = /^\.put-[0-9a-f-]{36}$/
+
+/** Bundles as files at `<folder>/bundles/<id>.tonk`. A bundle is one file, never changed but replaced by renaming. */
+export class FolderStore implements BundleStore {
+  readonly #root: string
+  readonly #folder: string
+  readonly #log: Log
+
+  constructor ({ folder, log = silent }: { folder: string, log?: Log }) {
+    this.#root = path.resolve(folder)
+    this.#folder = path.join(this.#root, 'bundles')
+    this.#log = log
+  }
+
+  /** Holds the file open, so that its bytes stay readable while a `put` replaces it. */
+  async open (id: DocumentId): Promise<StoredBundle | null> {
+    let handle: FileHandle
+    try {
+      handle = await open(this.#path(id), 'r')
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null
+      throw unavailable('open', error)
+    }
+    try {
+      return await this.#opened(handle)
+    } catch (error) {
+      await this.#close(handle)
+      throw unavailable('open', error)
+    }
+  }
+
+  /** Moves the file into place; across file systems it is copied and left where it was. */
+  async put (id: DocumentId, { path: file }: BundleFile): Promise<void> {
+    const target = this.#path(id)
+    try {
+      await seal(file)
+      try {
+        await rename(file, target)
+      } catch (error) {
+        if (codeOf(error) !== 'EXDEV') throw error
+        await this.#copy(file, target)
+      }
+      await sync(this.#folder)
+    } catch (error) {
+      throw unavailable('store', error)
+    }
+  }
+
+  /** Makes the folder, deletes what a killed process left in it, and proves that it can be written. */
+  async check (): Promise<void> {
+    try {
+      await this.#make()
+      await this.#clear()
+      const probe = this.#temporary()
+      await this.#orRemove(probe, async () => await writeFile(probe, 'probe', { flag: 'wx', flush: true }))
+      await rm(probe)
+    } catch (error) {
+      const message = `bundle folder ${this.#folder} cannot be used: ${messageOf(error)}`
+      throw new RelayError('RELAY_STORE_UNAVAILABLE', message, { cause: error })
+    }
+  }
+
+  async close (): Promise<void> {}
+
+  #path (id: DocumentId): string { return path.join(this.#root, bundleKey(id)) }
+
+  #temporary (): string { return path.join(this.#folder, `.put-${randomUUID()}`) }
+
+  async #opened (handle: FileHandle): Promise<StoredBundle> {
+    const facts = await handle.stat({ bigint: true })
+    if (!facts.isFile()) throw new Error('not a file')
+    const { ino, size, mtimeNs, mtime: modified } = facts
+    return new OpenedBundle({
+      size: Number(size),
+      etag: `"${[ino, size, mtimeNs].map(value => value.toString(16)).join('-')}"`,
+      modified,
+      read: range => read(handle, range),
+      release: async () => await this.#close(handle)
+    })
+  }
+
+  async #close (handle: FileHandle): Promise<void> {
+    try {
+      await handle.close()
+    } catch (error) {
+      this.#log.warn({ err: error }, 'a bundle file could not be closed')
+    }
+  }
+
+  async #copy (file: string, target: string): Promise<void> {
+    const temporary = this.#temporary()
+    await this.#orRemove(temporary, async () => {
+      await copyFile(file, temporary, constants.COPYFILE_EXCL)
+      await seal(temporary)
+      await rename(temporary, target)
+    })
+  }
+
+  async #orRemove (temporary: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write()
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(failure => {
+        this.#log.warn({ err: failure, temporary }, 'a temporary bundle file could not be deleted')
+      })
+      throw error
+    }
+  }
+
+  /** The folder and those above it, durable like the bundles in it. */
+  async #make (): Promise<void> {
+    const made = await mkdir(this.#folder, { recursive: true })
+    if (made === undefined) return
+    for (let folder = this.#folder; folder !== path.dirname(made); folder = path.dirname(folder)) {
+      await sync(path.dirname(folder))
+    }
+  }
+
+  async #clear (): Promise<void> {
+    for (const name of (await readdir(this.#folder)).filter(name => TEMPORARY.test(name))) {
+      const temporary = path.join(this.#folder, name)
+      try {
+        if (Date.now() - (await stat(temporary)).mtimeMs < STALE_AFTER) continue
+        await rm(temporary)
+        this.#log.info({ temporary }, 'deleted an unfinished bundle')
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw error // its own `put` ended meanwhile
+      }
+    }
+  }
+}
+
+/** Reads by position: any number of these at once on one descriptor. */
+async function * read (handle: FileHandle, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
+  for (let position = start; position < end;) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK, end - position))
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length, position).catch(error => { throw unavailable('read', error) })
+    if (bytesRead === 0) throw new RelayError('RELAY_BUNDLE_CHANGED', 'the bundle’s file was cut short')
+    position += bytesRead
+    yield chunk.subarray(0, bytesRead)
+  }
+}
+
+/**
+ * Dates a complete file as stored now and puts it on disk. The ETag counts on the date: a file may come with any, and
+ * an inode may be used again, even within a millisecond, hence the fraction.
+ */
+async function seal (file: string): Promise<void> {
+  const now = (Date.now() + performance.now() % 1) / 1000
+  await utimes(file, now, now)
+  await sync(file)
+}
+
+/** fsync of a file, or of a folder after names in it changed. */
+async function sync (file: string): Promise<void> {
+  const handle = await open(file, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Clients may see the message, so it names no path; the cause does. */
+const unavailable = (doing: string, error: unknown): RelayError =>
+  new RelayError('RELAY_STORE_UNAVAILABLE', `cannot ${doing} the bundle: ${codeOf(error) ?? messageOf(error)}`, { cause: error })
