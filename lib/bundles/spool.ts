@@ -65,12 +65,16 @@ export class Spool {
 async function * chunksOf (stream: Readable, limit: number): AsyncGenerator<Uint8Array> {
   const chunks = stream.iterator({ destroyOnReturn: false })
   let size = 0
-  for (;;) {
-    const { done, value } = await chunks.next().catch(error => { throw brokenOff(error) })
-    if (done === true) return
-    size += value.length
-    if (size > limit) throw tooLarge(limit)
-    yield value
+  try {
+    for (;;) {
+      const { done, value } = await chunks.next().catch(error => { throw brokenOff(error) })
+      if (done === true) return
+      size += value.length
+      if (size > limit) throw tooLarge(limit)
+      yield value
+    }
+  } finally {
+    await chunks.return?.() // lets go of the stream
   }
 }
 

@@ -134,6 +134,9 @@ t.test('names twice, too long, or other ones in the file than in the directory',
   await refused(t, oddZip([{ name: 'a', bytes: text }, { name: 'a', bytes: text }]), /"a" is in it twice/)
   await refused(t, oddZip([{ name: 'x'.repeat(256) }]), /too long a name/)
   await refused(t, oddZip([{ name: 'a', bytes: text, localName: 'b' }]), /not what the directory says/)
+  const method = oddZip([{ name: 'a', bytes: text }])
+  method.writeUInt16LE(0, 8)
+  await refused(t, method, /not what the directory says/)
   t.strictSame([...(await open(oddZip([{ name: 'a\\b' }, { name: '../a' }]))).entries.keys()], ['a\\b', '../a'], 'names are as they are')
 })
 
@@ -158,6 +161,8 @@ t.test('an error of the source is its own, and others are the bundle’s', async
   const source = sourceOf(await zip([['b', noise]]))
   const failing = { size: source.size, stream: () => source.stream().destroy(new RelayError('RELAY_STORE_UNAVAILABLE', 'no')) }
   await refuses(t, Archive.open(failing, limits), 'RELAY_STORE_UNAVAILABLE')
+  const foreign = { size: source.size, stream: () => source.stream().destroy(new Error('of a host’s own store')) }
+  await t.rejects(Archive.open(foreign, limits), { name: 'Error', message: 'of a host’s own store' })
   const archive = await Archive.open({ size: source.size, stream: range => source.stream(range) }, limits)
   await source.close()
   await refuses(t, archive.read(archive.entries.get('b')!), 'RELAY_INTERNAL')

@@ -56,6 +56,7 @@ t.test('too large: at once when announced, else as soon as it is passed', async 
   await refuses(t, spool.hold({ stream, limit: 1e6, length: 10 }, unused), 'RELAY_BUNDLE_TOO_LARGE')
   t.ok(asked < 1200, `${asked} chunks were read`)
   t.notOk(stream.destroyed || announced.destroyed, 'their sender can be answered')
+  t.equal(stream.listenerCount('readable'), 0, 'and what still comes be read by another')
   await spool.hold({ stream: Readable.from([Buffer.alloc(1e6)]), limit: 1e6 }, async () => {})
   t.strictSame(await left(), [])
 })
