@@ -3,6 +3,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { codeOf } from '../errors.ts'
 
+const TEMPORARY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.tonk)?$/
 const STALE_AFTER = 60 * 60 * 1000 // ms: far longer than any write takes
 
 /**
@@ -48,12 +49,15 @@ export async function syncFolder (folder: string): Promise<void> {
   }
 }
 
-/** Deletes what an earlier process left in a scratch folder when it was killed. */
+/**
+ * Deletes what an earlier process left in a scratch folder when it was killed: files named by a UUID, as temporaries
+ * are, and nothing else; the folder may be somebody's own.
+ */
 export async function clearScratch (scratch: string): Promise<void> {
-  for (const name of await readdir(scratch)) {
+  for (const name of (await readdir(scratch)).filter(name => TEMPORARY.test(name))) {
     const file = path.join(scratch, name)
     try {
-      if (Date.now() - (await stat(file)).mtimeMs > STALE_AFTER) await rm(file, { recursive: true })
+      if (Date.now() - (await stat(file)).mtimeMs > STALE_AFTER) await rm(file)
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error // finished by its own writer meanwhile
     }

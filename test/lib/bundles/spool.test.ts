@@ -113,8 +113,8 @@ t.test('a folder that cannot be made', async t => {
 t.test('leftovers of a killed process go after an hour', async t => {
   const { folder, left } = await make(t)
   const old = new Date(Date.now() - 2 * 60 * 60 * 1000)
-  for (const name of ['old.tonk', 'new.tonk']) await writeFile(path.join(folder, name), 'x')
-  await utimes(path.join(folder, 'old.tonk'), old, old)
+  for (const name of ['00000000-0000-4000-8000-000000000000.tonk', '11111111-0000-4000-8000-000000000000.tonk']) await writeFile(path.join(folder, name), 'x')
+  await utimes(path.join(folder, '00000000-0000-4000-8000-000000000000.tonk'), old, old)
   await make(t, folder)
-  t.strictSame(await left(), ['new.tonk'])
+  t.strictSame(await left(), ['11111111-0000-4000-8000-000000000000.tonk'])
 })

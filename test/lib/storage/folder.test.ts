@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { cpSync, existsSync } from 'node:fs'
 import path from 'node:path'
@@ -65,12 +66,13 @@ t.test('a file that is not in the layout is not a chunk', async t => {
   t.strictSame((await storage.chunks(id)).map(text), ['1'])
 })
 
-t.test('what a killed process left is cleared, what is fresh stays', async t => {
+t.test('what a killed process left is cleared; what is fresh, or not a temporary, stays', async t => {
   const storage = await open(t)
-  for (const name of ['old', 'fresh']) await writeFile(path.join(storage.scratch, name), '')
-  await utimes(path.join(storage.scratch, 'old'), 0, 0)
+  const [old, upload, fresh, foreign] = [randomUUID(), `${randomUUID()}.tonk`, randomUUID(), 'somebody’s own']
+  for (const name of [old, upload, fresh, foreign]) await writeFile(path.join(storage.scratch, name), '')
+  for (const name of [old, upload, foreign]) await utimes(path.join(storage.scratch, name), 0, 0)
   await open(t, storage.folder)
-  t.strictSame(await readdir(storage.scratch), ['fresh'])
+  t.strictSame((await readdir(storage.scratch)).sort(), [fresh, foreign].sort())
 })
 
 t.test('a folder that cannot be used is told by its path', async t => {
