@@ -45,6 +45,7 @@ export const optionsSchema = Type.Object({
   slimCache: Type.Integer({ default: 32 * MiB, minimum: 0, description: 'Memory for slim bundles kept ready, in bytes' }),
   maxFrame: bytes(64 * MiB, 'Largest WebSocket message taken, in bytes'),
   maxBacklog: bytes(128 * MiB, 'Bytes a peer may leave unread before it is disconnected (it resyncs when it returns)'),
+  idleTimeout: millis(300_000, 'Time a document stays in memory after its last peer left, at least, in ms'),
   handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
   pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses one is dropped, in ms'),
   closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, in ms'),

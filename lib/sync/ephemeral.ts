@@ -17,6 +17,8 @@ export class EphemeralRelay {
     add(this.#documents, peer, id)
   }
 
+  isFollowed (id: DocumentId): boolean { return this.#peers.has(id) }
+
   pass (from: PeerConnection, frame: EphemeralFrame): void {
     if (!this.#isNew(from, frame)) return
     for (const peer of this.#peers.get(frame.documentId) ?? []) {

@@ -13,6 +13,8 @@ export class OpenDocument {
   readonly #documents: Documents
   #stored: Automerge.Heads
   #durable: Promise<void> = Promise.resolve()
+  #pending = 0
+  #used = true
 
   /** @param changed called after each change */
   constructor (id: DocumentId, handle: DocHandle<unknown>, documents: Documents, changed: () => void) {
@@ -38,9 +40,17 @@ export class OpenDocument {
     queueMicrotask(() => { this.#durable.then(run) })
   }
 
+  /** Whether it is in use, or was since the last call; changes that are not durable count. */
+  touch (inUse: boolean): boolean {
+    const used = this.#used || inUse || this.#pending > 0
+    this.#used = inUse
+    return used
+  }
+
   #store (document: Automerge.Doc<unknown>): void {
     const changes = Automerge.saveSince(document, this.#stored)
     this.#stored = Automerge.getHeads(document)
-    this.#durable = this.#documents.append(this.#id, changes)
+    this.#pending++
+    this.#durable = this.#documents.append(this.#id, changes).finally(() => { this.#pending-- })
   }
 }

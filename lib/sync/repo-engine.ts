@@ -24,7 +24,7 @@ export interface EngineMeter {
 export interface RepoEngineOptions {
   documents: Documents
   automerge: AutomergePool
-  limits: ConnectionLimits
+  limits: ConnectionLimits & { /** ms a document stays in memory after its last peer left */ idleTimeout: number }
   meter: EngineMeter
   log: Log
 }
@@ -41,6 +41,7 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
   readonly #open = new Map<DocumentId, OpenDocument | Promise<OpenDocument>>()
   /** When changes came in that their sender has not been answered: connection key and document. */
   readonly #unanswered = new Map<string, number>()
+  readonly #sweep: NodeJS.Timeout
   #count = 0
   #closing = false
 
@@ -56,6 +57,8 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
       shareConfig: { announce: async () => false, access: async () => true }
     })
     this.#closeOnError()
+    this.#sweep = setInterval(() => { this.#forgetIdle() }, options.limits.idleTimeout)
+    this.#sweep.unref()
   }
 
   connect (transport: Transport): Connection {
@@ -104,6 +107,7 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
 
   async close (): Promise<void> {
     this.disconnect()
+    clearInterval(this.#sweep)
     await Promise.allSettled(this.#open.values()) // what is opened now is not to be read after the storage is closed
   }
 
@@ -161,6 +165,15 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
       this.#options.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error)}`)
     })
     return opening
+  }
+
+  /** Lets go of documents that no peer has followed since the last time: what is stored of them is all there is. */
+  #forgetIdle (): void {
+    for (const [id, document] of this.#open) {
+      if (!(document instanceof OpenDocument) || document.touch(this.#ephemeral.isFollowed(id))) continue
+      this.#open.delete(id)
+      this.#repo.delete(id as string as RepoDocumentId)
+    }
   }
 
   async #load (id: DocumentId): Promise<DocHandle<unknown>> {

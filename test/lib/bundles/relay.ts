@@ -54,7 +54,7 @@ export async function relay (t: Test, options: RelayOptions = {}, host: { store?
   const sync = new RepoEngine({
     documents,
     automerge,
-    limits: { maxBacklog: 1e8, handshakeTimeout: 1000 },
+    limits: { maxBacklog: 1e8, handshakeTimeout: 1000, idleTimeout: 60_000 },
     meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing },
     log: silent
   })

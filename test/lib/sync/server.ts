@@ -15,7 +15,7 @@ import { scratch } from '../../scratch.ts'
 export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][] }
 
 /** The engine on real sockets: a bare `ws` server on a free port. */
-export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 5_000, maxFrame = 1e7, pingInterval = 5_000 } = {}) {
+export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 5_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000 } = {}) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
@@ -25,7 +25,7 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
     documents,
     automerge,
     log: silent,
-    limits: { maxBacklog, handshakeTimeout },
+    limits: { maxBacklog, handshakeTimeout, idleTimeout },
     meter: {
       messageIn: type => { seen.in.push(type) },
       messageOut: type => { seen.out.push(type) },
