@@ -25,10 +25,10 @@ t.test('flags and positionals mix in any order', async t => {
 })
 
 t.test('every setting can be given as a flag', async t => {
-  const samples: Record<string, string> = { integer: '7', string: 'text', boolean: '' }
-  for (const { flag, type } of settings) {
-    const text = flag === 's3-endpoint' ? 'http://localhost' : flag === 'log-level' ? 'warn' : samples[type]
-    t.same(Object.keys(flagsOf(...type === 'boolean' ? [`--${flag}`] : [`--${flag}`, text!])), [flag], flag)
+  for (const { flag, type, schema } of settings) {
+    const [choice] = (schema as { enum?: string[] }).enum ?? []
+    const text = type === 'integer' ? '7' : choice ?? (flag === 's3-endpoint' ? 'http://localhost' : 'text')
+    t.same(Object.keys(flagsOf(...type === 'boolean' ? [`--${flag}`] : [`--${flag}`, text])), [flag], flag)
   }
 })
 

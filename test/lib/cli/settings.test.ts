@@ -51,7 +51,7 @@ t.test('flags beat the environment one by one', async t => {
   const { server, relay } = settle(
     { port: 1, host: '::1', storage: 'a', 's3-bucket': 'b', 's3-region': 'r' },
     { port: 2, storage: 'c', 's3-region': 's' })
-  t.same(server, { port: 2, host: '::1' })
+  t.same(server, { port: 2, host: '::1', logLevel: 'info' })
   t.same(relay, { anyPath: true, storage: 'c', s3: { bucket: 'b', region: 's' } })
 })
 
