@@ -1,9 +1,9 @@
-import { createHash, hash as hashOf } from 'node:crypto'
+import { hash as hashOf } from 'node:crypto'
 import { Buffer, isUtf8 } from 'node:buffer'
 import { inflateRawSync } from 'node:zlib'
 import { RelayError, codeOf } from '../errors.ts'
 import { CHUNK_TYPES } from './chunk.ts'
-import { hexAt, type Hash } from './hash.ts'
+import type { Hash } from './hash.ts'
 import { ByteReader, uintLength, writeUint } from './leb128.ts'
 
 /** What a change says of itself, before its operations. */
@@ -43,7 +43,7 @@ const MAX_OPS = 4 * 2 ** 20
 /** Automerge keeps counters of operations in 32 bits. */
 const MAX_COUNTER = 2 ** 32 - 1
 const MAGIC = 0x856f4a83
-const CHECKSUM_BYTES = 4
+const CHECKSUM_AT = 4
 const TYPE_AT = 8
 /** A column's number: id, 4 bits of type of which one says that the column is compressed. */
 const DEFLATED = 8
@@ -51,8 +51,9 @@ const ACTION = 0x42
 /** Above, Automerge compares columns by their last byte only. */
 const MAX_COLUMN = 0xff
 
-const invalid = (problem: string): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: ${problem}`)
-const invalidDocument = (problem: string): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid document: ${problem}`)
+type Invalid = (problem: string) => RelayError
+const invalid: Invalid = problem => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: ${problem}`)
+const invalidDocument: Invalid = problem => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid document: ${problem}`)
 
 /**
  * Reads the header of a change from its chunk (Automerge's binary format, "Change chunk", "Compressed change chunk"),
@@ -61,32 +62,24 @@ const invalidDocument = (problem: string): RelayError => new RelayError('RELAY_D
  * @throws RelayError RELAY_DOCUMENT_INVALID
  */
 export function readChange (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = MAX_OPS }: ChangeLimits = {}): ChangeHeader {
-  const outer = contentsOf(chunk, invalid)
-  let reader = outer
-  let hash: Hash
-  if (chunk[TYPE_AT] === CHUNK_TYPES.change) {
-    hash = hashOf('sha256', chunk.subarray(TYPE_AT))
-  } else if (chunk[TYPE_AT] === CHUNK_TYPES.compressedChange) {
-    const contents = inflate(chunk.subarray(outer.at), maxBytes)
-    reader = new ByteReader(contents, invalid)
-    const prefix = Buffer.from([CHUNK_TYPES.change, ...new Array(uintLength(contents.length)).fill(0)])
-    writeUint(prefix, 1, contents.length)
-    hash = createHash('sha256').update(prefix).update(contents).digest('hex')
-  } else throw invalid(`a chunk of type ${chunk[TYPE_AT]}`)
-  if (!hash.startsWith(hexAt(chunk, TYPE_AT - CHECKSUM_BYTES, CHECKSUM_BYTES))) throw invalid('the checksum is wrong')
-
-  const byteLength = TYPE_AT + 1 + uintLength(reader.left) + reader.left
+  const start = startOfContents(chunk, invalid)
+  const type = chunk[TYPE_AT]
+  if (type !== CHUNK_TYPES.change && type !== CHUNK_TYPES.compressedChange) throw invalid(`a chunk of type ${type}`)
+  const plain = type === CHUNK_TYPES.change ? chunk : inflate(chunk, start, maxBytes)
+  const hash = checkedHash(chunk, plain, invalid)
+  const reader = new ByteReader(plain, invalid, startOfContents(plain, invalid))
   const deps = reader.hashes('dependencies')
-  const actor = reader.prefixedHex('the actor')
+  const actor = reader.actor('the actor')
   const seq = reader.uint('seq')
   const startOp = reader.uint('startOp')
   const time = reader.int('time')
-  if (!isUtf8(reader.prefixed('the message'))) throw invalid('the message is not text')
-  for (let n = reader.count('other actors', 1); n > 0; n--) reader.prefixed('an actor')
-  const opCount = countOps(reader, maxOps)
+  const message = reader.prefixed('the message')
+  if (message.length > 0 && !isUtf8(message)) throw invalid('the message is not text')
+  for (let n = reader.count('other actors', 1); n > 0; n--) reader.skip(reader.uint('an actor'), 'an actor')
+  const opCount = countOps(plain, reader, maxOps)
   if (seq === 0) throw invalid('seq is 0')
   if (startOp === 0 || startOp + opCount - 1 > MAX_COUNTER) throw invalid('startOp is out of range')
-  return { hash, deps, actor, seq, startOp, opCount, time, bytes: chunk, byteLength }
+  return { hash, deps, actor, seq, startOp, opCount, time, bytes: chunk, byteLength: plain.length }
 }
 
 /**
@@ -94,51 +87,72 @@ export function readChange (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = 
  * @throws RelayError RELAY_DOCUMENT_INVALID
  */
 export function readDocumentHeader (chunk: Uint8Array): DocumentHeader {
-  const reader = contentsOf(chunk, invalidDocument)
+  const reader = new ByteReader(chunk, invalidDocument, startOfContents(chunk, invalidDocument))
   if (chunk[TYPE_AT] !== CHUNK_TYPES.document) throw invalidDocument(`a chunk of type ${chunk[TYPE_AT]}`)
-  const hash = hashOf('sha256', chunk.subarray(TYPE_AT))
-  if (!hash.startsWith(hexAt(chunk, TYPE_AT - CHECKSUM_BYTES, CHECKSUM_BYTES))) throw invalidDocument('the checksum is wrong')
+  checkedHash(chunk, chunk, invalidDocument)
   const actors: string[] = []
-  for (let n = reader.count('actors', 1); n > 0; n--) actors.push(reader.prefixedHex('an actor'))
+  for (let n = reader.count('actors', 1); n > 0; n--) actors.push(reader.actor('an actor'))
   return { actors, heads: reader.hashes('heads') }
 }
 
-/** A reader at the contents of a chunk that fills the input. */
-function contentsOf (chunk: Uint8Array, invalid: (problem: string) => Error): ByteReader {
-  const reader = new ByteReader(chunk, invalid, TYPE_AT + 1)
+/** Where the contents of a chunk start, once it is sure that it is one chunk and nothing else. */
+function startOfContents (chunk: Uint8Array, invalid: Invalid): number {
   if (chunk.length <= TYPE_AT) throw invalid('cut short')
-  if ((chunk[0]! << 24 | chunk[1]! << 16 | chunk[2]! << 8 | chunk[3]!) >>> 0 !== MAGIC) throw invalid('no chunk starts here')
+  if (uint32(chunk, 0) !== MAGIC) throw invalid('no chunk starts here')
+  const reader = new ByteReader(chunk, invalid, TYPE_AT + 1)
   const length = reader.uint('its length')
   if (length !== reader.left) throw invalid(length > reader.left ? 'cut short' : 'bytes after the end')
-  return reader
+  return reader.at
 }
 
-function inflate (bytes: Uint8Array, maxBytes: number): Uint8Array {
+/** The hash of type, length and contents, which follow one another in a chunk; its start must be the checksum. */
+function checkedHash (chunk: Uint8Array, plain: Uint8Array, invalid: Invalid): Hash {
+  const hash = hashOf('sha256', plain.subarray(TYPE_AT))
+  if (Number.parseInt(hash.slice(0, 8), 16) !== uint32(chunk, CHECKSUM_AT)) throw invalid('the checksum is wrong')
+  return hash
+}
+
+/** The chunk of the same change that is not compressed, save its checksum, which is the same. */
+function inflate (chunk: Uint8Array, start: number, maxBytes: number): Uint8Array {
+  const contents = inflateAll(chunk.subarray(start), maxBytes)
+  const plain = Buffer.alloc(TYPE_AT + 1 + uintLength(contents.length) + contents.length)
+  plain.writeUInt32BE(MAGIC)
+  plain[TYPE_AT] = CHUNK_TYPES.change
+  plain.set(contents, writeUint(plain, TYPE_AT + 1, contents.length))
+  return plain
+}
+
+function inflateAll (bytes: Uint8Array, maxBytes: number): Uint8Array {
+  let inflated: { buffer: Buffer, engine: { bytesWritten: number } }
   try {
-    return inflateRawSync(bytes, { maxOutputLength: maxBytes })
+    // with `info`, which its type leaves out, zlib tells how much of the input it took
+    inflated = inflateRawSync(bytes, { maxOutputLength: maxBytes, info: true }) as unknown as typeof inflated
   } catch (cause) {
-    const problem = codeOf(cause) === 'ERR_BUFFER_TOO_LARGE' ? `it inflates to more than ${maxBytes} bytes` : 'it cannot be inflated'
-    throw new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: ${problem}`, { cause })
+    const tooLarge = codeOf(cause) === 'ERR_BUFFER_TOO_LARGE'
+    throw new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: it cannot be inflated${tooLarge ? ` to ${maxBytes} bytes` : ''}`, { cause })
   }
+  if (inflated.engine.bytesWritten !== bytes.length) throw invalid('bytes after the end of what is compressed')
+  return inflated.buffer
 }
 
-/** Reads which columns there are, checks that they fit, and counts the entries of the column that every operation is in. */
-function countOps (reader: ByteReader, maxOps: number): number {
+/** Reads which columns there are, checks that they fit, and counts the entries of the one that every operation is in. */
+function countOps (plain: Uint8Array, reader: ByteReader, maxOps: number): number {
   let last = -1
-  let at = 0
-  let action: { at: number, length: number } | undefined
+  let total = 0
+  let action: { at: number, end: number } | undefined
   for (let n = reader.count('columns', 2); n > 0; n--) {
     const column = reader.uint('a column')
     const length = reader.uint('a column')
     if (column > MAX_COLUMN) throw invalid('an unknown column')
     if ((column & DEFLATED) !== 0) throw invalid('a column is compressed')
     if (column <= last) throw invalid('columns are out of order')
-    if (column === ACTION) action = { at, length }
+    if (column === ACTION) action = { at: total, end: total + length }
     last = column
-    at += length
+    total += length
   }
-  const columns = reader.take(at, 'columns')
-  return action === undefined ? 0 : countRuns(new ByteReader(columns.subarray(action.at, action.at + action.length), invalid), maxOps)
+  const { at } = reader
+  reader.skip(total, 'columns')
+  return action === undefined ? 0 : countRuns(new ByteReader(plain, invalid, at + action.at, at + action.end), maxOps)
 }
 
 /** The number of entries in a run-length encoded column of numbers, none of them missing. */
@@ -153,3 +167,6 @@ function countRuns (reader: ByteReader, max: number): number {
   }
   return count
 }
+
+/** Big-endian. */
+const uint32 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0

@@ -4,29 +4,49 @@ import { Buffer } from 'node:buffer'
 export type Hash = string
 
 export const HASH_BYTES = 32
-
-// The heads of a document come in again with every acknowledgement of every peer. Comparing 32 bytes is ten times
-// cheaper than making the text again, and equal texts that are one object are quicker in a Map.
+const ACTOR_BYTES = 16 // as Automerge makes them; others may be of any length
 const SLOTS = 1024
-const seen = new Uint8Array(SLOTS * HASH_BYTES)
-const texts = new Array<Hash | undefined>(SLOTS).fill(undefined)
 
-/** The hash whose 32 bytes start at `at`, which must be within the input. */
-export function hashAt (bytes: Uint8Array, at: number): Hash {
-  const slot = (bytes[at]! | bytes[at + 1]! << 8) % SLOTS
-  const start = slot * HASH_BYTES
-  const known = texts[slot]
-  let same = 0
-  while (same < HASH_BYTES && seen[start + same] === bytes[at + same]) same++
-  if (known !== undefined && same === HASH_BYTES) return known
-  const hash = hexAt(bytes, at, HASH_BYTES)
-  seen.set(bytes.subarray(at, at + HASH_BYTES), start)
-  texts[slot] = hash
-  return hash
+/**
+ * Remembers the text of byte strings of one length. The heads of a document and its actors come in again with every
+ * message of every peer: comparing bytes is ten times cheaper than making the text again, and texts that are one object
+ * are quicker in a Map and take memory once.
+ */
+class HexMemo {
+  readonly #length: number
+  readonly #bytes: Uint8Array
+  readonly #texts = new Array<string>(SLOTS).fill('')
+
+  constructor (length: number) {
+    this.#length = length
+    this.#bytes = new Uint8Array(SLOTS * length)
+  }
+
+  at (bytes: Uint8Array, at: number): string {
+    const slot = (bytes[at]! | bytes[at + 1]! << 8) % SLOTS
+    const start = slot * this.#length
+    let same = 0
+    while (same < this.#length && this.#bytes[start + same] === bytes[at + same]) same++
+    const known = this.#texts[slot]!
+    if (same === this.#length && known !== '') return known
+    const text = hex(bytes, at, this.#length)
+    for (let n = 0; n < this.#length; n++) this.#bytes[start + n] = bytes[at + n]!
+    this.#texts[slot] = text
+    return text
+  }
 }
 
-/** Bytes within the input as lower-case hexadecimal text. */
-export function hexAt (bytes: Uint8Array, at: number, length: number): string {
+const hashes = new HexMemo(HASH_BYTES)
+const actors = new HexMemo(ACTOR_BYTES)
+
+/** The hash whose 32 bytes start at `at`, which must be within the input. */
+export const hashAt = (bytes: Uint8Array, at: number): Hash => hashes.at(bytes, at)
+
+/** An actor id, which must be within the input, as lower-case hexadecimal text. */
+export const actorAt = (bytes: Uint8Array, at: number, length: number): string =>
+  length === ACTOR_BYTES ? actors.at(bytes, at) : hex(bytes, at, length)
+
+function hex (bytes: Uint8Array, at: number, length: number): string {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return buffer.toString('hex', at, at + length)
 }

@@ -1,4 +1,4 @@
-import { HASH_BYTES, hashAt, hexAt, type Hash } from './hash.ts'
+import { HASH_BYTES, actorAt, hashAt, type Hash } from './hash.ts'
 
 /** Numbers of at most 53 bits: 7 bits a byte, and the last byte must carry some. */
 const MAX_SHIFT = 49
@@ -9,24 +9,25 @@ const MAX_SHIFT = 49
  * (which takes 64 bits).
  */
 export class ByteReader {
-  readonly bytes: Uint8Array
-  at: number
+  readonly #bytes: Uint8Array
   readonly #invalid: (problem: string) => Error
+  readonly #end: number
+  #at: number
 
   /** @param invalid makes the error that is thrown */
-  constructor (bytes: Uint8Array, invalid: (problem: string) => Error, at = 0) {
-    this.bytes = bytes
-    this.at = at
+  constructor (bytes: Uint8Array, invalid: (problem: string) => Error, at = 0, end = bytes.length) {
+    this.#bytes = bytes
     this.#invalid = invalid
+    this.#at = at
+    this.#end = end
   }
 
-  get left (): number { return this.bytes.length - this.at }
+  get at (): number { return this.#at }
+  get left (): number { return this.#end - this.#at }
 
   byte (what: string): number {
-    const byte = this.bytes[this.at]
-    if (byte === undefined) throw this.#short(what)
-    this.at++
-    return byte
+    if (this.#at >= this.#end) throw this.#short(what)
+    return this.#bytes[this.#at++]!
   }
 
   /** Unsigned LEB128. */
@@ -69,32 +70,30 @@ export class ByteReader {
     return count
   }
 
-  /** The next bytes, as a view. */
-  take (length: number, what: string): Uint8Array {
+  skip (length: number, what: string): void {
     if (length > this.left) throw this.#short(what)
-    const start = this.at
-    this.at += length
-    return this.bytes.subarray(start, this.at)
+    this.#at += length
   }
 
   /** A length and that many bytes, as a view. */
   prefixed (what: string): Uint8Array {
-    return this.take(this.uint(what), what)
+    const length = this.uint(what)
+    this.skip(length, what)
+    return this.#bytes.subarray(this.#at - length, this.#at)
   }
 
   /** A length and that many bytes, as hexadecimal text. */
-  prefixedHex (what: string): string {
-    const length = this.count(what, 1)
-    const text = hexAt(this.bytes, this.at, length)
-    this.at += length
-    return text
+  actor (what: string): string {
+    const length = this.uint(what)
+    this.skip(length, what)
+    return actorAt(this.#bytes, this.#at - length, length)
   }
 
   /** A count and that many hashes. */
   hashes (what: string): Hash[] {
     const count = this.count(what, HASH_BYTES)
     const hashes: Hash[] = []
-    for (let n = 0; n < count; n++, this.at += HASH_BYTES) hashes.push(hashAt(this.bytes, this.at))
+    for (let n = 0; n < count; n++, this.#at += HASH_BYTES) hashes.push(hashAt(this.#bytes, this.#at))
     return hashes
   }
 
