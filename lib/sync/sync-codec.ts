@@ -37,11 +37,16 @@ const V1 = 0x42
 const READS_V2 = 2
 const FLAGS_MARK = 0x80
 const MAX_U32 = 2 ** 32 - 1
+/** Automerge sends one `have` or none, with filters of 7 probes. */
+const MAX_HAVE = 16
+const MAX_PROBES = 64
 
 const invalid = (problem: string): RelayError => new RelayError('RELAY_SYNC_INVALID', `not a valid sync message: ${problem}`)
 
 /**
- * Reads a sync message. Byte strings are views on the input. As in Automerge, what follows the flags is ignored.
+ * Reads a sync message, as strictly as Automerge does: byte strings are views on the input, what follows the flags is
+ * ignored. Refused beyond that is what Automerge takes and then fails on or takes minutes for: Bloom filters of no bits
+ * (division by zero) or of countless probes, countless filters, and lengths of more than 32 bits, which its WASM cuts off.
  * @throws RelayError RELAY_SYNC_INVALID
  */
 export function decodeSyncMessage (bytes: Uint8Array): SyncMessage {
@@ -51,7 +56,9 @@ export function decodeSyncMessage (bytes: Uint8Array): SyncMessage {
   const heads = reader.hashes('heads')
   const need = reader.hashes('need')
   const have: Have[] = []
-  for (let n = reader.count('have', 2); n > 0; n--) have.push({ lastSync: reader.hashes('lastSync'), bloom: bloom(reader.prefixed('a Bloom filter')) })
+  const haves = reader.count('have', 2)
+  if (haves > MAX_HAVE) throw invalid(`more than ${MAX_HAVE} have`)
+  for (let n = 0; n < haves; n++) have.push({ lastSync: reader.hashes('lastSync'), bloom: bloom(reader.prefixed('a Bloom filter')) })
   const changes: Uint8Array[] = []
   for (let n = reader.count('changes', 1); n > 0; n--) changes.push(reader.prefixed('a change'))
   const message: SyncMessage = { version, heads, need, have, changes }
@@ -89,8 +96,9 @@ function bloom (bytes: Uint8Array): Uint8Array {
   const reader = new ByteReader(bytes, invalid)
   const entries = u32(reader)
   const bitsPerEntry = u32(reader)
-  u32(reader) // probes
-  reader.take(Math.ceil(entries * bitsPerEntry / 8), 'a Bloom filter')
+  const probes = u32(reader)
+  reader.skip(Math.ceil(entries * bitsPerEntry / 8), 'a Bloom filter')
+  if (entries > 0 && (bitsPerEntry === 0 || probes > MAX_PROBES)) throw invalid(`a Bloom filter of ${bitsPerEntry} bits and ${probes} probes an entry`)
   return bytes.subarray(0, entries === 0 ? 0 : reader.at)
 }
 
