@@ -47,6 +47,8 @@ async function start (flags: Values): Promise<void> {
     else app.log.info(`closing on ${signal}`)
     await app.close()
   })
+  process.removeAllListeners('warning') // Node's own writes several lines to stderr
+  process.on('warning', warning => app.log.warn(warning))
   app.register(fp(relay), options)
   await app.ready()
   if (closing) return
