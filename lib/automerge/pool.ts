@@ -37,9 +37,9 @@ export class AutomergePool {
     return this.#run({ name: 'inspect', args: [chunks] })
   }
 
-  /** The same history as one `Automerge.save` chunk. */
-  compact (chunks: Uint8Array[]): Promise<Uint8Array> {
-    return this.#run({ name: 'compact', args: [chunks] })
+  /** The same history as one `Automerge.save` chunk. @param signal ends the work, and the thread with it */
+  compact (chunks: Uint8Array[], signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#run({ name: 'compact', args: [chunks] }, signal)
   }
 
   /** Whether `incoming` holds changes that `stored` does not. */
@@ -51,9 +51,9 @@ export class AutomergePool {
     await this.#threads.close()
   }
 
-  async #run<Name extends Job['name']> (job: Extract<Job, { name: Name }>): Promise<ReturnType<typeof jobs[Name]>> {
+  async #run<Name extends Job['name']> (job: Extract<Job, { name: Name }>, signal?: AbortSignal): Promise<ReturnType<typeof jobs[Name]>> {
     try {
-      return await this.#threads.run(job)
+      return await this.#threads.run(job, { signal: signal ?? null })
     } catch (error) {
       throw new RelayError('RELAY_DOCUMENT_INVALID', `not an Automerge document: ${messageOf(error)}`, { cause: error })
     }

@@ -11,6 +11,7 @@ const concat = (chunks: Uint8Array[]): Uint8Array => chunks.length === 1 ? chunk
 function withDocument<T> (chunks: Uint8Array[], use: (document: Automerge.Doc<unknown>) => T): T {
   const document = Automerge.load<unknown>(concat(chunks))
   try {
+    if (Automerge.getMissingDeps(document, []).length > 0) throw new Error('changes it depends on are missing')
     return use(document)
   } finally {
     Automerge.free(document)
@@ -18,14 +19,14 @@ function withDocument<T> (chunks: Uint8Array[], use: (document: Automerge.Doc<un
 }
 
 /**
- * The ids a document of Tonk's file system points to: `path_index` is JSON text of `{ paths: { [path]: { doc_id } } }`
- * in a root document, `children` a list of `{ pointer }` in a directory. Anything malformed points nowhere.
+ * The ids a document of Tonk's file system points to. In a root document: `entries` as `{ [path]: { doc_id } }` (today),
+ * or `path_index` as JSON text of `{ paths: { [path]: { doc_id } } }`; in a directory: `children` as a list of
+ * `{ pointer }`. Anything malformed points nowhere.
  */
 function referencesOf (document: Automerge.Doc<unknown>): DocumentId[] {
-  const { path_index: index, children } = document as { path_index?: unknown, children?: unknown }
+  const { path_index: index, entries, children } = document as { path_index?: unknown, entries?: unknown, children?: unknown }
   const found: unknown[] = Array.isArray(children) ? children.map(child => child?.pointer) : []
-  if (index !== undefined) {
-    const paths = parseJson(String(index))?.paths
+  for (const paths of [entries, index === undefined ? undefined : parseJson(String(index))?.paths]) {
     if (typeof paths === 'object' && paths !== null) found.push(...Object.values(paths).map(entry => entry?.doc_id))
   }
   return [...new Set(found.map(id => String(id)).filter(isDocumentId))]

@@ -8,18 +8,20 @@ const CHUNK = 64 * 1024
 
 /**
  * A bundle that is a file of this machine's, opened: it stays readable when the file is replaced or removed.
+ * @param refuse makes the error of what the system says
  * @throws RelayError RELAY_FILE_NOT_FOUND, RELAY_BUNDLE_INVALID when it is no file, RELAY_STORAGE_FAILED
  */
-export async function openLocalFile (path: string): Promise<StoredBundle> {
-  const handle = await open(path, 'r').catch(error => { throw unreadable(error) })
+export async function openLocalFile (path: string, refuse = unreadable): Promise<StoredBundle> {
+  const handle = await open(path, 'r').catch(error => { throw refuse(error) })
   try {
     const facts = await handle.stat({ bigint: true })
     if (!facts.isFile()) throw invalidBundle('not a file')
+    const { ino, size, mtimeNs, mtime: modified } = facts
     return new OpenedBundle({
-      size: Number(facts.size),
-      etag: `"${[facts.ino, facts.size, facts.mtimeNs].map(fact => fact.toString(16)).join('-')}"`,
-      modified: facts.mtime,
-      read: range => read(handle, range),
+      size: Number(size),
+      etag: `"${[ino, size, mtimeNs].map(fact => fact.toString(16)).join('-')}"`,
+      modified,
+      read: range => read(handle, range, refuse),
       release: () => handle.close().catch(() => {}) // it was only read
     })
   } catch (error) {
@@ -28,10 +30,11 @@ export async function openLocalFile (path: string): Promise<StoredBundle> {
   }
 }
 
-async function * read (handle: FileHandle, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
+/** Reads by position: any number of these at once on one descriptor. */
+async function * read (handle: FileHandle, { start, end }: ByteRange, refuse: typeof unreadable): AsyncGenerator<Uint8Array> {
   for (let at = start; at < end;) {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK, end - at))
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, at).catch(error => { throw unreadable(error) })
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length, at).catch(error => { throw refuse(error) })
     if (bytesRead === 0) throw new RelayError('RELAY_BUNDLE_CHANGED', 'the bundle’s file became shorter while it was read')
     at += bytesRead
     yield chunk.subarray(0, bytesRead)
@@ -39,6 +42,8 @@ async function * read (handle: FileHandle, { start, end }: ByteRange): AsyncGene
 }
 
 /** Clients may see the message, so it names no path. Tonk's scripts look for "not found". */
-const unreadable = (error: unknown): RelayError => codeOf(error) === 'ENOENT'
-  ? new RelayError('RELAY_FILE_NOT_FOUND', 'Bundle file not found', { cause: error })
-  : new RelayError('RELAY_STORAGE_FAILED', `cannot read the bundle’s file: ${codeOf(error) ?? messageOf(error)}`, { cause: error })
+function unreadable (error: unknown): RelayError {
+  return codeOf(error) === 'ENOENT'
+    ? new RelayError('RELAY_FILE_NOT_FOUND', 'Bundle file not found', { cause: error })
+    : new RelayError('RELAY_STORAGE_FAILED', `cannot read the bundle’s file: ${codeOf(error) ?? messageOf(error)}`, { cause: error })
+}

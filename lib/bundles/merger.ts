@@ -31,7 +31,7 @@ export class Merger {
 
   /** Merges the documents of a checked bundle, one in memory at a time. Durable when resolved. */
   async merge (bundle: Bundle): Promise<void> {
-    for (const id of bundle.documents) await this.#parts.sync.merge(id, await bundle.chunks(id))
+    for (const id of bundle.documents) await this.#parts.sync.merge(id, await bundle.chunks(id), true)
     this.#parts.log.info({ bundle: bundle.rootId, documents: bundle.documents.length }, 'bundle merged into document storage')
   }
 

@@ -39,8 +39,9 @@ export interface SyncEngine {
   /**
    * Merges Automerge chunks (any mix of document and change chunks) into a document, creating it when new; peers that
    * have it open are told. Durable when resolved. Rejects with RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED.
+   * @param checked that the chunks load by themselves has been seen already: a new document is not loaded again
    */
-  merge (id: DocumentId, chunks: Uint8Array[]): Promise<void>
+  merge (id: DocumentId, chunks: Uint8Array[], checked?: boolean): Promise<void>
   /** Calls back after each change of a document, from wherever it came; returns the way to stop. */
   onChange (listener: (id: DocumentId) => void): () => void
   stats (): EngineStats

@@ -75,12 +75,15 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
     return chunks.length === 1 && isOneDocument(chunks[0]!) ? chunks[0]! : await automerge.compact(chunks)
   }
 
-  async merge (id: DocumentId, chunks: Uint8Array[]): Promise<void> {
+  async merge (id: DocumentId, chunks: Uint8Array[], checked = false): Promise<void> {
     const { documents, automerge } = this.#options
-    const incoming = Buffer.concat(chunks)
+    const incoming = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     const stored = await documents.chunks(id)
-    if (stored.length === 0) await automerge.inspect([incoming])
-    else if (!await automerge.adds(stored, [incoming])) return
+    if (stored.length > 0) {
+      if (!await automerge.adds(stored, [incoming])) return
+    } else if (!checked) {
+      await automerge.inspect([incoming])
+    }
     if (!this.#open.has(id)) {
       await documents.put(id, incoming)
       this.#changed(id)

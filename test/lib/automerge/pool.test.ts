@@ -3,6 +3,7 @@ import * as Automerge from '@automerge/automerge'
 import { AutomergePool } from '../../../lib/automerge/pool.ts'
 
 const rootId = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
+const thirdId = '48mDXeMDtafnZ4YrhQccrkhDbrKB'
 const otherId = '2XehcERzGALTcjP7C7VxwFJdWoEW'
 
 const build = (t: Test) => {
@@ -15,11 +16,12 @@ t.test('inspect tells heads and references, and ignores what is not an id', asyn
   const pool = build(t)
   const document = Automerge.from<Record<string, unknown>>({
     path_index: JSON.stringify({ paths: { '/a': { doc_id: rootId }, '/b': { doc_id: '../../etc' }, '/c': null } }),
-    children: [{ pointer: otherId }, { pointer: rootId }, { name: 'no pointer' }]
+    children: [{ pointer: otherId }, { pointer: rootId }, { name: 'no pointer' }],
+    entries: { '/d': { doc_id: thirdId }, '/e': 7, '/f': {} }
   })
   const { heads, references } = await pool.inspect([Automerge.save(document)])
   t.strictSame(heads, Automerge.getHeads(document))
-  t.strictSame(references.sort(), [otherId, rootId].sort())
+  t.strictSame(references.sort(), [otherId, rootId, thirdId].sort())
 })
 
 t.test('a path index that is not JSON refers to nothing', async t => {
