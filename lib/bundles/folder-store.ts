@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { constants, copyFile, mkdir, open, readdir, rename, rm, stat, utimes, writeFile, type FileHandle } from 'node:fs/promises'
+import { constants, copyFile, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import { silent, type Log } from '../log.ts'
 import { bundleKey } from './key.ts'
-import { OpenedBundle } from './opened-bundle.ts'
-import type { BundleFile, BundleStore, ByteRange, StoredBundle } from './store.ts'
+import { openLocalFile } from './local-file.ts'
+import type { BundleFile, BundleStore, StoredBundle } from './store.ts'
 
-const CHUNK = 64 * 1024
 const STALE_AFTER = 60 * 60 * 1000 // ms: a copy under way is written to all the time
 const TEMPORARY = /^\.put-[0-9a-f-]{36}$/
 
@@ -26,18 +25,11 @@ export class FolderStore implements BundleStore {
 
   /** Holds the file open, so that its bytes stay readable while a `put` replaces it. */
   async open (id: DocumentId): Promise<StoredBundle | null> {
-    let handle: FileHandle
     try {
-      handle = await open(this.#path(id), 'r')
+      return await openLocalFile(this.#path(id), error => unavailable('read', error))
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return null
-      throw unavailable('open', error)
-    }
-    try {
-      return await this.#opened(handle)
-    } catch (error) {
-      await this.#close(handle)
-      throw unavailable('open', error)
+      if (codeOf((error as Error).cause) === 'ENOENT') return null
+      throw codeOf(error) === 'RELAY_STORE_UNAVAILABLE' ? error : unavailable('open', error)
     }
   }
 
@@ -77,27 +69,6 @@ export class FolderStore implements BundleStore {
   #path (id: DocumentId): string { return path.join(this.#root, bundleKey(id)) }
 
   #temporary (): string { return path.join(this.#folder, `.put-${randomUUID()}`) }
-
-  async #opened (handle: FileHandle): Promise<StoredBundle> {
-    const facts = await handle.stat({ bigint: true })
-    if (!facts.isFile()) throw new Error('not a file')
-    const { ino, size, mtimeNs, mtime: modified } = facts
-    return new OpenedBundle({
-      size: Number(size),
-      etag: `"${[ino, size, mtimeNs].map(value => value.toString(16)).join('-')}"`,
-      modified,
-      read: range => read(handle, range),
-      release: async () => await this.#close(handle)
-    })
-  }
-
-  async #close (handle: FileHandle): Promise<void> {
-    try {
-      await handle.close()
-    } catch (error) {
-      this.#log.warn({ err: error }, 'a bundle file could not be closed')
-    }
-  }
 
   async #copy (file: string, target: string): Promise<void> {
     const temporary = this.#temporary()
@@ -139,17 +110,6 @@ export class FolderStore implements BundleStore {
         if (codeOf(error) !== 'ENOENT') throw error // its own `put` ended meanwhile
       }
     }
-  }
-}
-
-/** Reads by position: any number of these at once on one descriptor. */
-async function * read (handle: FileHandle, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
-  for (let position = start; position < end;) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK, end - position))
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, position).catch(error => { throw unavailable('read', error) })
-    if (bytesRead === 0) throw new RelayError('RELAY_BUNDLE_CHANGED', 'the bundle’s file was cut short')
-    position += bytesRead
-    yield chunk.subarray(0, bytesRead)
   }
 }
 
