@@ -45,11 +45,9 @@ const MAX_COUNTER = 2 ** 32 - 1
 const MAGIC = 0x856f4a83
 const CHECKSUM_AT = 4
 const TYPE_AT = 8
-/** A column's number: id, 4 bits of type of which one says that the column is compressed. */
-const DEFLATED = 8
+/** The columns of operations: of object, key, insert, action, value, predecessors, expand and mark name. */
+const COLUMNS = new Set([0x01, 0x02, 0x11, 0x13, 0x15, 0x34, 0x42, 0x56, 0x57, 0x70, 0x71, 0x73, 0x94, 0xa5])
 const ACTION = 0x42
-/** Above, Automerge compares columns by their last byte only. */
-const MAX_COLUMN = 0xff
 
 type Invalid = (problem: string) => RelayError
 const invalid: Invalid = problem => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: ${problem}`)
@@ -58,7 +56,8 @@ const invalidDocument: Invalid = problem => new RelayError('RELAY_DOCUMENT_INVAL
 /**
  * Reads the header of a change from its chunk (Automerge's binary format, "Change chunk", "Compressed change chunk"),
  * and checks the checksum and that the columns of operations are there. What is in them is not read, save how many
- * operations there are.
+ * operations there are. Refused beyond what Automerge refuses is what it takes but cannot read again once it has saved
+ * the document (it writes other actors and columns its own way, and then the hash is another), and seq 0.
  * @throws RelayError RELAY_DOCUMENT_INVALID
  */
 export function readChange (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = MAX_OPS }: ChangeLimits = {}): ChangeHeader {
@@ -75,7 +74,7 @@ export function readChange (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = 
   const time = reader.int('time')
   const message = reader.prefixed('the message')
   if (message.length > 0 && !isUtf8(message)) throw invalid('the message is not text')
-  for (let n = reader.count('other actors', 1); n > 0; n--) reader.skip(reader.uint('an actor'), 'an actor')
+  checkOtherActors(reader, actor)
   const opCount = countOps(plain, reader, maxOps)
   if (seq === 0) throw invalid('seq is 0')
   if (startOp === 0 || startOp + opCount - 1 > MAX_COUNTER) throw invalid('startOp is out of range')
@@ -135,6 +134,16 @@ function inflateAll (bytes: Uint8Array, maxBytes: number): Uint8Array {
   return inflated.buffer
 }
 
+/** The actors that operations refer to: in order, each once, and never the author. */
+function checkOtherActors (reader: ByteReader, author: string): void {
+  let last: string | undefined
+  for (let n = reader.count('other actors', 1); n > 0; n--) {
+    const actor = reader.actor('an actor')
+    if (actor === author || (last !== undefined && actor <= last)) throw invalid('other actors are out of order')
+    last = actor
+  }
+}
+
 /** Reads which columns there are, checks that they fit, and counts the entries of the one that every operation is in. */
 function countOps (plain: Uint8Array, reader: ByteReader, maxOps: number): number {
   let last = -1
@@ -143,9 +152,9 @@ function countOps (plain: Uint8Array, reader: ByteReader, maxOps: number): numbe
   for (let n = reader.count('columns', 2); n > 0; n--) {
     const column = reader.uint('a column')
     const length = reader.uint('a column')
-    if (column > MAX_COLUMN) throw invalid('an unknown column')
-    if ((column & DEFLATED) !== 0) throw invalid('a column is compressed')
+    if (!COLUMNS.has(column)) throw invalid(`column ${column}`)
     if (column <= last) throw invalid('columns are out of order')
+    if (length === 0) throw invalid('an empty column')
     if (column === ACTION) action = { at: total, end: total + length }
     last = column
     total += length
