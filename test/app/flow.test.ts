@@ -1,8 +1,9 @@
 import t from 'tap'
-import { readFile } from 'node:fs/promises'
+import { cp, readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import * as Automerge from '@automerge/automerge'
-import { bundleFixtures, client, noFixtures, start, until, urlOf } from '../helper.ts'
+import { FIXTURES, bundleFixtures, client, noFixtures, start, until, urlOf } from '../helper.ts'
+import { scratch } from '../scratch.ts'
 import { unzip } from '../unzip.ts'
 
 /** The documents of a bundle, by id, as anyone reads them out of the ZIP. */
@@ -52,6 +53,19 @@ for (const file of noFixtures === false ? await bundleFixtures() : []) {
   })
 }
 if (noFixtures !== false) t.comment(noFixtures)
+
+t.test('the storage folder of a Rust relay is taken over as it is', { skip: noFixtures }, async t => {
+  const storage = await scratch(t)
+  await cp(`${FIXTURES}/samod-storage`, storage, { recursive: true })
+  const relay = await start(t, { storage })
+  const repo = client(t, relay.ws)
+  for (const id of ['S3Fx1ZVKBS8V9GKqdnG1wdCnUbs', '2ksc7hdLboHLS7gk3QMh1GBtSx1A', 'KA6LqANnSB1KRJcnVKmxU4HQXUM']) {
+    const stored = await Promise.all((await readdir(`${FIXTURES}/samod-storage/${id.slice(0, 2)}/${id.slice(2)}/incremental`))
+      .map(async name => await readFile(`${FIXTURES}/samod-storage/${id.slice(0, 2)}/${id.slice(2)}/incremental/${name}`)))
+    const handle = await repo.find(urlOf(id))
+    t.strictSame(Automerge.getHeads(handle.doc()), Automerge.getHeads(Automerge.loadIncremental(Automerge.init(), Buffer.concat(stored))), id)
+  }
+})
 
 t.test('a bundle shared live holds what peers did since, new documents included', async t => {
   const relay = await start(t)
