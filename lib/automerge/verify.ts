@@ -1,4 +1,5 @@
 import * as Automerge from '@automerge/automerge'
+import { readChange } from './change.ts'
 import { CHUNK_TYPES, splitChunks } from './chunk.ts'
 
 /**
@@ -9,6 +10,9 @@ import { CHUNK_TYPES, splitChunks } from './chunk.ts'
 export function verifyChunks (bytes: Uint8Array): void {
   for (const chunk of splitChunks(bytes)) {
     if (chunk.type === CHUNK_TYPES.document) Automerge.free(Automerge.load(chunk.bytes))
-    else Automerge.decodeChange(chunk.bytes)
+    else {
+      readChange(chunk.bytes) // first: Automerge does not look at the checksum here, and builds however many operations
+      Automerge.decodeChange(chunk.bytes)
+    }
   }
 }
