@@ -58,11 +58,11 @@ export function decodeSyncMessage (bytes: Uint8Array): SyncMessage {
   const have: Have[] = []
   const haves = reader.count('have', 2)
   if (haves > MAX_HAVE) throw invalid(`more than ${MAX_HAVE} have`)
-  for (let n = 0; n < haves; n++) have.push({ lastSync: reader.hashes('lastSync'), bloom: bloom(reader.prefixed('a Bloom filter')) })
+  for (let n = 0; n < haves; n++) have.push({ lastSync: reader.hashes('lastSync'), bloom: readFilter(reader.prefixed('a Bloom filter')) })
   const changes: Uint8Array[] = []
   for (let n = reader.count('changes', 1); n > 0; n--) changes.push(reader.prefixed('a change'))
   const message: SyncMessage = { version, heads, need, have, changes }
-  if (reader.left > 0) message.flags = flags(reader.prefixed('flags'))
+  if (reader.left > 0) message.flags = readFlags(reader.prefixed('flags'))
   return message
 }
 
@@ -91,7 +91,7 @@ export function encodeSyncMessage (message: SyncMessage): Uint8Array {
 }
 
 /** A Bloom filter as Automerge reads it: an empty one is no bytes, and what follows the bits is left out. */
-function bloom (bytes: Uint8Array): Uint8Array {
+function readFilter (bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) return bytes
   const reader = new ByteReader(bytes, invalid)
   const entries = u32(reader)
@@ -108,7 +108,7 @@ function u32 (reader: ByteReader): number {
   return value
 }
 
-function flags (bytes: Uint8Array): number {
+function readFlags (bytes: Uint8Array): number {
   let bits = 0
   for (const byte of bytes) if (byte >= FLAGS_MARK) bits |= byte & ~FLAGS_MARK
   return bits
