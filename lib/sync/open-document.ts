@@ -21,7 +21,7 @@ export class OpenDocument {
     this.#id = id
     this.handle = handle
     this.#documents = documents
-    this.#stored = handle.isReady() ? Automerge.getHeads(handle.doc()) : []
+    this.#stored = this.#heads()
     handle.on('heads-changed', ({ doc }) => {
       this.#store(doc)
       changed()
@@ -37,7 +37,15 @@ export class OpenDocument {
   /** Runs once every change that has been made until the end of this tick is durable; in the order of the calls. */
   whenDurable (run: () => void): void {
     // the repo sends from within the change, before it says that there is one
-    queueMicrotask(() => { this.#durable.then(run) })
+    queueMicrotask(() => { this.#durable.then(run, () => {}) }) // never durable: nothing leaves
+  }
+
+  /**
+   * Whether it is what its last change made of it. A change that fails half-way (Automerge panics on some that it can
+   * read) leaves heads behind that nobody was told of.
+   */
+  isSound (): boolean {
+    return String(this.#heads()) === String(this.#stored)
   }
 
   /** Whether it is in use, or was since the last call; changes that are not durable count. */
@@ -47,10 +55,15 @@ export class OpenDocument {
     return used
   }
 
+  #heads (): Automerge.Heads {
+    return this.handle.isReady() ? Automerge.getHeads(this.handle.doc()) : []
+  }
+
   #store (document: Automerge.Doc<unknown>): void {
     const changes = Automerge.saveSince(document, this.#stored)
     this.#stored = Automerge.getHeads(document)
     this.#pending++
     this.#durable = this.#documents.append(this.#id, changes).finally(() => { this.#pending-- })
+    this.#durable.catch(() => {}) // told to whoever waits for it
   }
 }

@@ -132,8 +132,8 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
       if (checkSyncMessage(frame.data)) this.#unanswered.set(`${peer.key} ${id}`, performance.now())
     }
     const document = this.#document(id)
-    if (document instanceof OpenDocument) this.#network.deliver(peer, frame)
-    else document.then(() => { if (peer.open) this.#network.deliver(peer, frame) }, () => {}) // logged where it is opened
+    if (document instanceof OpenDocument) this.#deliver(document, peer, frame)
+    else document.then(opened => { if (peer.open) this.#deliver(opened, peer, frame) }, () => {}) // logged where it is opened
   }
 
   gone (peer: PeerConnection): void {
@@ -174,9 +174,14 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
   #forgetIdle (): void {
     for (const [id, document] of this.#open) {
       if (!(document instanceof OpenDocument) || document.touch(this.#ephemeral.isFollowed(id))) continue
-      this.#open.delete(id)
-      this.#repo.delete(id as string as RepoDocumentId)
+      this.#forget(id)
     }
+  }
+
+  /** Takes a document out of memory; the next message about it opens it from what is stored. */
+  #forget (id: DocumentId): void {
+    this.#open.delete(id)
+    this.#repo.delete(id as string as RepoDocumentId)
   }
 
   async #load (id: DocumentId): Promise<DocHandle<unknown>> {
@@ -184,6 +189,19 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
     const chunks = await this.#options.documents.chunks(id)
     if (chunks.length > 0) return this.#repo.import<unknown>(Buffer.concat(chunks), { docId })
     return await this.#repo.find(docId, { allowableStates: ['ready', 'unavailable', 'requesting'] })
+  }
+
+  /** Hands a frame to the repo, and sees whether the document has survived it. */
+  #deliver (document: OpenDocument, peer: PeerConnection, frame: SyncFrame | UnavailableFrame): void {
+    this.#network.deliver(peer, frame)
+    if (frame.type === 'doc-unavailable') return
+    setImmediate(() => {
+      const { documentId: id } = frame
+      if (this.#open.get(id) !== document || document.isSound()) return
+      this.#options.log.error({ documentId: id, peer: peer.key }, 'a change broke the document in memory; it is opened anew')
+      this.#forget(id)
+      peer.refuse(new RelayError('RELAY_SYNC_INVALID', 'the changes cannot be applied'))
+    })
   }
 
   #send (peer: PeerConnection, frame: RepoFrame): void {
