@@ -78,8 +78,8 @@ export class Bundles {
     await this.#spool.open()
     if (options.blank === undefined) await keepBlank(this.#blankPath, this.#scratch)
     this.#stopListening = sync.onChange(id => { this.#slims.forget(id) })
-    await withNamedFile(this.#blankPath, file => this.#mergeFile('blank', file))
     await withNamedFile(this.#servedPath, file => this.#servedRoot(file))
+    await withNamedFile(this.#blankPath, file => this.#mergeFile('blank', file))
   }
 
   /**

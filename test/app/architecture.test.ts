@@ -48,9 +48,10 @@ t.test('no source file is over 300 lines', async t => {
 })
 
 t.test('the plugins, in the order they depend on each other', async t => {
+  const storage = await scratch(t)
   const app = Fastify()
   t.teardown(async () => { await app.close() })
-  app.register(relay, { prefix: '/sync', storage: await scratch(t) })
+  app.register(relay, { prefix: '/sync', storage })
   await app.ready()
   const order = [...app.printPlugins().matchAll(/(relay-[\w-]+)/g)].map(match => match[1])
   t.strictSame(order, [
