@@ -1,5 +1,5 @@
+import { Ajv } from 'ajv'
 import { Type, type Static, type TSchema } from 'typebox'
-import { Value } from 'typebox/value'
 import { RelayError } from './errors.ts'
 import type { BundleStore } from './bundles/store.ts'
 import type { Durability } from './storage/journal.ts'
@@ -79,17 +79,21 @@ export const optionInfos = (schema: TSchema = optionsSchema): OptionInfo[] =>
 
 export const s3Infos = (): OptionInfo[] => optionInfos(s3)
 
+const valid = new Ajv({ useDefaults: true, removeAdditional: true, strict: false }).compile<Static<typeof optionsSchema>>(optionsSchema)
+
 /**
  * Checks and fills in options. Unknown keys are left out: fastify-cli hands its own along with the relay's.
  * @throws RelayError RELAY_BAD_OPTION naming the option.
  */
 export function parseOptions (given: object): Options {
   const { store, ...rest } = given as RelayOptions
-  const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  const picked = Value.Default(optionsSchema, Value.Clean(optionsSchema, defined))
-  const [first] = Value.Errors(optionsSchema, picked)
-  if (first !== undefined) throw badOption(first.instancePath.slice(1).replaceAll('/', '.'), first.message)
-  const options: Options = picked as Static<typeof optionsSchema>
+  const known = Object.entries(rest).filter(([name, value]) => name in optionsSchema.properties && value !== undefined)
+  const picked = structuredClone(Object.fromEntries(known)) // defaults are filled in there, not in what was given
+  if (!valid(picked)) {
+    const [first] = valid.errors!
+    throw badOption(first!.instancePath.slice(1).replaceAll('/', '.') || String(first!.params['missingProperty']), first!.message!)
+  }
+  const options: Options = picked
   if (store !== undefined) {
     for (const method of ['open', 'put', 'check', 'close'] as const) {
       if (typeof store?.[method] !== 'function') throw badOption('store', `must have a method ${method}()`)
