@@ -22,21 +22,20 @@ export async function writeAtomic (file: string, contents: Uint8Array, scratch: 
     } finally {
       await handle.close()
     }
-    const made = await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     await rename(temporary, file)
-    await syncFolders(folder, made === undefined ? folder : path.dirname(made))
+    await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
 }
 
-/** Makes names durable: fsync of a folder and of those above it, up to and including `top`. */
-async function syncFolders (folder: string, top: string): Promise<void> {
-  for (let at = folder; ; at = path.dirname(at)) {
-    await syncFolder(at)
-    if (at === top || at === path.dirname(at)) return
-  }
+/** Makes a folder and those above it; the names of those that were not there are on disk when resolved. */
+export async function makeFolder (folder: string): Promise<void> {
+  const top = await mkdir(folder, { recursive: true })
+  if (top === undefined) return
+  for (let at = folder; at !== path.dirname(top); at = path.dirname(at)) await syncFolder(path.dirname(at))
 }
 
 /** fsync of a folder: the names in it are on disk when resolved. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
-import { clearScratch, writeAtomic } from './atomic-file.ts'
+import { clearScratch, makeFolder, writeAtomic } from './atomic-file.ts'
 import { STORAGE_ID_KEY, isStorageKey, storagePath, type StorageKey } from './key.ts'
 
 export interface StoredChunk { key: string[], data: Uint8Array }
@@ -32,7 +32,7 @@ export class StorageFolder {
   /** Makes the folder, proves that it can be written, and reads or makes its id. */
   async open (): Promise<void> {
     await this.#disk(this.folder, async () => {
-      await mkdir(this.scratch, { recursive: true })
+      await makeFolder(this.scratch)
       await writeAtomic(path.join(this.scratch, 'probe'), new Uint8Array(1), this.scratch)
       await rm(path.join(this.scratch, 'probe'))
       await clearScratch(this.scratch)
@@ -69,9 +69,8 @@ export class StorageFolder {
     }).filter(isStorageKey)
   }
 
-  /** The files at or below a prefix with their contents; one that goes while others are read is left out. */
-  async readAll (prefix: StorageKey): Promise<StoredChunk[]> {
-    const keys = await this.list(prefix)
+  /** The files of some keys with their contents; those that are gone are left out. */
+  async readAll (keys: string[][]): Promise<StoredChunk[]> {
     const chunks: StoredChunk[] = []
     for (let n = 0; n < keys.length; n += READS_AT_ONCE) {
       const some = await Promise.all(keys.slice(n, n + READS_AT_ONCE).map(async key => ({ key, data: await this.read(key) })))
@@ -80,23 +79,23 @@ export class StorageFolder {
     return chunks
   }
 
+  /** The keys of a document's chunks, snapshots first. */
+  async chunkKeys (id: DocumentId): Promise<string[][]> {
+    return [...await this.list([id, 'snapshot']), ...await this.list([id, 'incremental'])]
+  }
+
   /**
-   * All chunks of a document, snapshots first. A snapshot that replaces others is written before they are removed, so
-   * a listing from before and reads from after can miss both: then it is read again.
+   * All chunks of a document, snapshots first. Files can be replaced by another meanwhile, which is there before they go:
+   * so if a listed one is gone, or a new one has come, all is read again.
    */
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
     for (;;) {
-      const before = await this.#chunkNames(id)
-      const chunks = await this.readAll([id, 'snapshot'])
-      chunks.push(...await this.readAll([id, 'incremental']))
-      const found = new Set(chunks.map(({ key }) => key.join('/')))
-      if (before.every(name => found.has(name))) return chunks.map(({ data }) => data)
+      const keys = await this.chunkKeys(id)
+      const files = await this.readAll(keys)
+      const names = new Set(keys.map(String))
+      const isWhole = files.length === keys.length && (await this.chunkKeys(id)).every(key => names.has(String(key)))
+      if (isWhole) return files.map(({ data }) => data)
     }
-  }
-
-  async #chunkNames (id: DocumentId): Promise<string[]> {
-    const keys = [...await this.list([id, 'snapshot']), ...await this.list([id, 'incremental'])]
-    return keys.map(key => key.join('/'))
   }
 
   async #disk<T> (file: string, run: () => Promise<T>, ...absent: [T?]): Promise<T> {
