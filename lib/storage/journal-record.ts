@@ -37,3 +37,9 @@ export function decodeRecords (bytes: Buffer): { records: JournalRecord[], end: 
   }
   return { records, end: at }
 }
+
+/** Whether bytes that are not a record are the beginning of one, or nothing but the zeros of a file that was never filled. */
+export function isCutShort (bytes: Buffer): boolean {
+  if (bytes.length === 0) return false
+  return bytes.length <= HEADER || bytes.length - HEADER < bytes.readUInt32LE(0) || bytes.every(byte => byte === 0)
+}

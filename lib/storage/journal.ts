@@ -1,22 +1,23 @@
-import { mkdir, open, readFile, readdir, rm, type FileHandle } from 'node:fs/promises'
+import { open, readFile, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../errors.ts'
+import { RelayError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { syncFolder } from './atomic-file.ts'
-import { decodeRecords, encodeRecord, type JournalRecord } from './journal-record.ts'
+import { makeFolder, syncFolder } from './atomic-file.ts'
+import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from './journal-record.ts'
 
 /** When an append counts as done: on disk, handed to the operating system, or taken. */
 export type Durability = 'fsync' | 'write' | 'none'
 
 export interface JournalOptions { folder: string, durability: Durability, log: Log }
 
-interface Waiting { record: Buffer, done: () => void }
+interface Waiting { record: Buffer, done: () => void, failed: (error: RelayError) => void }
 
 const SEGMENT = /^(\d{12})\.log$/
 const RETRY_FIRST = 100 // ms
 const RETRY_LAST = 5_000 // ms
 const MAX_BATCH = 16 * 1024 * 1024 // bytes in one write
+const MAX_SEGMENT = 256 * 1024 * 1024 // bytes, as one is read whole; Node reads no file of 2 GiB
 
 /**
  * An append-only log of changes that are not yet in the documents' own files. Appends that arrive while one is being
@@ -29,9 +30,13 @@ export class Journal {
   readonly #log: Log
   readonly #stop = new AbortController()
   #queue: Waiting[] = []
-  #rotations: Array<{ resolve: (ended: number[]) => void, reject: (error: unknown) => void }> = []
+  #rotations: Array<(ended: number[]) => void> = []
+  /** The segments there are, oldest first; the one that is being written is the last. */
+  #segments: number[] = []
+  #last = 0
   #file: FileHandle | undefined
-  #segment = 0
+  /** Bytes of the file that are written as they should be. */
+  #fileSize = 0
   #size = 0
   #backlog = 0
   #failure: unknown
@@ -43,7 +48,7 @@ export class Journal {
     this.#log = log
   }
 
-  /** Bytes in segments that were begun since the last `rotate`. */
+  /** Bytes written since the last `rotate`. */
   get size (): number { return this.#size }
 
   /** Bytes waiting to be written. */
@@ -52,57 +57,74 @@ export class Journal {
   /** Why nothing can be written at the moment, if that is so. */
   get failure (): unknown { return this.#failure }
 
-  /** Makes the folder and reads what an earlier process left: its records, oldest first. Nothing is deleted. */
+  /**
+   * Makes the folder and reads what an earlier process left: its records, oldest first. Nothing is deleted.
+   * @throws RelayError RELAY_STORAGE_FAILED
+   */
   async open (): Promise<JournalRecord[]> {
-    await mkdir(this.#folder, { recursive: true })
-    const left: JournalRecord[] = []
-    for (const segment of await this.#segments()) {
-      const bytes = await readFile(this.#path(segment))
-      const { records, end } = decodeRecords(bytes)
-      for (const record of records) left.push(record)
-      if (end < bytes.length) this.#log.warn({ segment, records: records.length, bytes: bytes.length - end }, 'the end of a journal segment was torn by a crash')
-      this.#segment = segment
+    try {
+      await makeFolder(this.#folder)
+      const names = (await readdir(this.#folder)).map(name => SEGMENT.exec(name)?.[1])
+      this.#segments = names.filter(name => name !== undefined).map(Number).sort((a, b) => a - b)
+      this.#last = this.#segments.at(-1) ?? 0
+      const left: JournalRecord[] = []
+      for (const segment of this.#segments) for (const record of await this.#read(segment)) left.push(record)
+      return left
+    } catch (error) {
+      throw this.#failed(error)
     }
-    return left
   }
 
-  /** Resolves when the record is as durable as the journal is told to make it; waits as long as the disk fails. */
+  /**
+   * Resolves when the record is as durable as the journal is told to make it; waits as long as the disk fails.
+   * @throws RelayError RELAY_STORAGE_FAILED when it fails until the end
+   */
   append (record: JournalRecord): Promise<void> {
     const bytes = encodeRecord(record)
     this.#backlog += bytes.length
-    const written = new Promise<void>(resolve => { this.#queue.push({ record: bytes, done: resolve }) })
+    const written = new Promise<void>((resolve, reject) => { this.#queue.push({ record: bytes, done: resolve, failed: reject }) })
     this.#writing ??= this.#write()
-    return this.#durability === 'none' ? Promise.resolve() : written
+    if (this.#durability !== 'none') return written
+    written.catch(() => {}) // nobody waits for it; that the disk fails is logged
+    return Promise.resolve()
   }
 
   /**
    * Ends the current segment: what is written from now on goes to a new one.
-   * @returns deletes the ended segments; to be called once what they hold is safe elsewhere
+   * @returns deletes the ended segments; to be called once what they hold is safe elsewhere. Throws RELAY_STORAGE_FAILED
    */
   async rotate (): Promise<() => Promise<void>> {
-    const ended = await new Promise<number[]>((resolve, reject) => {
-      this.#rotations.push({ resolve, reject })
+    const ended = await new Promise<number[]>(resolve => {
+      this.#rotations.push(resolve)
       this.#writing ??= this.#write()
     })
     return async () => {
-      for (const segment of ended) await rm(this.#path(segment), { force: true })
+      for (const segment of ended) await this.#delete(segment).catch(error => { throw this.#failed(error) })
     }
   }
 
-  /** Writes what is waiting, once more if the disk failed, and lets go. @throws the disk's error when that fails */
+  /**
+   * Writes what is waiting, once more if the disk failed, and lets go. Nothing may be appended after.
+   * @throws RelayError RELAY_STORAGE_FAILED when that fails, as do the appends
+   */
   async close (): Promise<void> {
     this.#stop.abort()
     await this.#writing
     await this.#endSegment()
-    if (this.#queue.length > 0) throw this.#failure
+    if (this.#queue.length === 0) return
+    const error = this.#failed(this.#failure)
+    for (const { failed } of this.#queue.splice(0)) failed(error)
+    throw error
   }
 
   async #write (): Promise<void> {
     let wait = RETRY_FIRST
     while (this.#queue.length > 0 || this.#rotations.length > 0) {
-      const rotation = this.#rotations.shift()
-      if (rotation !== undefined) {
-        await this.#end().then(rotation.resolve, rotation.reject)
+      const rotated = this.#rotations.shift()
+      if (rotated !== undefined) {
+        await this.#endSegment()
+        this.#size = 0
+        rotated([...this.#segments])
         continue
       }
       const batch = this.#take()
@@ -118,9 +140,9 @@ export class Journal {
         this.#queue = [...batch, ...this.#queue]
         this.#log.error({ err: error }, `journal not written, nothing is acknowledged until it is: ${messageOf(error)}`)
         this.#failure = error
-        await this.#endSegment() // whatever is torn or unsynced in it, what follows it is not
+        await this.#undo()
         if (this.#stop.signal.aborted) break
-        await sleep(wait, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {}) // closing: one last try
+        await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => {}) // closing: one last try
         wait = Math.min(wait * 2, RETRY_LAST)
       }
     }
@@ -139,23 +161,40 @@ export class Journal {
   }
 
   async #commit (records: Buffer[]): Promise<void> {
-    this.#file ??= await this.#begin()
+    const file = this.#file ?? await this.#begin()
     const bytes = records.length === 1 ? records[0]! : Buffer.concat(records)
-    await this.#file.appendFile(bytes)
+    await file.appendFile(bytes)
+    if (this.#durability === 'fsync') await file.datasync()
     this.#size += bytes.length
-    if (this.#durability === 'fsync') await this.#file.datasync()
+    this.#fileSize += bytes.length
+    if (this.#fileSize > MAX_SEGMENT) await this.#endSegment()
   }
 
   async #begin (): Promise<FileHandle> {
-    const file = await open(this.#path(++this.#segment), 'ax')
+    await makeFolder(this.#folder) // it may have been cleared away
+    const segment = ++this.#last
+    const file = await open(this.#path(segment), 'ax')
+    this.#file = file
+    this.#fileSize = 0
+    this.#segments.push(segment)
     await syncFolder(this.#folder)
     return file
   }
 
-  async #end (): Promise<number[]> {
+  /**
+   * After a failed write: ends the segment and takes the space back, else each try on a full disk would fill it again.
+   * Where that fails too, what is torn or not synced stays, as the end of its segment.
+   */
+  async #undo (): Promise<void> {
+    const file = this.#file
+    if (file === undefined) return
+    try {
+      if (this.#fileSize > 0) await file.truncate(this.#fileSize)
+      else await this.#delete(this.#last)
+    } catch (error) {
+      this.#log.warn({ segment: this.#last, err: error }, 'the failed write stays at the end of its journal segment')
+    }
     await this.#endSegment()
-    this.#size = 0
-    return await this.#segments()
   }
 
   async #endSegment (): Promise<void> {
@@ -164,12 +203,30 @@ export class Journal {
     await file?.close().catch(error => { this.#log.warn({ err: error }, 'a journal segment could not be closed') })
   }
 
+  async #delete (segment: number): Promise<void> {
+    await rm(this.#path(segment), { force: true })
+    this.#segments = this.#segments.filter(other => other !== segment)
+  }
+
+  async #read (segment: number): Promise<JournalRecord[]> {
+    const bytes = await readFile(this.#path(segment))
+    const { records, end } = decodeRecords(bytes)
+    const rest = bytes.subarray(end)
+    const told = { segment, records: records.length, bytes: rest.length }
+    if (isCutShort(rest)) this.#log.warn(told, 'the end of a journal segment was torn by a crash')
+    else if (rest.length > 0) {
+      // what a power failure left of a write that nobody was told of, or damage to one that somebody was
+      await writeFile(`${this.#path(segment)}.damaged`, rest)
+      this.#log.error(told, `a journal segment is damaged; from there on it is kept in ${this.#path(segment)}.damaged`)
+    }
+    return records
+  }
+
   #path (segment: number): string {
     return path.join(this.#folder, `${String(segment).padStart(12, '0')}.log`)
   }
 
-  async #segments (): Promise<number[]> {
-    const numbers = (await readdir(this.#folder)).map(name => SEGMENT.exec(name)?.[1])
-    return numbers.filter(number => number !== undefined).map(Number).sort((a, b) => a - b)
+  #failed (cause: unknown): RelayError {
+    return new RelayError('RELAY_STORAGE_FAILED', `journal ${this.#folder}: ${messageOf(cause)}`, { cause })
   }
 }
