@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import path from 'node:path'
 import type { AutomergePool } from '../automerge/pool.ts'
-import { messageOf } from '../errors.ts'
+import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
+import { Compactor, nameOf } from './compactor.ts'
 import { StorageFolder } from './folder.ts'
 import { Journal, type Durability } from './journal.ts'
 import { FolderLock } from './lock.ts'
@@ -17,8 +17,7 @@ export interface DocumentsOptions {
 
 const FOLD_BYTES = 16 * 1024 * 1024 // of journal
 const FOLD_INTERVAL = 15_000 // ms
-const COMPACT_CHUNKS = 16 // files of a document before they are made one
-const nameOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const WRITES_AT_ONCE = 16
 
 /**
  * The stored documents. Changes go to a journal first (one disk sync for all that arrive together) and are folded into
@@ -29,19 +28,25 @@ export class Documents {
   readonly #folder: StorageFolder
   readonly #lock: FolderLock
   readonly #journal: Journal
-  readonly #automerge: AutomergePool
+  readonly #compactor: Compactor
   readonly #log: Log
   /** Changes that are in the journal only, by document; `#folding` those on their way into files. */
   #tail = new Map<DocumentId, Uint8Array[]>()
   #folding = new Map<DocumentId, Uint8Array[]>()
+  /** Bytes in both. */
+  #held = 0
   #fold: Promise<void> | undefined
+  #foldFailure: unknown
+  /** The last append; the journal writes them in order. */
+  #appended: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
+  #closed = false
 
   constructor ({ folder, durability, automerge, log }: DocumentsOptions) {
     this.#folder = new StorageFolder(folder)
-    this.#lock = new FolderLock(path.join(this.#folder.folder, 'lock'))
+    this.#lock = new FolderLock(this.#folder.folder)
     this.#journal = new Journal({ folder: path.join(this.#folder.folder, 'journal'), durability, log })
-    this.#automerge = automerge
+    this.#compactor = new Compactor(this.#folder, automerge, log)
     this.#log = log
   }
 
@@ -50,75 +55,115 @@ export class Documents {
 
   get folder (): string { return this.#folder.folder }
 
-  /** Bytes of changes that are not on disk yet. */
-  get backlog (): number { return this.#journal.backlog }
+  /** Bytes of changes that cannot go where they belong at the moment: into the journal, or on into files. */
+  get backlog (): number {
+    return this.#foldFailure === undefined ? this.#journal.backlog : Math.max(this.#journal.backlog, this.#held)
+  }
 
   /** Why nothing can be stored at the moment, if that is so. */
-  get failure (): unknown { return this.#journal.failure }
+  get failure (): unknown { return this.#journal.failure ?? this.#foldFailure }
 
   /**
-   * Makes the folder its own and folds what a killed process left in the journal.
+   * Makes the folder its own and reads what a killed process left in the journal; it is folded in the background.
    * @throws RelayError RELAY_STORAGE_FAILED with the path: not writable, or in use by another relay
    */
   async open (): Promise<void> {
-    await this.#folder.open()
     await this.#lock.take()
     try {
+      await this.#folder.open()
       for (const { id, changes } of await this.#journal.open()) this.#remember(id as DocumentId, changes)
-      await this.fold()
     } catch (error) {
       await this.#lock.release()
       throw error
     }
     this.#timer = setInterval(() => { this.#foldInBackground() }, FOLD_INTERVAL)
     this.#timer.unref()
+    this.#foldInBackground()
   }
 
-  /** Stores changes of a document (whole Automerge chunks that apply to it); as durable as configured when resolved. */
+  /**
+   * Stores changes of a document (whole Automerge chunks that apply to it); as durable as configured when resolved.
+   * Waits as long as the disk fails. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
+   */
   async append (id: DocumentId, changes: Uint8Array): Promise<void> {
+    this.#refuseWhenClosed()
+    if (changes.length === 0) return
     this.#remember(id, changes)
     const written = this.#journal.append({ id, changes })
+    this.#appended = written
     if (this.#journal.size > FOLD_BYTES) this.#foldInBackground()
     await written
   }
 
-  /** Stores a chunk as a file of its own, for what is large; on disk when resolved. */
+  /**
+   * Stores a chunk as a file of its own, for what is large; on disk when resolved. Waits for what was appended to the
+   * document before; what depends on it is to be appended after. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
+   */
   async put (id: DocumentId, chunk: Uint8Array): Promise<void> {
+    this.#refuseWhenClosed()
+    const isFolded = this.#pending(id).length === 0
+    if (!isFolded) await this.#appended
     await this.#folder.write([id, 'snapshot', nameOf(chunk)], chunk)
+    if (isFolded) this.#compactor.add(id) // else it may depend on what is in the journal only, and could not be loaded
   }
 
   /** All that is stored of a document, as chunks in any order; none when there is no such document. */
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
-    // in this order: what moves from the journal into files meanwhile is seen twice, never not at all
-    const pending = [...this.#folding.get(id) ?? [], ...this.#tail.get(id) ?? []]
-    return [...await this.#folder.chunks(id), ...pending]
+    // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen
+    const before = this.#pending(id)
+    const stored = await this.#folder.chunks(id)
+    return [...stored, ...new Set([...before, ...this.#pending(id)])]
   }
 
-  /** Moves what the journal holds into the documents' files. Runs once at a time. */
+  /**
+   * Moves what the journal holds into the documents' files, after a fold that is under way.
+   * @throws RelayError RELAY_STORAGE_FAILED when some could not be; those stay in the journal
+   */
   async fold (): Promise<void> {
-    this.#fold ??= this.#foldNow().finally(() => { this.#fold = undefined })
-    await this.#fold
+    const before = this.#fold
+    const fold = (async () => {
+      await before?.catch(() => {}) // told to who started it
+      await this.#foldNow()
+    })()
+    this.#fold = fold
+    try {
+      await fold
+    } finally {
+      if (this.#fold === fold) this.#fold = undefined
+    }
   }
 
   /** Folds everything, so that the folder is plain nodefs. @throws RelayError RELAY_STORAGE_FAILED; the journal then stays */
   async close (): Promise<void> {
+    this.#closed = true
     clearInterval(this.#timer)
     try {
-      await this.#journal.close()
-      await this.#fold
+      await this.#compactor.close()
+      await this.#journal.close().catch(() => {}) // logged there; what could not be written is folded all the same
       await this.fold()
     } finally {
       await this.#lock.release()
     }
   }
 
+  #refuseWhenClosed (): void {
+    if (this.#closed) throw new RelayError('RELAY_CLOSING', 'the document storage is closed')
+  }
+
   #remember (id: DocumentId, changes: Uint8Array): void {
     const known = this.#tail.get(id)
     if (known === undefined) this.#tail.set(id, [changes])
     else known.push(changes)
+    this.#held += changes.length
+  }
+
+  /** A document's changes that are not in its files yet. */
+  #pending (id: DocumentId): Uint8Array[] {
+    return [...this.#folding.get(id) ?? [], ...this.#tail.get(id) ?? []]
   }
 
   #foldInBackground (): void {
+    if (this.#fold !== undefined) return
     this.fold().catch(error => { this.#log.error({ err: error }, `journal not folded, it grows: ${messageOf(error)}`) })
   }
 
@@ -127,27 +172,34 @@ export class Documents {
     // everything in the ended segments was remembered before they ended; what a failed fold left comes first
     for (const [id, changes] of this.#tail) this.#folding.set(id, [...this.#folding.get(id) ?? [], ...changes])
     this.#tail = new Map()
-    for (const [id, changes] of this.#folding) {
-      const chunk = Buffer.concat(changes)
-      await this.#folder.write([id, 'incremental', nameOf(chunk)], chunk)
-      this.#folding.delete(id)
-      await this.#compact(id)
+    try {
+      await this.#writeFolding()
+      await deleteEnded()
+      this.#foldFailure = undefined
+    } catch (error) {
+      this.#foldFailure = error
+      throw error
     }
-    await deleteEnded()
   }
 
-  /** Makes a document's files one when there are many: the new one is written before the old ones go. */
-  async #compact (id: DocumentId): Promise<void> {
-    const keys = [...await this.#folder.list([id, 'snapshot']), ...await this.#folder.list([id, 'incremental'])]
-    if (keys.length < COMPACT_CHUNKS) return
-    try {
-      const chunks = await Promise.all(keys.map(key => this.#folder.read(key)))
-      const snapshot = await this.#automerge.compact(chunks.filter(chunk => chunk !== undefined))
-      const name = nameOf(snapshot)
-      await this.#folder.write([id, 'snapshot', name], snapshot)
-      for (const key of keys) if (key[1] !== 'snapshot' || key[2] !== name) await this.#folder.remove(key)
-    } catch (error) {
-      this.#log.error({ documentId: id, err: error }, `document not compacted, its files stay as they are: ${messageOf(error)}`)
+  /** One document that cannot be written does not keep the others from it. @throws the first one's error */
+  async #writeFolding (): Promise<void> {
+    const ids = [...this.#folding.keys()]
+    let failure: unknown
+    for (let n = 0; n < ids.length; n += WRITES_AT_ONCE) {
+      await Promise.all(ids.slice(n, n + WRITES_AT_ONCE).map(async id => {
+        const chunk = Buffer.concat(this.#folding.get(id)!)
+        try {
+          await this.#folder.write([id, 'incremental', nameOf(chunk)], chunk)
+        } catch (error) {
+          failure ??= error
+          return
+        }
+        this.#folding.delete(id)
+        this.#held -= chunk.length
+        this.#compactor.add(id)
+      }))
     }
+    if (failure !== undefined) throw failure
   }
 }

@@ -1,0 +1,214 @@
+import t from 'tap'
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import * as Automerge from '@automerge/automerge'
+import { silent } from '../../../lib/log.ts'
+import { scratch } from '../../scratch.ts'
+import { until } from '../../helper.ts'
+import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk } from './disk.ts'
+import { Original, copyTo, files, holds, journalOf, noise, open, stock } from './stored.ts'
+
+const pathOf = (folder: string, { id }: Original) => path.join(folder, id.slice(0, 2), id.slice(2))
+
+t.test('a change is there at once, after a fold, after a close, and for the stock adapter', async t => {
+  const { documents, folder, close } = await open(t)
+  const original = new Original()
+  t.strictSame(await documents.chunks(original.id), [])
+  await documents.append(original.id, original.saved)
+  await documents.append(original.id, original.change({ a: 1 }))
+  t.ok(holds(await documents.chunks(original.id), original.heads))
+  t.equal(journalOf(folder).length, 1)
+  await documents.fold()
+  t.strictSame(journalOf(folder), [])
+  t.ok(holds(await documents.chunks(original.id), original.heads))
+  await documents.append(original.id, original.change({ b: 1 }))
+  await documents.put(original.id, original.saved)
+  await close()
+  t.strictSame(journalOf(folder), [])
+  t.strictSame(Automerge.getHeads(await stock(folder, original.id)), original.heads)
+  const { documents: again } = await open(t, { folder })
+  t.equal(again.id, documents.id)
+  t.ok(holds(await again.chunks(original.id), original.heads))
+})
+
+t.test('nothing is taken after the close, and what adds nothing leaves nothing', async t => {
+  const { documents, folder, close } = await open(t)
+  const original = new Original()
+  await documents.append(original.id, new Uint8Array())
+  await close()
+  await t.rejects(documents.append(original.id, original.saved), { code: 'RELAY_CLOSING' })
+  await t.rejects(documents.put(original.id, original.saved), { code: 'RELAY_CLOSING' })
+  t.strictSame(files(folder, original.id), [0, 0])
+  t.strictSame(journalOf(folder), [])
+})
+
+t.test('one relay per folder; who did not get it leaves no trace', async t => {
+  const { folder, close } = await open(t)
+  const before = await readdir(folder, { recursive: true })
+  await t.rejects(open(t, { folder }), { code: 'RELAY_STORAGE_FAILED', message: /in use/ })
+  t.strictSame(await readdir(folder, { recursive: true }), before)
+  await close()
+  const file = path.join(folder, 'journal')
+  await rename(file, `${file}.away`)
+  await writeFile(file, '')
+  await t.rejects(open(t, { folder }), { code: 'RELAY_STORAGE_FAILED', message: new RegExp(file) })
+  await rename(`${file}.away`, `${file}.away.too`)
+  await rename(file, `${file}.away`)
+  await open(t, { folder })
+})
+
+for (const seed of seeds(3)) {
+  t.test(`whenever it is read, all that was appended is there (seed ${seed})`, async t => {
+    const below = random(seed)
+    const { documents, folder, close } = await open(t, { durability: seed % 2 === 0 ? 'write' : 'fsync' })
+    const originals = [new Original(), new Original(), new Original()]
+    const { stop } = await onEachOperation(t, async (_, run) => {
+      for (let waits = below(3); waits > 0; waits--) await new Promise(setImmediate)
+      return await run()
+    })
+    const under: Array<Promise<void>> = []
+    const missing: string[] = []
+    for (const original of originals) under.push(documents.append(original.id, original.saved))
+    for (let n = 0; n < 400; n++) {
+      const original = originals[below(originals.length)]!
+      const { id } = original
+      switch (below(8)) {
+        case 0: under.push(documents.fold()); break
+        case 1: await under[below(under.length)]; break
+        case 2: {
+          const { heads } = original
+          under.push(documents.chunks(id).then(chunks => { if (!holds(chunks, heads)) missing.push(`${n}: ${id}`) }))
+          break
+        }
+        case 3: under.push(documents.append(id, original.changeAtOnce({ [`k${below(9)}`]: n }, { [`k${below(9)}`]: -n }))); break
+        case 4: if (below(4) === 0) await documents.put(id, below(2) === 0 ? original.saved : original.change({ put: n })); break
+        default: under.push(documents.append(id, original.change({ [`k${below(9)}`]: n })))
+      }
+    }
+    await Promise.all(under)
+    t.strictSame(missing, [])
+    stop()
+    await close()
+    for (const original of originals) {
+      t.ok(files(folder, original.id)[0] < 30, 'it has been compacted')
+      const found = await stock(folder, original.id)
+      t.strictSame(Automerge.getHeads(found), original.heads)
+      t.strictSame(Automerge.toJS(found), Automerge.toJS(original.doc))
+    }
+  })
+}
+
+t.test('a killed relay’s journal is there at once, and folded in the background', async t => {
+  const { documents, folder } = await open(t)
+  const originals = Array.from({ length: 40 }, () => new Original())
+  await Promise.all(originals.map(({ id, saved }) => documents.append(id, saved)))
+  const left = copyTo(path.join(await scratch(t), 'left'), folder)
+  const { documents: next } = await open(t, { folder: left })
+  for (const { id, heads } of originals) t.ok(holds(await next.chunks(id), heads))
+  await until(() => journalOf(left).length === 0)
+  for (const { id } of originals) t.strictSame(files(left, id), [1, 0])
+})
+
+t.test('a document that cannot be written keeps no other from its files', async t => {
+  const errors: string[] = []
+  const { documents, folder, close } = await open(t)
+  const [bad, good] = [new Original(), new Original()]
+  await mkdir(path.dirname(pathOf(folder, bad)), { recursive: true })
+  await writeFile(pathOf(folder, bad), 'a file where a folder should be')
+  await documents.append(bad.id, bad.saved)
+  await documents.append(good.id, good.saved)
+  await t.rejects(documents.fold(), { code: 'RELAY_STORAGE_FAILED', message: new RegExp(bad.id.slice(2)) })
+  t.match(documents.failure, { code: 'RELAY_STORAGE_FAILED' })
+  t.ok(documents.backlog >= bad.saved.length)
+  t.strictSame(files(folder, good.id), [1, 0])
+  t.equal(journalOf(folder).length, 1, 'it is still in the journal')
+  await documents.append(bad.id, bad.change({ a: 1 }))
+  await t.rejects(documents.fold(), { code: 'RELAY_STORAGE_FAILED' })
+
+  const left = copyTo(path.join(await scratch(t), 'left'), folder)
+  const next = await open(t, { folder: left, log: { ...silent, error: (_, message) => { errors.push(message) } } })
+  await until(() => errors.some(message => message.startsWith('journal not folded')))
+  t.ok(holds(await next.documents.chunks(good.id), good.heads))
+  await t.rejects(next.close(), { code: 'RELAY_STORAGE_FAILED' })
+  t.ok(journalOf(left).length > 0)
+
+  await rm(pathOf(folder, bad))
+  await documents.fold()
+  t.equal(documents.failure, undefined)
+  t.equal(documents.backlog, 0)
+  await close()
+  t.strictSame(Automerge.getHeads(await stock(folder, bad.id)), bad.heads)
+})
+
+t.test('what is put is stored after what was appended before', async t => {
+  const { documents, folder } = await open(t)
+  const [original, other] = [new Original(), new Original()]
+  const { held, release } = await hold(t, 'handle.datasync')
+  const appending = documents.append(original.id, original.saved)
+  await until(() => held() === 1)
+  const putting = documents.put(original.id, original.change({ depends: true }))
+  const apart = documents.put(other.id, other.saved)
+  await until(() => held() === 2)
+  t.strictSame([files(folder, original.id), files(folder, other.id)], [[0, 0], [0, 0]])
+  release()
+  await Promise.all([appending, putting, apart])
+  t.strictSame([files(folder, original.id), files(folder, other.id)], [[0, 1], [0, 1]])
+  t.ok(holds(await documents.chunks(original.id), original.heads))
+})
+
+t.test('a full disk: nothing is acknowledged, what was is there, and all is well when space returns', { skip: noMount }, async t => {
+  const disk = await smallDisk(t, 4 * 2 ** 20)
+  const { documents, folder, close } = await open(t, { folder: path.join(disk, 'storage') })
+  const original = new Original()
+  await documents.append(original.id, original.saved)
+  const acknowledged = original.heads
+  const { free } = await fill(disk, 50_000)
+  let isDone = false
+  const appending = documents.append(original.id, original.change({ large: noise(150_000) })).then(() => { isDone = true })
+  await until(() => documents.failure !== undefined)
+  t.match(documents.failure, { code: 'ENOSPC' })
+  t.ok(documents.backlog > 100_000)
+  const other = new Original()
+  other.change({ large: noise(150_000) })
+  await t.rejects(documents.put(other.id, other.saved), { code: 'RELAY_STORAGE_FAILED', message: /ENOSPC/ })
+  t.notOk(isDone)
+  await t.rejects(documents.fold(), { code: 'RELAY_STORAGE_FAILED', message: /ENOSPC/ })
+  t.ok(holds(await documents.chunks(original.id), acknowledged))
+  await free(2 ** 20)
+  await appending
+  await documents.fold()
+  t.equal(documents.failure, undefined)
+  await close()
+  t.strictSame(Automerge.getHeads(await stock(folder, original.id)), original.heads)
+})
+
+t.test('closed while the disk fails: it says so, and what was acknowledged is in the journal', { skip: noPrlimit }, async t => {
+  const { documents, folder, close } = await open(t)
+  const original = new Original()
+  await documents.append(original.id, original.saved)
+  const acknowledged = original.heads
+  const { lift } = limitFileSize(t, 1)
+  const waiting = t.rejects(documents.append(original.id, original.change({ a: 1 })), { code: 'RELAY_STORAGE_FAILED' })
+  await until(() => documents.failure !== undefined)
+  await t.rejects(close(), { code: 'RELAY_STORAGE_FAILED', message: /EFBIG/ })
+  await waiting
+  lift()
+  const next = await open(t, { folder })
+  t.ok(holds(await next.documents.chunks(original.id), acknowledged))
+  await next.close()
+  t.ok(Automerge.hasHeads(await stock(folder, original.id), acknowledged))
+})
+
+t.test('closed while only the journal fails: all of it is in the files, so nothing is wrong', async t => {
+  const { documents, folder, close } = await open(t)
+  const original = new Original()
+  await documents.append(original.id, original.saved)
+  await documents.fold()
+  await rm(path.join(folder, 'journal'), { recursive: true })
+  await writeFile(path.join(folder, 'journal'), '')
+  const waiting = documents.append(original.id, original.change({ a: 1 })).catch(error => error)
+  await until(() => documents.failure !== undefined)
+  await close()
+  t.match(await waiting, { code: 'RELAY_STORAGE_FAILED' })
+  t.strictSame(Automerge.getHeads(await stock(folder, original.id)), original.heads)
+})
