@@ -9,11 +9,11 @@ declare module 'fastify' {
 
 /** The stored documents. */
 async function storage (fastify: FastifyInstance, { storage: folder, durability }: Options): Promise<void> {
-  const { automerge, log } = fastify
-  const documents = new Documents({ folder, durability, automerge, log })
+  const { automerge, log, metrics: meter } = fastify
+  const documents = new Documents({ folder, durability, automerge, log, meter })
   await documents.open()
   fastify.decorate('storage', documents)
   fastify.addHook('onClose', async () => { await documents.close() })
 }
 
-export default fp(storage, { name: 'relay-storage', fastify: '5.x', dependencies: ['relay-automerge'] })
+export default fp(storage, { name: 'relay-storage', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics'] })

@@ -13,7 +13,15 @@ export interface DocumentsOptions {
   durability: Durability
   automerge: AutomergePool
   log: Log
+  meter?: StorageMeter
 }
+
+/** Counts and times what is done. */
+export interface StorageMeter {
+  operation<T> (part: 'storage', name: 'append' | 'put' | 'read' | 'fold', run: () => Promise<T>): Promise<T>
+}
+
+const unmetered: StorageMeter = { operation: (_part, _name, run) => run() }
 
 const FOLD_BYTES = 16 * 1024 * 1024 // of journal
 const FOLD_INTERVAL = 15_000 // ms
@@ -30,6 +38,7 @@ export class Documents {
   readonly #journal: Journal
   readonly #compactor: Compactor
   readonly #log: Log
+  readonly #meter: StorageMeter
   /** Changes that are in the journal only, by document; `#folding` those on their way into files. */
   #tail = new Map<DocumentId, Uint8Array[]>()
   #folding = new Map<DocumentId, Uint8Array[]>()
@@ -42,12 +51,13 @@ export class Documents {
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor ({ folder, durability, automerge, log }: DocumentsOptions) {
+  constructor ({ folder, durability, automerge, log, meter = unmetered }: DocumentsOptions) {
     this.#folder = new StorageFolder(folder)
     this.#lock = new FolderLock(this.#folder.folder)
     this.#journal = new Journal({ folder: path.join(this.#folder.folder, 'journal'), durability, log })
     this.#compactor = new Compactor(this.#folder, automerge, log)
     this.#log = log
+    this.#meter = meter
   }
 
   /** The storage's id, a UUID; known after `open`. */
@@ -89,7 +99,7 @@ export class Documents {
     this.#refuseWhenClosed()
     if (changes.length === 0) return
     this.#remember(id, changes)
-    const written = this.#journal.append({ id, changes })
+    const written = this.#meter.operation('storage', 'append', () => this.#journal.append({ id, changes }))
     this.#appended = written
     if (this.#journal.size > FOLD_BYTES) this.#foldInBackground()
     await written
@@ -103,7 +113,7 @@ export class Documents {
     this.#refuseWhenClosed()
     const isFolded = this.#pending(id).length === 0
     if (!isFolded) await this.#appended
-    await this.#folder.write([id, 'snapshot', nameOf(chunk)], chunk)
+    await this.#meter.operation('storage', 'put', () => this.#folder.write([id, 'snapshot', nameOf(chunk)], chunk))
     if (isFolded) this.#compactor.add(id) // else it may depend on what is in the journal only, and could not be loaded
   }
 
@@ -111,7 +121,7 @@ export class Documents {
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
     // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen
     const before = this.#pending(id)
-    const stored = await this.#folder.chunks(id)
+    const stored = await this.#meter.operation('storage', 'read', () => this.#folder.chunks(id))
     return [...stored, ...new Set([...before, ...this.#pending(id)])]
   }
 
@@ -123,7 +133,7 @@ export class Documents {
     const before = this.#fold
     const fold = (async () => {
       await before?.catch(() => {}) // told to who started it
-      await this.#foldNow()
+      await this.#meter.operation('storage', 'fold', () => this.#foldNow())
     })()
     this.#fold = fold
     try {
