@@ -62,7 +62,9 @@ interface Answer { status: number, message: string, code: string, retryAfter?: n
 /** What a client is told of an error: what was made for it, and nothing of the others. */
 function describe (error: unknown): Answer {
   if (error instanceof RelayError) {
-    const { statusCode: status, message, code, retryAfter } = error
+    const { statusCode: status, code, retryAfter } = error
+    // whose message names a path of this machine's: it is for the log
+    const message = code === 'RELAY_STORAGE_FAILED' ? 'The storage cannot be used at the moment' : error.message
     return { status, message, code, retryAfter }
   }
   // Fastify's, its plugins' and the host's refusals; 503 is how load is shed

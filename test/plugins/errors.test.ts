@@ -55,6 +55,17 @@ async function exchange (port: number, bytes: string): Promise<{ status: number,
   return { status: Number(head.split(' ')[1]), type: /^content-type: (.*)/im.exec(head)?.[1], body: body.join('\r\n\r\n') }
 }
 
+t.test('a failing disk is told without its path, which goes to the log', async t => {
+  const { app, lines } = logging()
+  t.teardown(() => app.close())
+  await app.register(errors)
+  app.get('/', async () => { throw new RelayError('RELAY_STORAGE_FAILED', 'storage /var/secret: ENOSPC') })
+  const response = await app.inject('/')
+  t.equal(response.statusCode, 503)
+  t.strictSame(response.json(), { error: 'The storage cannot be used at the moment', code: 'RELAY_STORAGE_FAILED' })
+  t.ok(lines.some(({ err }) => JSON.stringify(err ?? '').includes('/var/secret')))
+})
+
 t.test('a relay error tells its message and its code, with its status', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
