@@ -1,7 +1,10 @@
 import * as Automerge from '@automerge/automerge'
 import type { DocHandle } from '@automerge/automerge-repo'
+import { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Documents } from '../storage/documents.ts'
+
+const MAX_RECENT = 2_000
 
 /**
  * A document the repo holds, and what of it is stored. Nothing that tells of a change leaves before the change is
@@ -13,8 +16,11 @@ export class OpenDocument {
   readonly #documents: Documents
   #stored: Automerge.Heads
   #durable: Promise<void> = Promise.resolve()
+  /** The last operation of recent changes, by hash. */
+  readonly #lastOps = new Map<string, number>()
   #pending = 0
   #used = true
+  #broken = false
 
   /** @param changed called after each change */
   constructor (id: DocumentId, handle: DocHandle<unknown>, documents: Documents, changed: () => void) {
@@ -41,11 +47,11 @@ export class OpenDocument {
   }
 
   /**
-   * Whether it is what its last change made of it. A change that fails half-way (Automerge panics on some that it can
-   * read) leaves heads behind that nobody was told of.
+   * Whether it can be saved and loaded again. A change that fails half-way (Automerge panics on some that it can read)
+   * leaves heads behind that nobody was told of.
    */
   isSound (): boolean {
-    return String(this.#heads()) === String(this.#stored)
+    return !this.#broken && String(this.#heads()) === String(this.#stored)
   }
 
   /** Whether it is in use, or was since the last call; changes that are not durable count. */
@@ -60,10 +66,31 @@ export class OpenDocument {
   }
 
   #store (document: Automerge.Doc<unknown>): void {
-    const changes = Automerge.saveSince(document, this.#stored)
+    const changes = Automerge.getChangesMetaSince(document, this.#stored)
+    this.#broken ||= !changes.every(change => this.#isCounted(document, change))
+    if (this.#broken) {
+      this.#durable = Promise.reject(new RelayError('RELAY_SYNC_INVALID', 'the document is broken'))
+      this.#durable.catch(() => {}) // never stored, and nothing that tells of it leaves
+      return
+    }
+    const bytes = Automerge.saveSince(document, this.#stored)
     this.#stored = Automerge.getHeads(document)
     this.#pending++
-    this.#durable = this.#documents.append(this.#id, changes).finally(() => { this.#pending-- })
+    this.#durable = this.#documents.append(this.#id, bytes).finally(() => { this.#pending-- })
     this.#durable.catch(() => {}) // told to whoever waits for it
+  }
+
+  /**
+   * Whether a change's operations are counted on from those it depends on. Automerge applies it if they are not, but
+   * cannot load the document once it is saved.
+   */
+  #isCounted (document: Automerge.Doc<unknown>, { hash, deps, startOp, maxOp }: Automerge.ChangeMetadata): boolean {
+    if (deps.some(dep => !this.#lastOps.has(dep))) {
+      for (const change of Automerge.getChangesMetaSince(document, [])) if (deps.includes(change.hash)) this.#lastOps.set(change.hash, change.maxOp)
+    }
+    const counted = deps.every(dep => startOp > (this.#lastOps.get(dep) ?? Infinity))
+    this.#lastOps.set(hash, maxOp)
+    if (this.#lastOps.size > MAX_RECENT) for (const old of [...this.#lastOps.keys()].slice(0, MAX_RECENT / 2)) this.#lastOps.delete(old)
+    return counted
   }
 }

@@ -89,7 +89,12 @@ export class RepoEngine implements SyncEngine, ConnectionEvents {
       this.#changed(id)
     }
     // also when it was opened meanwhile, perhaps before there was a file
-    await (await this.#open.get(id))?.merge(incoming)
+    const document = await this.#open.get(id)
+    try {
+      await document?.merge(incoming)
+    } finally {
+      if (document?.isSound() === false) this.#forget(id)
+    }
   }
 
   onChange (listener: (id: DocumentId) => void): () => void {

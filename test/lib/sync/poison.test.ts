@@ -36,7 +36,8 @@ t.test('a change that Automerge cannot apply ends its sender’s connection and 
   const poisons = {
     'a gap in the sequence': { ...base, actor, seq: 3, startOp: 10 },
     'an actor and sequence number used before': { ...base, actor: last!.actor, seq: 1, startOp: 10 },
-    'an operation in an object that is not there': { ...base, actor, seq: 1, startOp: 10, ops: [{ ...op, obj: `999@${last!.actor}` }] }
+    'an operation in an object that is not there': { ...base, actor, seq: 1, startOp: 10, ops: [{ ...op, obj: `999@${last!.actor}` }] },
+    'operations counted from the start again': { ...base, actor, seq: 1, startOp: 1 }
   }
   let n = 0
   for (const [name, poison] of Object.entries(poisons)) {
