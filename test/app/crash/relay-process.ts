@@ -1,0 +1,66 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { settings } from '../../../lib/cli/settings.ts'
+import { executable, urlIn } from '../executable.ts'
+
+/** Has the relay fold every so many ms in place of every 15 s; it has no option for that, so the timer is changed. */
+const foldEvery = (ms: number): string => '--import data:text/javascript,' + encodeURIComponent(
+  `const real = setInterval; globalThis.setInterval = (run, ms, ...rest) => real(run, ms === 15000 ? ${ms} : ms, ...rest)`
+)
+
+export interface Line { level: number, msg: string }
+
+/** The built executable on a storage folder. */
+export class RelayProcess {
+  readonly url: string
+  /** ms from its start until it was ready. */
+  readonly startTime: number
+  readonly #child: ChildProcess
+  readonly #lines: Line[]
+  readonly #exit: Promise<[number | null, string | null]>
+
+  private constructor (child: ChildProcess, url: string, startTime: number, lines: Line[], exit: Promise<[number | null, string | null]>) {
+    this.#child = child
+    this.url = url
+    this.startTime = startTime
+    this.#lines = lines
+    this.#exit = exit
+  }
+
+  /** @param program the executable, `dist/bin/tonk-relay.js` unless another is given */
+  static async start (folder: string, { foldInterval, program = executable }: { foldInterval?: number | undefined, program?: string | undefined } = {}): Promise<RelayProcess> {
+    const env = { ...process.env }
+    for (const { variable } of settings) delete env[variable]
+    env['NODE_OPTIONS'] = foldInterval === undefined ? '' : foldEvery(foldInterval)
+    const begun = performance.now()
+    const child = spawn(process.execPath, [program, '0', '--storage', folder], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const exit = once(child, 'close') as Promise<[number | null, string | null]>
+    const lines: Line[] = []
+    const url = await new Promise<string>((resolve, reject) => {
+      createInterface(child.stdout!).on('line', text => {
+        const line = JSON.parse(text) as Line
+        lines.push(line)
+        if (line.msg.startsWith('Tonk relay ready')) resolve(urlIn(line.msg))
+      })
+      exit.then(([code, signal]) => { reject(new Error(`the relay ended before it was ready: ${code ?? signal}`)) })
+    })
+    return new RelayProcess(child, url, performance.now() - begun, lines, exit)
+  }
+
+  /** How many lines it logged that begin so. */
+  logged (start: string): number {
+    return this.#lines.filter(({ msg }) => msg.startsWith(start)).length
+  }
+
+  /** Its errors. */
+  get errors (): string[] {
+    return this.#lines.filter(({ level }) => level >= 50).map(({ msg }) => msg)
+  }
+
+  /** Ends it and waits until it is gone. @returns exit code and signal */
+  async end (signal: 'SIGKILL' | 'SIGTERM'): Promise<[number | null, string | null]> {
+    this.#child.kill(signal)
+    return await this.#exit
+  }
+}
