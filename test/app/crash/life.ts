@@ -122,7 +122,6 @@ export async function live ({ folder, seed, rounds, writing, program }: LifeOpti
     const temporary = readdirSync(path.join(folder, 'tmp'))
     if (temporary.some(name => !leftovers.has(name))) figures.leftTemporary++
     for (const name of temporary) leftovers.add(name)
-    console.error(name, signal, journal, temporary.length, figures.acknowledged)
   }
 
   const storage = new StorageFolder(folder)
