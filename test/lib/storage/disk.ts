@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import fs, { open, rm } from 'node:fs/promises'
+import fs, { open, rm, type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import { scratch } from '../../scratch.ts'
 
 /** One operation on files that is about to run: `open`, `rename`, … or, of an open file, `handle.datasync`, … */
-export interface Operation { name: string, path: string }
+export interface Operation { name: string, handle?: FileHandle | undefined }
 
 type Hook = (operation: Operation, run: () => Promise<unknown>) => Promise<unknown>
 
@@ -23,7 +23,7 @@ export async function onEachOperation (t: Test, hook: Hook): Promise<{ stop: () 
   const wrap = (owner: Record<string, any>, name: string, shown: string): void => {
     const original = owner[name]
     owner[name] = async function (this: unknown, ...args: unknown[]) {
-      return await hook({ name: shown, path: typeof args[0] === 'string' ? args[0] : '' }, async () => await original.apply(this, args))
+      return await hook({ name: shown, handle: owner === prototype ? this as FileHandle : undefined }, async () => await original.apply(this, args))
     }
     restore.push(() => { owner[name] = original })
   }
