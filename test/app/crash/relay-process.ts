@@ -11,6 +11,8 @@ const foldEvery = (ms: number): string => '--import data:text/javascript,' + enc
 
 export interface Line { level: number, msg: string }
 
+export interface RelayProcessOptions { foldInterval?: number | undefined, program?: string | undefined, flags?: string[] }
+
 /** The built executable on a storage folder. */
 export class RelayProcess {
   readonly url: string
@@ -28,13 +30,16 @@ export class RelayProcess {
     this.#exit = exit
   }
 
-  /** @param program the executable, `dist/bin/tonk-relay.js` unless another is given */
-  static async start (folder: string, { foldInterval, program = executable }: { foldInterval?: number | undefined, program?: string | undefined } = {}): Promise<RelayProcess> {
+  /**
+   * @param program the executable, `dist/bin/tonk-relay.js` unless another is given
+   * @param flags more arguments for it
+   */
+  static async start (folder: string, { foldInterval, program = executable, flags = [] }: RelayProcessOptions = {}): Promise<RelayProcess> {
     const env = { ...process.env }
     for (const { variable } of settings) delete env[variable]
     env['NODE_OPTIONS'] = foldInterval === undefined ? '' : foldEvery(foldInterval)
     const begun = performance.now()
-    const child = spawn(process.execPath, [program, '0', '--storage', folder], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [program, '0', '--storage', folder, ...flags], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
     const exit = once(child, 'close') as Promise<[number | null, string | null]>
     const lines: Line[] = []
     const url = await new Promise<string>((resolve, reject) => {
