@@ -44,7 +44,7 @@ export class RelayProcess {
     const lines: Line[] = []
     const url = await new Promise<string>((resolve, reject) => {
       createInterface(child.stdout!).on('line', text => {
-        const line = JSON.parse(text) as Line
+        const line: Line = text.startsWith('{') ? JSON.parse(text) : { level: 50, msg: `what is no log line: ${text}` }
         lines.push(line)
         if (line.msg.startsWith('Tonk relay ready')) resolve(urlIn(line.msg))
       })
