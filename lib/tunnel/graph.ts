@@ -57,9 +57,9 @@ class Reader {
 
   #readNode (id: string, { kind, type, value }: Node, depth: number): unknown {
     if (kind === 'array' && Array.isArray(value)) {
-      const items: unknown[] = []
+      const items = new Array<unknown>(value.length)
       this.#values.set(id, items)
-      for (const item of value) items.push(this.read(item, depth + 1))
+      for (const [n, item] of value.entries()) items[n] = this.read(item, depth + 1)
       return items
     }
     if (kind === 'object' && isRecord(value)) {
