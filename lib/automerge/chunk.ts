@@ -1,4 +1,7 @@
+import { hash as hashOf } from 'node:crypto'
 import { RelayError } from '../errors.ts'
+import type { Hash } from './hash.ts'
+import { ByteReader } from './leb128.ts'
 
 /** Automerge's binary format, "Chunk": magic bytes, 4 bytes of checksum, a type byte, LEB128 length, contents. */
 export const CHUNK_TYPES = { document: 0, change: 1, compressedChange: 2 } as const
@@ -6,6 +9,7 @@ export const CHUNK_TYPES = { document: 0, change: 1, compressedChange: 2 } as co
 export interface Chunk { type: number, bytes: Uint8Array }
 
 const MAGIC = [0x85, 0x6f, 0x4a, 0x83]
+const CHECKSUM_BYTES = 4
 const HEADER = 9 // magic, checksum, type
 const MAX_LENGTH_BYTES = 5
 
@@ -41,4 +45,26 @@ export function splitChunks (bytes: Uint8Array): Chunk[] {
 export function isOneDocument (bytes: Uint8Array): boolean {
   const chunks = splitChunks(bytes)
   return chunks.length === 1 && chunks[0]!.type === CHUNK_TYPES.document
+}
+
+/**
+ * Where the contents of a chunk start, once it is sure that the bytes are one chunk and nothing else.
+ * @param invalid makes the error that is thrown
+ */
+export function startOfContents (chunk: Uint8Array, invalid: (problem: string) => Error): number {
+  if (chunk.length < HEADER) throw invalid('cut short')
+  if (MAGIC.some((byte, n) => chunk[n] !== byte)) throw invalid('no chunk starts here')
+  const reader = new ByteReader(chunk, invalid, HEADER)
+  const length = reader.uint('its length')
+  if (length !== reader.left) throw invalid(length > reader.left ? 'cut short' : 'bytes after the end')
+  return reader.at
+}
+
+/** The hash of type, length and contents, which follow one another in a chunk; the checksum in `chunk` must be its start. */
+export function checkedHash (chunk: Uint8Array, plain: Uint8Array, invalid: (problem: string) => Error): Hash {
+  const hash = hashOf('sha256', plain.subarray(HEADER - 1))
+  for (let n = 0; n < CHECKSUM_BYTES; n++) {
+    if (Number.parseInt(hash.slice(2 * n, 2 * n + 2), 16) !== chunk[MAGIC.length + n]) throw invalid('the checksum is wrong')
+  }
+  return hash
 }

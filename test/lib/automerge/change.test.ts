@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { deflateRawSync, constants } from 'node:zlib'
 import * as Automerge from '@automerge/automerge'
-import { readChange, readDocumentHeader } from '../../../lib/automerge/change.ts'
+import { readChange } from '../../../lib/automerge/change.ts'
 import { leb, mutate, random, shortened } from '../../fuzz.ts'
 import { compress, compressedChunk, contentsOf, sampleDocument, seal } from './changes.ts'
 
@@ -17,7 +17,7 @@ function theirs (chunk: Uint8Array) {
 }
 
 function ours (chunk: Uint8Array) {
-  const { bytes, byteLength, ...header } = readChange(chunk)
+  const { bytes, byteLength, actors, plain, columns, ...header } = readChange(chunk)
   return header
 }
 
@@ -36,7 +36,7 @@ const attempt = <T> (read: () => T): T | undefined => {
 }
 
 function compare (t: Test, chunk: Uint8Array, plainLength: number) {
-  const { bytes, byteLength, ...header } = readChange(chunk)
+  const { bytes, byteLength, actors, plain, columns, ...header } = readChange(chunk)
   t.strictSame(header, theirs(chunk))
   t.equal(bytes, chunk)
   t.equal(byteLength, plainLength)
@@ -138,10 +138,10 @@ function contents ({ deps = [0], actor = [1, 7], seq = [1], startOp = [1], time 
 t.test('what does not fit', async t => {
   t.strictSame(ours(seal(1, contents({}))), theirs(seal(1, contents({}))))
   const action = (...data: number[]) => ({ columns: [[0x42, data.length]], data })
-  const max = leb(2 ** 32 - 1)
+  const max = leb(2 ** 31 - 1)
   for (const [problem, wrong] of Object.entries({
     'seq is 0': [{ seq: [0] }],
-    'startOp is out of range': [{ startOp: [0] }, { startOp: leb(2 ** 32) }, { startOp: max, ...action(2, 1) }],
+    'startOp is out of range': [{ startOp: [0] }, { startOp: leb(2 ** 31) }, { startOp: max, ...action(2, 1) }],
     'seq is too large': [{ seq: leb(2 ** 60) }],
     'time is too large': [{ time: leb(2 ** 55) }],
     'written longer': [{ seq: [0x81, 0] }, { time: [0xff, 0x7f] }],
@@ -160,7 +160,7 @@ t.test('what does not fit', async t => {
     'more than 4194304 operations': [action(...leb(2 ** 40), 1), action(...new Array(4).fill(0x80), 0x70, 1), action(0x80, 0x80, 0x80, 2, 1, 0x80, 0x80, 0x80, 2, 2, 1, 1)],
     'cut short in an action': [action(3), action(0x7d, 1, 1)]
   })) for (const fields of wrong) t.throws(() => readChange(seal(1, contents(fields))), invalid(problem), `${problem}: ${JSON.stringify(fields)}`)
-  t.match(ours(seal(1, contents({ startOp: max, ...action(1, 1) }))), { startOp: 2 ** 32 - 1, opCount: 1 }, 'the last counter there is')
+  t.match(ours(seal(1, contents({ startOp: max, ...action(1, 1) }))), { startOp: 2 ** 31 - 1, opCount: 1 }, 'the last counter there is')
   t.match(ours(seal(1, contents({ time: [0x7f] }))), { time: -1 })
   t.throws(() => readChange(seal(1, contents(action(3, 1))), { maxOps: 2 }), invalid('more than 2 operations'))
 })
@@ -189,25 +189,4 @@ t.test('compression that is none, cut short, followed by something, or a bomb', 
   const { length } = contentsOf(changes.at(-1)!)
   t.equal(readChange(large, { maxBytes: length }).byteLength, changes.at(-1)!.length)
   t.throws(() => readChange(large, { maxBytes: length - 1 }), invalid(`cannot be inflated to ${length - 1} bytes`))
-})
-
-t.test('the header of a document', async t => {
-  const actors = [...new Set(changes.map(change => Automerge.decodeChange(change).actor))].sort()
-  const saved = Automerge.save(document)
-  t.strictSame(readDocumentHeader(saved), { actors, heads: Automerge.getHeads(document) })
-  const merged = Automerge.merge(Automerge.clone<unknown>(document), Automerge.from({ a: 1 }))
-  t.equal(readDocumentHeader(Automerge.save(merged)).heads.length, 2)
-  t.strictSame(readDocumentHeader(Automerge.save(Automerge.init())), { actors: [], heads: [] })
-  t.equal(acceptedAt(saved, readDocumentHeader), saved.length)
-  const flipped = Buffer.from(saved)
-  for (let bit = 0; bit < 200 * 8; bit++) {
-    flipped[bit >> 3]! ^= 1 << (bit & 7)
-    if (attempt(() => readDocumentHeader(flipped)) !== undefined) t.fail(`bit ${bit}`)
-    flipped[bit >> 3]! ^= 1 << (bit & 7)
-  }
-  t.throws(() => readDocumentHeader(Buffer.concat([saved, saved])), invalid('bytes after the end'))
-  t.throws(() => readDocumentHeader(changes[0]!), invalid('type 1'))
-  t.throws(() => readDocumentHeader(seal(0, Uint8Array.from(leb(2 ** 40)))), invalid('cut short in actors'))
-  t.throws(() => readDocumentHeader(seal(0, Uint8Array.from([1, 9, 1]))), invalid('cut short in an actor'))
-  t.throws(() => readDocumentHeader(seal(0, Uint8Array.from([0, 1, 1]))), invalid('cut short in heads'))
 })

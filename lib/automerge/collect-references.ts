@@ -1,0 +1,68 @@
+import { ActorOperations } from './actor-operations.ts'
+import { NULL, pairHash } from './columns.ts'
+import { ACTIONS, type Operations } from './operations.ts'
+import { objectFlags, depthOf, type ReferenceData } from './references.ts'
+
+/** A document's operations, a row each, in the document's order; deletions are not among them. Actors are the document's. */
+export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action'> & {
+  idActor: Int32Array
+  idCounter: Int32Array
+}
+
+const NONE = -1
+const ROOT = 0
+const DIGIT = 16 // bits
+
+/** What changes may refer to, from a document's operations. @param invalid makes the error that is thrown */
+export function collectReferences (actors: string[], rows: DocumentRows, invalid: (problem: string) => Error): ReferenceData {
+  const { idActor, idCounter, keyActor, keyCounter, keyText, insert } = rows
+  const { objectOf, made, flags } = collectObjects(rows, actors.length, invalid)
+  const collected = actors.map((_, index) => new ActorOperations(index))
+  for (const row of inOrder(idCounter)) {
+    const actor = collected[idActor[row]!]!
+    const counter = idCounter[row]!
+    if (counter < actor.end) throw invalid('an operation that is there twice')
+    const key = insert[row] === 1 ? NULL : keyText[row] !== NULL ? keyText[row]! : pairHash(keyActor[row]!, keyCounter[row]!)
+    actor.add(counter, objectOf[row]!, key)
+    if (made[row] !== NONE) actor.addMade(counter, made[row]!)
+  }
+  return { actors: new Map(collected.map((actor, index) => [actors[index]!, actor.toData()])), objects: Int32Array.from(flags) }
+}
+
+/** The object of each operation, the one each made or NONE, and the flags of each. What is in an object follows what made it. */
+function collectObjects ({ idActor, idCounter, objectActor, objectCounter, action }: DocumentRows, actorCount: number, invalid: (problem: string) => Error) {
+  const objectOf = new Int32Array(action.length)
+  const made = new Int32Array(action.length).fill(NONE)
+  const flags = [objectFlags(true, 0)]
+  const byId = new Map<number, number>()
+  const idOf = (actor: number, counter: number): number => counter * actorCount + actor
+  for (let row = 0; row < action.length; row++) {
+    const inRoot = objectActor[row] === NULL && objectCounter[row] === NULL
+    const isSame = row > 0 && objectActor[row] === objectActor[row - 1] && objectCounter[row] === objectCounter[row - 1]
+    const object = inRoot ? ROOT : isSame ? objectOf[row - 1] : byId.get(idOf(objectActor[row]!, objectCounter[row]!))
+    if (object === undefined) throw invalid('an object that is not there')
+    objectOf[row] = object
+    if (idActor[row]! < 0 || idActor[row]! >= actorCount || idCounter[row]! <= 0) throw invalid('an operation without id')
+    const isMap = action[row] === ACTIONS.makeMap || action[row] === ACTIONS.makeTable
+    if (!isMap && action[row] !== ACTIONS.makeList && action[row] !== ACTIONS.makeText) continue
+    made[row] = flags.length
+    byId.set(idOf(idActor[row]!, idCounter[row]!), flags.length)
+    flags.push(objectFlags(isMap, depthOf(flags[object]!) + 1))
+  }
+  return { objectOf, made, flags }
+}
+
+/** The places of numbers in order of the numbers, none of them negative: sorted by 16 bits and 16 bits. */
+function inOrder (numbers: Int32Array): Uint32Array {
+  let order = new Uint32Array(numbers.length).map((_, place) => place)
+  for (const shift of [0, DIGIT]) {
+    const starts = new Uint32Array(2 ** DIGIT + 1)
+    const digit = (place: number): number => numbers[place]! >>> shift & 2 ** DIGIT - 1
+    for (const place of order) starts[digit(place) + 1]!++
+    for (let n = 1; n < starts.length; n++) starts[n]! += starts[n - 1]!
+    const sorted = new Uint32Array(numbers.length)
+    for (const place of order) sorted[starts[digit(place)]!++] = place
+    order = sorted
+  }
+  return order
+}

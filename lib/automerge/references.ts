@@ -1,0 +1,192 @@
+import { ActorOperations, type ActorData } from './actor-operations.ts'
+import { invalidChange, type Change } from './change.ts'
+import { NULL, pairHash } from './columns.ts'
+import { IntList } from './int-list.ts'
+import { ACTIONS, type Operations } from './operations.ts'
+
+/** What is kept of a document's operations, in a form that can be sent to another thread of this process. */
+export interface ReferenceData {
+  /** In the order of their indices. */
+  actors: Map<string, ActorData>
+  /** Of each object, what `objectFlags` makes of it; the first is the root. */
+  objects: Int32Array
+}
+
+/** A change that another does not depend on, neither directly nor by others. */
+export type Concurrent = Pick<Change, 'actor' | 'startOp'>
+
+/** How deep objects may be in objects: Automerge goes down by recursion when it builds a document's value. */
+export const MAX_DEPTH = 500
+
+const ROOT = 0
+export const objectFlags = (isMap: boolean, depth: number): number => depth << 1 | (isMap ? 1 : 0)
+const isMap = (flags: number): boolean => (flags & 1) === 1
+export const depthOf = (flags: number): number => flags >> 1
+
+const unknown = (what: string): Error => invalidChange(`${what} that is not there`)
+
+/**
+ * What changes of one document may refer to. Automerge does not check it: from what is wrong it panics, or makes a
+ * document that cannot be loaded. Everything is kept that a change may ever refer to, since it may be based on any
+ * earlier version; of operations only deletions cannot be referred to.
+ */
+export class References {
+  readonly #actors = new Map<string, ActorOperations>()
+  readonly #objects: IntList
+
+  constructor ({ actors, objects }: ReferenceData = { actors: new Map(), objects: Int32Array.of(objectFlags(true, 0)) }) {
+    for (const [actor, data] of actors) this.#actors.set(actor, new ActorOperations(this.#actors.size, data))
+    this.#objects = new IntList(objects)
+  }
+
+  /**
+   * Checks what a change refers to: objects, elements of lists and predecessors, each of the right kind.
+   * @param concurrent the changes of this document that it does not depend on, neither directly nor by others
+   * @throws RelayError RELAY_DOCUMENT_INVALID
+   */
+  check (change: Change, operations: Operations, concurrent: Iterable<Concurrent> = []): void {
+    const resolving = new Resolving(change, operations, this.#actors, this.#objects)
+    for (const { actor, startOp } of concurrent) resolving.limit(actor, startOp)
+    resolving.resolve()
+    resolving.checkPreds()
+  }
+
+  /** Adds a change that has been checked after all that it depends on were added. */
+  add (change: Change, operations: Operations): void {
+    const { author, objects, keys, made } = new Resolving(change, operations, this.#actors, this.#objects).resolve()
+    for (let row = 0, next = 0; row < operations.count; row++) {
+      if (operations.action[row] === ACTIONS.delete) continue
+      author.add(change.startOp + row, objects[row]!, keys[row]!)
+      if (made[next]?.row !== row) continue
+      author.addMade(change.startOp + row, this.#objects.length)
+      this.#objects.push(made[next++]!.flags)
+    }
+    if (author.end > 1) this.#actors.set(change.actor, author)
+  }
+}
+
+/** A change whose operations are being looked up in the document. */
+class Resolving {
+  readonly author: ActorOperations
+  /** The object each operation is in, by its index. */
+  readonly objects: Int32Array
+  /** What each is about in its object, as a hash; NULL when it inserts. */
+  readonly keys: Int32Array
+  /** Objects made; their indices follow the document's. */
+  readonly made: { row: number, flags: number }[] = []
+  readonly #change: Change
+  readonly #operations: Operations
+  /** Those of the change, as far as they are known. */
+  readonly #actors: (ActorOperations | undefined)[]
+  readonly #limits: number[]
+  readonly #documentObjects: IntList
+
+  constructor (change: Change, operations: Operations, actors: Map<string, ActorOperations>, objects: IntList) {
+    this.#change = change
+    this.#operations = operations
+    this.#actors = change.actors.map(actor => actors.get(actor))
+    this.author = this.#actors[0] ??= new ActorOperations(actors.size)
+    this.#limits = change.actors.map(() => Infinity)
+    this.#documentObjects = objects
+    this.objects = new Int32Array(operations.count)
+    this.keys = new Int32Array(operations.count)
+  }
+
+  /** An actor's operations from a counter on cannot be referred to. */
+  limit (actor: string, counter: number): void {
+    const at = this.#change.actors.indexOf(actor)
+    if (at === 0) throw invalidChange('a change that does not depend on its author’s last')
+    if (at > 0) this.#limits[at] = Math.min(this.#limits[at]!, counter)
+  }
+
+  resolve (): this {
+    if (this.#change.startOp < this.author.end) throw invalidChange('operations counted from before its author’s last')
+    const { count, action } = this.#operations
+    for (let row = 0; row < count; row++) {
+      const object = this.#object(row)
+      const flags = this.#flags(object)
+      this.objects[row] = object
+      this.keys[row] = isMap(flags) ? this.#key(row) : this.#element(row, object)
+      if (action[row] === ACTIONS.makeMap) this.#make(row, flags, true)
+      else if (action[row] === ACTIONS.makeList || action[row] === ACTIONS.makeText) this.#make(row, flags, false)
+    }
+    return this
+  }
+
+  /** Whether what operations overwrite is about the same as they are. */
+  checkPreds (): void {
+    const { count, predCount, predActor, predCounter, keyActor, keyCounter } = this.#operations
+    for (let row = 0, pred = 0; row < count; row++) {
+      const isElement = !isMap(this.#flags(this.objects[row]!))
+      for (const end = pred + predCount[row]!; pred < end; pred++) {
+        const same = isElement && predActor[pred] === keyActor[row] && predCounter[pred] === keyCounter[row]
+        if (!same && !this.#sets(predActor[pred]!, predCounter[pred]!, row)) throw unknown('a predecessor')
+      }
+    }
+  }
+
+  #make (row: number, parent: number, isMap: boolean): void {
+    const depth = depthOf(parent) + 1
+    if (depth > MAX_DEPTH) throw invalidChange(`more than ${MAX_DEPTH} objects in one another`)
+    this.made.push({ row, flags: objectFlags(isMap, depth) })
+  }
+
+  #flags (object: number): number {
+    const { length } = this.#documentObjects
+    return object < length ? this.#documentObjects.at(object) : this.made[object - length]!.flags
+  }
+
+  /** The row of one of the change's own operations; -1 for another's. */
+  #ownRow (actor: number, counter: number): number {
+    return actor === 0 && counter >= this.#change.startOp ? counter - this.#change.startOp : -1
+  }
+
+  #known (actor: number, counter: number): ActorOperations | undefined {
+    return counter < this.#limits[actor]! ? this.#actors[actor] : undefined
+  }
+
+  #object (row: number): number {
+    const { objectActor, objectCounter } = this.#operations
+    if (objectActor[row] === NULL) return ROOT
+    if (row > 0 && objectActor[row] === objectActor[row - 1] && objectCounter[row] === objectCounter[row - 1]) return this.objects[row - 1]!
+    const own = this.#ownRow(objectActor[row]!, objectCounter[row]!)
+    const object = own >= 0 ? this.#ownObject(own) : this.#known(objectActor[row]!, objectCounter[row]!)?.made(objectCounter[row]!) ?? -1
+    if (object < 0) throw unknown('an object')
+    return object
+  }
+
+  #ownObject (row: number): number {
+    let [low, high] = [0, this.made.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.made[middle]!.row < row) low = middle + 1
+      else high = middle
+    }
+    return this.made[low]?.row === row ? this.#documentObjects.length + low : -1
+  }
+
+  #key (row: number): number {
+    const key = this.#operations.keyText[row]!
+    if (key === NULL) throw invalidChange('an element in a map')
+    return key
+  }
+
+  #element (row: number, object: number): number {
+    const { keyActor, keyCounter, keyText, insert } = this.#operations
+    if (keyText[row] !== NULL) throw invalidChange('a key in a list')
+    if (keyActor[row] !== NULL && !this.#inserts(keyActor[row]!, keyCounter[row]!, object)) throw unknown('an element')
+    return insert[row] === 1 ? NULL : pairHash(this.#actors[keyActor[row]!]!.index, keyCounter[row]!)
+  }
+
+  #inserts (actor: number, counter: number, object: number): boolean {
+    const own = this.#ownRow(actor, counter)
+    if (own >= 0) return this.#operations.insert[own] === 1 && this.objects[own] === object
+    return this.#known(actor, counter)?.inserts(counter, object) ?? false
+  }
+
+  #sets (actor: number, counter: number, row: number): boolean {
+    const own = this.#ownRow(actor, counter)
+    if (own < 0) return this.#known(actor, counter)?.sets(counter, this.objects[row]!, this.keys[row]!) ?? false
+    return this.#operations.action[own] !== ACTIONS.delete && this.objects[own] === this.objects[row] && this.keys[own] === this.keys[row]
+  }
+}

@@ -1,0 +1,49 @@
+import { readChange, type Change, type ChangeLimits } from '../../../lib/automerge/change.ts'
+import { readOperations } from '../../../lib/automerge/operations.ts'
+import { References } from '../../../lib/automerge/references.ts'
+
+/** Everything a relay checks of a change before it takes it into a document, over a plain list of all its changes. */
+export class Gate {
+  references = new References()
+  readonly changes = new Map<string, Change>()
+
+  /** @throws Error when the change is refused; it is not added yet */
+  check (chunk: Uint8Array, limits?: ChangeLimits): Change {
+    const change = readChange(chunk, limits)
+    const operations = readOperations(change)
+    const past = this.#past(change.deps)
+    let seq = 0
+    let maxOp = 0
+    const concurrent: Change[] = []
+    for (const other of this.changes.values()) {
+      if (other.hash === change.hash) throw new Error('known already')
+      if (other.actor === change.actor) seq = Math.max(seq, other.seq)
+      maxOp = Math.max(maxOp, other.startOp + other.opCount - 1)
+      if (!past.has(other.hash)) concurrent.push(other)
+      else if (change.startOp < other.startOp + other.opCount) throw new Error('not counted on')
+    }
+    if (change.seq !== seq + 1) throw new Error('not the next of its author')
+    if (change.startOp > maxOp + 1) throw new Error('counted from nowhere')
+    this.references.check(change, operations, concurrent)
+    return change
+  }
+
+  add (chunk: Uint8Array): void {
+    const change = this.check(chunk)
+    this.references.add(change, readOperations(change))
+    this.changes.set(change.hash, change)
+  }
+
+  #past (deps: string[]): Set<string> {
+    const past = new Set<string>()
+    for (const stack = [...deps]; stack.length > 0;) {
+      const hash = stack.pop()!
+      if (past.has(hash)) continue
+      const change = this.changes.get(hash)
+      if (change === undefined) throw new Error('a dependency is missing')
+      past.add(hash)
+      stack.push(...change.deps)
+    }
+    return past
+  }
+}
