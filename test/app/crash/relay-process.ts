@@ -9,7 +9,7 @@ const foldEvery = (ms: number): string => '--import data:text/javascript,' + enc
   `const real = setInterval; globalThis.setInterval = (run, ms, ...rest) => real(run, ms === 15000 ? ${ms} : ms, ...rest)`
 )
 
-export interface Line { level: number, msg: string }
+export interface Line { level: number, msg: string, err?: { message: string, stack: string } }
 
 export interface RelayProcessOptions { foldInterval?: number | undefined, program?: string | undefined, flags?: string[] }
 
@@ -60,7 +60,7 @@ export class RelayProcess {
 
   /** Its errors. */
   get errors (): string[] {
-    return this.#lines.filter(({ level }) => level >= 50).map(({ msg }) => msg)
+    return this.#lines.filter(({ level }) => level >= 50).map(({ msg, err }) => err === undefined ? msg : `${msg}: ${err.stack}`)
   }
 
   /** Ends it and waits until it is gone. @returns exit code and signal */
