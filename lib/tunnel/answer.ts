@@ -1,0 +1,146 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable, pipeline } from 'node:stream'
+import type { Log } from '../log.ts'
+import { endAfterRequest, passOver } from './body.ts'
+import type { FlatHeaders } from './cors.ts'
+import { refusal, type TunnelError } from './errors.ts'
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** A result that is sent as it comes, without an envelope. */
+export interface StreamResult { stream: Readable, status?: number, contentType?: string, headers?: Record<string, string> }
+
+/** Headers that are the tunnel's to say. */
+const OURS = new Set([
+  'access-control-allow-credentials', 'access-control-allow-origin', 'connection', 'content-length', 'content-type', 'set-cookie', 'transfer-encoding',
+  'vary', 'x-content-type-options', 'x-frame-options', 'x-runner-request-id'
+])
+
+const isStream = (value: unknown): value is NodeJS.ReadableStream => typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function'
+
+/** Streams of the first kind there was know no backpressure. */
+const modern = (stream: NodeJS.ReadableStream): Readable => stream instanceof Readable ? stream : new Readable().wrap(stream)
+
+/** The stream in a task's result, if it is one or has one. */
+export function streamOf (result: unknown): StreamResult | undefined {
+  if (typeof result !== 'object' || result === null) return undefined
+  if (isStream(result)) return { stream: modern(result) }
+  const { stream } = result as { stream?: unknown }
+  return isStream(stream) ? { ...result, stream: modern(stream) } : undefined
+}
+
+export interface AnswerParts {
+  request: IncomingMessage
+  response: ServerResponse
+  requestId: string
+  cors: FlatHeaders
+  /** The host's, for every answer */
+  hostHeaders: Record<string, unknown> | undefined
+  /** bytes of a body nobody waited for that are still passed over */
+  limit: number
+  log: Log
+}
+
+/** The answer to one request: written once, whoever gets there first. */
+export class Answer {
+  readonly #parts: AnswerParts
+
+  constructor (parts: AnswerParts) {
+    this.#parts = parts
+  }
+
+  /** Nobody waits for it any more, or it has been given. */
+  get isOver (): boolean {
+    const { response } = this.#parts
+    return response.headersSent || response.destroyed
+  }
+
+  /** @param text the result as the wire has it; without one the envelope has no result */
+  ok (text?: string): void {
+    this.#json(200, text === undefined ? '{"ok":true}' : `{"ok":true,"result":${text}}`)
+  }
+
+  fail (error: TunnelError, body: string): void {
+    const { request, response } = this.#parts
+    if (error.statusCode === 413 && !this.isOver) {
+      const { headers, text } = this.#head(body, ['connection', 'close'])
+      response.writeHead(413, headers)
+      endAfterRequest(request, response, text)
+      return
+    }
+    this.#json(error.statusCode, body, error.retryAfter === undefined ? [] : ['retry-after', String(error.retryAfter)])
+  }
+
+  preflight (headers: FlatHeaders): void {
+    this.#parts.response.writeHead(204, headers).end()
+    this.#passOver()
+  }
+
+  /**
+   * Sends a stream; resolves when it is sent or its reader has left (the stream is destroyed then).
+   * @throws TunnelError STREAM_ERROR when it fails; once something has been sent, the connection is cut: its reader must
+   *   not take a part for the whole
+   */
+  async stream ({ stream, status = 200, contentType = 'application/octet-stream', headers = {} }: StreamResult): Promise<void> {
+    const { response } = this.#parts
+    if (this.isOver) {
+      stream.destroy()
+      return
+    }
+    await started(stream)
+    if (this.isOver) {
+      stream.destroy()
+      return
+    }
+    const extra = Object.entries(headers).filter(([name]) => !OURS.has(name.toLowerCase())).flat()
+    response.writeHead(status, [...this.#common(), 'content-type', contentType, ...extra])
+    await new Promise<void>((resolve, reject) => {
+      pipeline(stream, response, error => {
+        const readerLeft = (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_STREAM_PREMATURE_CLOSE' && stream.errored === null
+        if (error == null || readerLeft) resolve()
+        else reject(refusal('STREAM_ERROR', undefined, { cause: error }))
+      })
+    })
+    this.#passOver()
+  }
+
+  #json (status: number, body: string, extra: FlatHeaders = []): void {
+    if (this.isOver) return
+    const { headers, text } = this.#head(body, extra)
+    this.#parts.response.writeHead(status, headers).end(text)
+    this.#passOver()
+  }
+
+  #head (body: string, extra: FlatHeaders): { headers: FlatHeaders, text: string } {
+    const { request } = this.#parts
+    const headers = this.#common()
+    headers.push('content-type', JSON_TYPE, 'content-length', String(Buffer.byteLength(body)), ...extra)
+    return { headers, text: request.method === 'HEAD' ? '' : body }
+  }
+
+  #common (): FlatHeaders {
+    const { requestId, cors, hostHeaders } = this.#parts
+    const headers = ['x-runner-request-id', requestId, 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY', ...cors]
+    for (const name in hostHeaders) if (!OURS.has(name)) headers.push(name, String(hostHeaders[name]))
+    return headers
+  }
+
+  #passOver (): void {
+    const { request, limit } = this.#parts
+    if (!request.complete) passOver(request, limit)
+  }
+}
+
+/** Resolves when there is something to send; a stream that fails before that can still be answered. */
+function started (stream: Readable): Promise<void> {
+  if (stream.readableLength > 0 || stream.readableEnded) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      stream.off('readable', settle).off('end', settle).off('close', settle).off('error', settle)
+      if (error instanceof Error) reject(refusal('STREAM_ERROR', undefined, { cause: error }))
+      else resolve()
+    }
+    if (stream.errored != null) return settle(stream.errored)
+    stream.on('readable', settle).on('end', settle).on('close', settle).on('error', settle)
+  })
+}

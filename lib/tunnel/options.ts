@@ -1,0 +1,79 @@
+import { Ajv } from 'ajv'
+import { Type, type Static } from 'typebox'
+import { RelayError } from '../errors.ts'
+import type { Validator } from './auth.ts'
+import type { OriginTest } from './cors.ts'
+import type { Serializer } from './serializer.ts'
+import { readTokens } from './tokens.ts'
+
+const MiB = 1024 * 1024
+
+const bytes = (value: number, description: string) => Type.Integer({ default: value, minimum: 1, description })
+const count = bytes
+
+/** Every setting of a tunnel that can be written down, its default and its meaning. */
+export const tunnelSchema = Type.Object({
+  basePath: Type.String({ default: '/__runner', pattern: '^[^?#*:%\\s]*$', description: 'Where the tunnel is, below the relay’s own prefix' }),
+  tokens: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Tokens that callers may show' }),
+  tokenFile: Type.Optional(Type.String({ minLength: 1, description: 'File with a token on each line; turns the tunnel on' })),
+  tokenHeader: Type.String({ default: 'x-runner-token', pattern: '^[A-Za-z0-9-]+$', description: 'Header that callers show their token in' }),
+  allowAnonymous: Type.Boolean({ default: false, description: 'Let everybody call when there are no tokens' }),
+  corsOrigins: Type.Array(Type.String({ minLength: 1 }), { default: ['*'], description: 'Origins whose pages may read answers' }),
+  corsCredentials: Type.Boolean({ default: false, description: 'Whether those pages may send cookies' }),
+  discovery: Type.Boolean({ default: true, description: 'Tell callers at `<base>/discovery` what there is' }),
+  allow: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Ids that may be called, if not all that are registered' })),
+  maxBody: bytes(2 * MiB, 'Largest JSON body taken, in bytes'),
+  maxFile: bytes(20 * MiB, 'Largest file in a form, in bytes'),
+  maxFiles: count(10, 'Most files in a form'),
+  maxFields: count(100, 'Most fields in a form'),
+  maxField: bytes(MiB, 'Largest field in a form, in bytes'),
+  timeout: Type.Integer({
+    default: 300_000, minimum: 1, maximum: 2 ** 31 - 1, description: 'Time for a task or event to be handled, in ms'
+  }),
+  concurrency: count(1000, 'Calls handled at once')
+}, { additionalProperties: false })
+
+type Settings = Static<typeof tunnelSchema>
+
+/** What cannot be written down. */
+interface Parts {
+  /** Ask when the token is none of `tokens`; one that says yes is enough. */
+  validators: Validator[]
+  /** A list of origins, also as regular expressions, or what decides. */
+  corsOrigins: Array<string | RegExp> | OriginTest
+  /** One's own, with types of one's own */
+  serializer?: Serializer | undefined
+}
+
+/** All settings of a tunnel, filled in. */
+export type TunnelSettings = Omit<Settings, 'corsOrigins'> & Parts
+
+/** What `app.register(tunnel, …)` takes; everything is optional, but without tokens or validators nobody gets in. */
+export type TunnelOptions = { [Key in keyof TunnelSettings]?: TunnelSettings[Key] | undefined }
+
+const valid = new Ajv({ useDefaults: true, strict: false }).compile<Settings>(tunnelSchema)
+
+/**
+ * Checks and fills in options; unknown keys are left out.
+ * @throws RelayError RELAY_BAD_OPTION naming the option
+ */
+export function parseTunnelOptions (given: TunnelOptions): TunnelSettings {
+  const { validators = [], serializer, corsOrigins, ...rest } = given
+  const known = Object.entries(rest).filter(([name, value]) => name in tunnelSchema.properties && value !== undefined)
+  const settings = structuredClone(Object.fromEntries(known))
+  if (!valid(settings)) {
+    const [first] = valid.errors!
+    throw badOption(first!.instancePath.slice(1).replaceAll('/', '.'), first!.message!)
+  }
+  if (!Array.isArray(validators) || validators.some(validator => typeof validator !== 'function')) throw badOption('validators', 'must be functions')
+  const tokens = settings.tokenFile === undefined ? settings.tokens : [...settings.tokens, ...readTokens(settings.tokenFile)]
+  return { ...settings, tokens, validators, corsOrigins: originsOf(corsOrigins ?? settings.corsOrigins), serializer }
+}
+
+function originsOf (origins: unknown): TunnelSettings['corsOrigins'] {
+  const areFit = Array.isArray(origins) && origins.every(origin => typeof origin === 'string' || origin instanceof RegExp)
+  if (!areFit && typeof origins !== 'function') throw badOption('corsOrigins', 'must be a list of texts and regular expressions, or a function')
+  return origins as TunnelSettings['corsOrigins']
+}
+
+const badOption = (name: string, problem: string): RelayError => new RelayError('RELAY_BAD_OPTION', `option tunnel.${name}: ${problem}`)

@@ -1,0 +1,31 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { FastPath } from '../lib/tunnel/fast-path.ts'
+import { parseTunnelOptions, type TunnelOptions } from '../lib/tunnel/options.ts'
+import { Tunnel } from '../lib/tunnel/tunnel.ts'
+
+export interface TunnelPluginOptions extends TunnelOptions {
+  /** Made with `new FastPath()` and given to Fastify as `serverFactory`: requests reach the tunnel before Fastify sees them. */
+  fastPath?: FastPath | undefined
+  /** One that exists already, to be offered here; the other options were given to it. */
+  tunnel?: Tunnel | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyInstance { tunnel: Tunnel }
+}
+
+/** Tasks and events for callers with an HTTP client of `@bluelibs/runner`. */
+async function tunnel (fastify: FastifyInstance, options: TunnelPluginOptions): Promise<void> {
+  const tunnel = options.tunnel ?? newTunnel(fastify, options)
+  fastify.decorate('tunnel', tunnel)
+  options.fastPath?.attach(tunnel)
+  fastify.addHook('onClose', async () => { options.fastPath?.attach(undefined) })
+}
+
+function newTunnel ({ prefix, log }: FastifyInstance, options: TunnelPluginOptions): Tunnel {
+  const settings = parseTunnelOptions(options)
+  return new Tunnel({ settings: { ...settings, basePath: `${prefix}/${settings.basePath}` }, log })
+}
+
+export default fp(tunnel, { name: 'relay-tunnel', fastify: '5.x' })
