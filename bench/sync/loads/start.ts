@@ -1,0 +1,39 @@
+import * as Automerge from '@automerge/automerge'
+import type { Figures } from '../meter.ts'
+import { cpuOf, memoryOf } from '../process-tree.ts'
+import { Server } from '../server.ts'
+import type { ServerKind } from '../servers.ts'
+import { sleep } from '../statistics.ts'
+import { storedDocuments } from '../stored.ts'
+import { anyServer, type Load } from './load.ts'
+
+const DOCUMENTS = 100_000
+const SETTLE = 3_000 // ms
+
+async function stored (): Promise<string> {
+  const doc = Automerge.from({ title: 'A document' })
+  return await storedDocuments(DOCUMENTS, Automerge.save(doc), Automerge.getHeads(doc)[0]!)
+}
+
+async function run (kind: ServerKind, empty: Server): Promise<Figures> {
+  if (!kind.isAutomerge) return { 'ready, nothing stored, ms': empty.startup, 'memory, nothing stored, MB': await memoryAfter(empty) }
+  const server = await Server.start(kind, { folder: await stored() })
+  const figures = {
+    'ready, nothing stored, ms': empty.startup,
+    'ready, 100,000 stored, ms': server.startup,
+    'CPU of that until idle, s': 0,
+    'memory, nothing stored, MB': await memoryAfter(empty),
+    'memory, 100,000 stored, MB': await memoryAfter(server)
+  }
+  figures['CPU of that until idle, s'] = cpuOf(server.pid)
+  await server.stop()
+  return figures
+}
+
+async function memoryAfter ({ pid }: Server): Promise<number> {
+  await sleep(SETTLE)
+  return memoryOf(pid) / 1000
+}
+
+/** Ready is who answers a peer's handshake; the folder's files are in the system's cache after the first round. */
+export const start: Load = { name: 'start', title: 'from its start until it answers', suits: anyServer, prepare: async () => { await stored() }, run }
