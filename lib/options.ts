@@ -3,6 +3,7 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { RelayError } from './errors.ts'
 import type { BundleStore } from './bundles/store.ts'
 import type { Durability } from './storage/journal.ts'
+import type { Forward } from './sync/context.ts'
 
 const MiB = 1024 * 1024
 
@@ -35,6 +36,12 @@ export const optionsSchema = Type.Object({
     enum: ['fsync', 'write', 'none'],
     default: 'fsync',
     description: 'An edit is acknowledged once it is on disk (`fsync`), with the operating system (`write`) or in memory (`none`)'
+  }),
+  forward: Type.Unsafe<Forward>({
+    type: 'string',
+    enum: ['stored', 'received'],
+    default: 'stored',
+    description: 'Others see an edit once it is as durable as `durability` says (`stored`) or at once (`received`)'
   }),
   bundles: path('Folder whose `bundles/` holds the uploaded bundles; the storage folder by default'),
   s3: Type.Optional(s3),

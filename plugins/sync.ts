@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Options } from '../lib/options.ts'
 import type { SyncEngine } from '../lib/sync/engine.ts'
-import { RepoEngine } from '../lib/sync/repo-engine.ts'
+import { RelayEngine } from '../lib/sync/relay-engine.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { sync: SyncEngine }
@@ -11,7 +11,7 @@ declare module 'fastify' {
 /** The sync engine: documents and their peers. */
 async function sync (fastify: FastifyInstance, options: Options): Promise<void> {
   const { storage: documents, automerge, metrics, log } = fastify
-  const engine = new RepoEngine({ documents, automerge, limits: options, meter: metrics, log })
+  const engine = new RelayEngine({ documents, automerge, forward: options.forward, limits: options, meter: metrics, log })
   metrics.watch(() => engine.stats())
   fastify.decorate<SyncEngine>('sync', engine)
   fastify.addHook('onClose', async () => { await engine.close() })

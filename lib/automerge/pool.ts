@@ -1,6 +1,7 @@
 import { Piscina } from 'piscina'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
+import type { StoredDocument } from './document.ts'
 import type { Job, jobs } from './worker.ts'
 
 /** What Automerge says of a document: its heads (hex) and the documents it refers to. */
@@ -40,6 +41,11 @@ export class AutomergePool {
   /** The same history as one `Automerge.save` chunk. @param signal ends the work, and the thread with it */
   compact (chunks: Uint8Array[], signal?: AbortSignal): Promise<Uint8Array> {
     return this.#run({ name: 'compact', args: [chunks] }, signal)
+  }
+
+  /** Reads a document's chunk without loading it, as `readDocument` does. */
+  read (chunk: Uint8Array): Promise<StoredDocument> {
+    return this.#run({ name: 'read', args: [chunk] })
   }
 
   /** Whether `incoming` holds changes that `stored` does not. */

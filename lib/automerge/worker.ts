@@ -1,5 +1,6 @@
 import * as Automerge from '@automerge/automerge'
 import { isDocumentId, type DocumentId } from '../ids.ts'
+import { readDocument } from './document.ts'
 import { verifyChunks } from './verify.ts'
 
 // Runs in a worker thread (see pool.ts): a panic or a memory blow-up of Automerge's WASM stays here.
@@ -47,6 +48,8 @@ export const jobs = {
 
   compact: (chunks: Uint8Array[]) => withDocument(chunks, document => Automerge.save(document)),
 
+  read: (chunk: Uint8Array) => readDocument(chunk),
+
   adds: (stored: Uint8Array[], incoming: Uint8Array[]) => withDocument(stored, document => {
     incoming.forEach(verifyChunks)
     const before = Automerge.getHeads(document)
@@ -59,5 +62,5 @@ export const jobs = {
 export type Job = { [Name in keyof typeof jobs]: { name: Name, args: Parameters<typeof jobs[Name]> } }[keyof typeof jobs]
 
 export default function run (job: Job): unknown {
-  return (jobs[job.name] as (...args: Uint8Array[][]) => unknown)(...job.args)
+  return (jobs[job.name] as (...args: unknown[]) => unknown)(...job.args)
 }

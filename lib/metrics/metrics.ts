@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { RelayError, type RelayErrorCode } from '../errors.ts'
+import type { FallbackCause } from '../sync/context.ts'
 import type { FrameType } from '../sync/frame.ts'
 import { watchEventLoop } from './event-loop.ts'
 import { watchProcess } from './process.ts'
@@ -36,6 +37,7 @@ export class Metrics {
   readonly #sent = this.#counter('relay_messages_sent_total', 'Messages to peers, by type', ['type'])
   readonly #sentBytes = this.#counter('relay_sent_bytes_total', 'Bytes of messages to peers, by type', ['type'])
   readonly #refused = this.#counter('relay_connections_refused_total', 'Connections closed by the relay, by error code', ['code'])
+  readonly #fallbacks = this.#counter('relay_sync_fallbacks_total', 'Times that a peer’s sync was left to Automerge, by cause', ['cause'])
   readonly #syncLatency = new Histogram({
     name: 'relay_sync_latency_seconds',
     help: 'From an edit received to its sender answered',
@@ -78,6 +80,11 @@ export class Metrics {
   /** The time from an edit's arrival until its sender was answered. */
   syncLatency (seconds: number): void {
     this.#syncLatency.observe(seconds)
+  }
+
+  /** A peer's sync was left to Automerge. */
+  fallback (cause: FallbackCause): void {
+    this.#fallbacks.inc({ cause })
   }
 
   /** A connection closed by the relay. */

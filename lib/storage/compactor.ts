@@ -5,6 +5,7 @@ import { messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { StorageFolder, StoredChunk } from './folder.ts'
+import type { StorageKey } from './key.ts'
 
 const MANY = 16 // files of a document before they are made one
 
@@ -22,6 +23,7 @@ export class Compactor {
   readonly #stop = new AbortController()
   readonly #waiting = new Set<DocumentId>()
   #running: Promise<void> | undefined
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor (folder: StorageFolder, automerge: AutomergePool, log: Log) {
     this.#folder = folder
@@ -36,6 +38,21 @@ export class Compactor {
     await (this.#running ??= this.#run())
   }
 
+  /**
+   * Makes a document one chunk now, and returns it.
+   * @param pending what is stored of it elsewhere, which stays there
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
+   */
+  async compact (id: DocumentId, pending: () => Uint8Array[]): Promise<Uint8Array> {
+    return await this.#alone(async () => {
+      const before = pending() // what moves into files meanwhile is seen twice, never not at all
+      const files = await this.#folder.readAll(await this.#folder.chunkKeys(id))
+      const chunk = await this.#automerge.compact([...files.map(({ data }) => data), ...new Set([...before, ...pending()])])
+      await this.#replace(files, [id, 'snapshot', nameOf(chunk)], chunk)
+      return chunk
+    })
+  }
+
   /** Breaks off; what was not done will be when its document gets another file. */
   async close (): Promise<void> {
     this.#stop.abort()
@@ -47,7 +64,7 @@ export class Compactor {
     for (const id of this.#waiting) {
       this.#waiting.delete(id)
       try {
-        await this.#compact(id)
+        await this.#alone(async () => { await this.#compactMany(id) })
       } catch (error) {
         if (this.#stop.signal.aborted) break
         this.#log.error({ documentId: id, err: error }, `document not compacted, its files stay as they are: ${messageOf(error)}`)
@@ -56,7 +73,14 @@ export class Compactor {
     this.#running = undefined
   }
 
-  async #compact (id: DocumentId): Promise<void> {
+  /** One at a time: what one has listed, another must not remove. */
+  async #alone<T> (run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run)
+    this.#turn = turn.catch(() => {}) // told to who waits for the turn
+    return await turn
+  }
+
+  async #compactMany (id: DocumentId): Promise<void> {
     const keys = await this.#folder.chunkKeys(id)
     if (keys.length < MANY) return
     const files = await this.#folder.readAll(keys)
@@ -67,9 +91,12 @@ export class Compactor {
     const replaced = join ? incrementals : files
     const bytes = replaced.map(({ data }) => data)
     const chunk = join ? joined(bytes) : await this.#automerge.compact(bytes, this.#stop.signal)
-    const key = [id, join ? 'incremental' : 'snapshot', nameOf(chunk)]
+    await this.#replace(replaced, [id, join ? 'incremental' : 'snapshot', nameOf(chunk)], chunk)
+  }
+
+  async #replace (old: StoredChunk[], key: StorageKey, chunk: Uint8Array): Promise<void> {
     await this.#folder.write(key, chunk)
-    for (const old of replaced) if (old.key.join() !== key.join()) await this.#folder.remove(old.key)
+    for (const file of old) if (file.key.join() !== key.join()) await this.#folder.remove(file.key)
   }
 }
 

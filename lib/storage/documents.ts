@@ -126,6 +126,14 @@ export class Documents {
   }
 
   /**
+   * Makes all that is stored of a document one chunk, as `Automerge.save` does, in place of its files, and returns it.
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
+   */
+  async compact (id: DocumentId): Promise<Uint8Array> {
+    return await this.#compactor.compact(id, () => this.#pending(id))
+  }
+
+  /**
    * Moves what the journal holds into the documents' files, after a fold that is under way.
    * @throws RelayError RELAY_STORAGE_FAILED when some could not be; those stay in the journal
    */

@@ -1,7 +1,6 @@
 import { RelayError } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
 import type { Connection, Transport } from './engine.ts'
-import { PROTOCOL_VERSION, decodeFrame, encodeFrame, type EphemeralFrame, type FrameType, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from './frame.ts'
+import { PROTOCOL_VERSION, decodeFrame, encodeFrame, encodeFrameHead, encodeTarget, type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from './frame.ts'
 
 /** What the relay says of itself to a peer. */
 export interface Self { peerId: string, metadata: PeerMetadata }
@@ -39,6 +38,7 @@ export class PeerConnection implements Connection {
   readonly #limits: ConnectionLimits
   readonly #events: ConnectionEvents
   readonly #handshake: NodeJS.Timeout
+  #target: Uint8Array = new Uint8Array()
   #state: 'joining' | 'open' | 'over' = 'joining'
 
   constructor (key: string, transport: Transport, self: Self, limits: ConnectionLimits, events: ConnectionEvents) {
@@ -77,15 +77,25 @@ export class PeerConnection implements Connection {
     if (this.#state !== 'over') this.#end()
   }
 
-  /** Sends a frame of a document; a peer that leaves too much unread is closed, it will resync when it is back. */
-  send (frame: { type: 'sync' | 'request', documentId: DocumentId, data: Uint8Array } | { type: 'doc-unavailable', documentId: DocumentId } | EphemeralFrame): void {
+  /** Bytes sent that the peer has not taken yet. */
+  get backlog (): number { return this.#transport.backlog }
+
+  /** Sends a frame of a document. */
+  send (frame: OutgoingFrame): void {
+    if (this.#state === 'open') this.sendHead(frame.type, encodeFrameHead({ senderId: this.#self.peerId, ...frame }))
+  }
+
+  /**
+   * Sends a frame that may go to many, of `encodeFrameHead`. A peer that has left too much unread is closed, it will
+   * resync when it is back; one frame may be larger than that.
+   */
+  sendHead (type: FrameType, head: Uint8Array): void {
     if (this.#state !== 'open') return
-    const bytes = encodeFrame({ senderId: this.#self.peerId, ...frame, targetId: this.peerId })
-    if (this.#transport.backlog + bytes.length > this.#limits.maxBacklog) {
+    if (this.#transport.backlog > this.#limits.maxBacklog) {
       this.refuse(new RelayError('RELAY_PEER_SLOW', `more than ${this.#limits.maxBacklog} bytes unread`))
       return
     }
-    this.#deliver(frame.type, bytes)
+    this.#deliver(type, Buffer.concat([head, this.#target]))
   }
 
   #decode (bytes: Uint8Array): PeerFrame {
@@ -131,6 +141,7 @@ export class PeerConnection implements Connection {
     }
     clearTimeout(this.#handshake)
     this.peerId = senderId
+    this.#target = encodeTarget(senderId)
     this.#deliver('peer', encodeFrame({
       type: 'peer', senderId: peerId, targetId: senderId, peerMetadata: metadata, selectedProtocolVersion: PROTOCOL_VERSION
     }))

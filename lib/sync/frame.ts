@@ -30,6 +30,12 @@ export type RelayFrame =
   | { type: 'error', senderId: string, targetId: string, message: string }
   | (SyncFrame | UnavailableFrame | EphemeralFrame) & { targetId: string }
 
+/** What the relay says of a document, to whom it may concern. */
+export type OutgoingFrame =
+  | { type: 'sync', documentId: DocumentId, data: Uint8Array }
+  | { type: 'doc-unavailable', documentId: DocumentId }
+  | EphemeralFrame
+
 const MAX_ID_LENGTH = 256
 const MAX_VERSIONS = 16
 
@@ -66,6 +72,18 @@ export function decodeFrame (bytes: Uint8Array): PeerFrame {
 
 /** A frame of the relay as bytes. */
 export const encodeFrame = (frame: RelayFrame): Uint8Array => encodeCbor(frame as unknown as CborMap)
+
+/**
+ * A frame of the relay without its end, which names the target and differs from peer to peer: `Buffer.concat([head,
+ * encodeTarget(peerId)])` is the whole frame.
+ */
+export function encodeFrameHead (frame: { senderId: string } & OutgoingFrame): Uint8Array {
+  const head = encodeCbor(frame as unknown as CborMap)
+  head[0]!++ // one more entry than are there; the map is a small one
+  return head
+}
+
+export const encodeTarget = (targetId: string): Uint8Array => encodeCbor({ targetId }).subarray(1)
 
 function text (frame: CborMap, key: string): string {
   const value = frame[key]

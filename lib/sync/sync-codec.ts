@@ -90,6 +90,9 @@ export function encodeSyncMessage (message: SyncMessage): Uint8Array {
   return out
 }
 
+/** How many changes were put into a Bloom filter of a message. */
+export const filterSize = (bloom: Uint8Array): number => bloom.length === 0 ? 0 : new ByteReader(bloom, invalid).uint('a Bloom filter')
+
 /** A Bloom filter as Automerge reads it: an empty one is no bytes, and what follows the bits is left out. */
 function readFilter (bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) return bytes

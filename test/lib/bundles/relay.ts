@@ -15,7 +15,7 @@ import type { DocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
 import { parseOptions, type RelayOptions } from '../../../lib/options.ts'
 import { Documents } from '../../../lib/storage/documents.ts'
-import { RepoEngine } from '../../../lib/sync/repo-engine.ts'
+import { RelayEngine } from '../../../lib/sync/relay-engine.ts'
 import { scratch } from '../../scratch.ts'
 import { sourceOf } from './source.ts'
 import { newId } from './store-behaviour.ts'
@@ -51,11 +51,12 @@ export async function relay (t: Test, options: RelayOptions = {}, host: { store?
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
   await documents.open()
   const nothing = () => {}
-  const sync = new RepoEngine({
+  const sync = new RelayEngine({
+    forward: 'stored',
     documents,
     automerge,
     limits: { maxBacklog: 1e8, handshakeTimeout: 1000, idleTimeout: 60_000 },
-    meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing },
+    meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing, fallback: nothing },
     log: silent
   })
   const store = host.store ?? new FolderStore({ folder })

@@ -8,29 +8,32 @@ import { RelayError } from '../../../lib/errors.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
 import { Documents } from '../../../lib/storage/documents.ts'
-import { RepoEngine } from '../../../lib/sync/repo-engine.ts'
+import type { FallbackCause, Forward } from '../../../lib/sync/context.ts'
+import { RelayEngine } from '../../../lib/sync/relay-engine.ts'
 import { Sockets } from '../../../lib/websocket/sockets.ts'
 import { scratch } from '../../scratch.ts'
 
-export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][] }
+export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][], fallbacks: FallbackCause[] }
 
 /** The engine on real sockets: a bare `ws` server on a free port. */
-export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 5_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000 } = {}) {
+export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 5_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward } = {}) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
   await documents.open()
-  const seen: Recorded = { in: [], out: [], latencies: [], refused: [] }
-  const engine = new RepoEngine({
+  const seen: Recorded = { in: [], out: [], latencies: [], refused: [], fallbacks: [] }
+  const engine = new RelayEngine({
     documents,
     automerge,
+    forward,
     log: silent,
     limits: { maxBacklog, handshakeTimeout, idleTimeout },
     meter: {
       messageIn: type => { seen.in.push(type) },
       messageOut: type => { seen.out.push(type) },
       syncLatency: seconds => { seen.latencies.push(seconds) },
-      refused: code => { seen.refused.push(code) }
+      refused: code => { seen.refused.push(code) },
+      fallback: cause => { seen.fallbacks.push(cause) }
     }
   })
   const sockets = new Sockets(engine, { maxFrame, pingInterval, closeTimeout: 300 })

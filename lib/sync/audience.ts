@@ -1,0 +1,270 @@
+import { readChange } from '../automerge/change.ts'
+import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
+import type { Hash } from '../automerge/hash.ts'
+import { readOperations } from '../automerge/operations.ts'
+import { RelayError } from '../errors.ts'
+import type { PeerConnection } from './connection.ts'
+import type { DocumentContext, FallbackCause } from './context.ts'
+import type { LiveDocument, State } from './document.ts'
+import { Fallback } from './fallback.ts'
+import { Follower } from './follower.ts'
+import { Outbox } from './outbox.ts'
+import { Snapshots } from './snapshots.ts'
+import { FLAGS, filterSize, type SyncMessage } from './sync-codec.ts'
+
+/** A message about the document. `isRequest`: its sender wants the document and has nothing of it. */
+export interface Incoming { peer: PeerConnection, isRequest: boolean, data: Uint8Array, message: SyncMessage }
+
+const MANY = 32 // changes that are sent one by one to who has nothing
+const COMING = 5_000 // ms until a peer that said it has a document should have sent it
+const QUIET = 20_000 // ms until a peer whose heads are others is taken as stuck
+const DEAF = 60_000 // ms, the same while others go on editing
+
+/** What a peer is closed with. */
+function errorOf (cause: unknown): RelayError {
+  if (!(cause instanceof RelayError)) return new RelayError('RELAY_INTERNAL', 'internal error', { cause })
+  return cause.code === 'RELAY_DOCUMENT_INVALID' ? new RelayError('RELAY_SYNC_INVALID', cause.message, { cause }) : cause
+}
+
+/** The peers of a document: what each has, and what it is told. Whom it cannot answer itself it leaves to the fallback. */
+export class Audience {
+  readonly #document: LiveDocument
+  readonly #context: DocumentContext
+  readonly #followers = new Map<PeerConnection, Follower>()
+  readonly #fallback: Fallback
+  readonly #snapshots: Snapshots
+  readonly #outbox: Outbox
+
+  constructor (document: LiveDocument, context: DocumentContext) {
+    this.#document = document
+    this.#context = context
+    this.#fallback = new Fallback(document, this, context)
+    this.#snapshots = new Snapshots(document.id, context.documents)
+    this.#outbox = new Outbox(document, context)
+  }
+
+  get peers (): Iterable<PeerConnection> { return this.#followers.keys() }
+  get isIdle (): boolean { return this.#followers.size === 0 && !this.#fallback.isActive }
+  /** Whether there is nobody, or nobody but those who wait for the document to come. */
+  get isWaiting (): boolean { return !this.#fallback.isActive && [...this.#followers.values()].every(({ standing }) => standing === 'waiting') }
+  /** The version after which every change is still needed. */
+  get keeps (): number { return this.#fallback.keeps }
+
+  /** A peer asked for the document before it was there, and was told so. */
+  expect (peer: PeerConnection): void {
+    this.#follower(peer).standing = 'waiting'
+  }
+
+  hear ({ peer, isRequest, data, message }: Incoming): void {
+    try {
+      const follower = this.#follower(peer)
+      follower.heardAt = performance.now()
+      follower.readsDocuments = message.flags !== undefined
+      follower.claims = message.have.reduce((sum, { bloom }) => sum + filterSize(bloom), 0)
+      if (this.#takes(follower, message, data)) this.#heed(follower, message, isRequest, data)
+    } catch (error) {
+      peer.refuse(errorOf(error))
+    }
+  }
+
+  leave (peer: PeerConnection): void {
+    const follower = this.#followers.get(peer)
+    if (follower === undefined) return
+    this.#followers.delete(peer)
+    this.#fallback.leave(follower)
+    if (follower.standing === 'asked') this.#settle()
+  }
+
+  /** Tells everyone what they do not have yet. */
+  flush (): void {
+    for (const follower of this.#followers.values()) this.#update(follower)
+    this.#outbox.clear()
+    this.#fallback.flush()
+  }
+
+  /** A peer has read what it had left unread. */
+  resume (peer: PeerConnection): void {
+    const follower = this.#followers.get(peer)
+    if (follower === undefined) return
+    this.#update(follower)
+    this.#outbox.clear()
+  }
+
+  /** Takes a peer back from the fallback. @param version which it has */
+  steady (follower: Follower, version: number): void {
+    follower.standing = 'steady'
+    follower.sent = version
+    this.resume(follower.peer)
+  }
+
+  /** Sends a message that Automerge made. */
+  reply (follower: Follower, data: Uint8Array): void {
+    this.#outbox.reply(follower, data)
+  }
+
+  /** Finds peers that should have told the document's heads by now, and has Automerge see to them. @param now ms */
+  check (now: number): void {
+    const { history, changedAt } = this.#document
+    this.#settle()
+    for (const follower of this.#followers.values()) {
+      const { standing, heard, sent, sentAt, heardAt, checkedAt, peer } = follower
+      if (standing !== 'steady' || heard === history.version || sent === 0 || peer.backlog > 0) continue
+      const isStuck = now - Math.max(changedAt, sentAt, checkedAt) > QUIET
+      const isDeaf = heardAt < sentAt && now - Math.max(heardAt, checkedAt) > DEAF
+      if (!isStuck && !isDeaf) continue
+      follower.checkedAt = now
+      this.#fallback.enter(follower, 'silent')
+    }
+  }
+
+  /** Merges chunks into the document and tells everyone. @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED */
+  async merge (chunks: Uint8Array): Promise<void> {
+    for (const { type, bytes } of splitChunks(chunks)) if (type !== CHUNK_TYPES.document) readOperations(readChange(bytes))
+    await this.#fallback.merge(chunks)
+  }
+
+  /** What is stored has become another document. */
+  replaced (): void { this.#snapshots.drop() }
+
+  close (): void {
+    this.#fallback.close()
+    this.#snapshots.drop()
+  }
+
+  #follower (peer: PeerConnection): Follower {
+    let follower = this.#followers.get(peer)
+    if (follower === undefined) this.#followers.set(peer, follower = new Follower(peer))
+    return follower
+  }
+
+  /** Tells those who asked for the document that it is not here, unless a peer is about to bring it. */
+  #settle (): void {
+    if (!this.#document.history.isEmpty) return
+    const now = performance.now()
+    const isComing = ({ standing, heardAt }: Follower): boolean => standing === 'asked' && now - heardAt < COMING
+    const followers = [...this.#followers.values()]
+    if (followers.some(isComing)) return
+    for (const follower of followers) {
+      if (follower.standing !== 'waiting' || !follower.isOwed) continue
+      follower.isOwed = false
+      this.#outbox.unavailable(follower)
+    }
+  }
+
+  /** Has the document take the changes of a message; false when the rest of it is seen to elsewhere. */
+  #takes (follower: Follower, { changes, heads }: SyncMessage, data: Uint8Array): boolean {
+    if (changes.length === 0) return true
+    const { history } = this.#document
+    const chunks = changes.flatMap(splitChunks)
+    const isWhole = chunks.some(({ type }) => type === CHUNK_TYPES.document)
+    if (isWhole && chunks.length === 1 && history.isEmpty) {
+      this.#create(follower, chunks[0]!.bytes, heads)
+      return false
+    }
+    if (follower.standing !== 'fallback' && this.#document.take(chunks, follower)) return true
+    for (const { type, bytes } of chunks) {
+      if (type === CHUNK_TYPES.document) continue
+      const change = readChange(bytes)
+      history.refuseAbsurd(change)
+      readOperations(change)
+    }
+    this.#fallBack(follower, isWhole ? 'whole-document' : 'unclear-changes', data)
+    return false
+  }
+
+  /** A peer brings a whole document that is not here. */
+  #create (follower: Follower, bytes: Uint8Array, heads: Hash[]): void {
+    this.#document.create(Buffer.from(bytes)).then(() => {
+      if (this.#followers.get(follower.peer) !== follower) return
+      follower.heads = heads
+      this.#greet(follower, false)
+    }).catch((error: unknown) => { follower.peer.refuse(errorOf(error)) })
+  }
+
+  /** What a message says, once its changes are taken. */
+  #heed (follower: Follower, { heads, need, flags = 0 }: SyncMessage, isRequest: boolean, data: Uint8Array): void {
+    const { history } = this.#document
+    const startsAnew = heads.length === 0 && (isRequest || follower.heads.length > 0)
+    follower.heads = heads
+    if (history.hasHeads(heads)) follower.heard = history.version
+    if (follower.standing === 'fallback') this.#fallback.receive(follower, data)
+    else if (need.length > 0) this.#fallBack(follower, 'need', data)
+    else if ((flags & (FLAGS.readOnly | FLAGS.syncReset)) !== 0) this.#fallBack(follower, 'flags', data)
+    else if (follower.standing === 'steady' && !startsAnew) {
+      if (!heads.every(hash => history.knows(hash))) this.#fallBack(follower, 'unknown-heads', data)
+    } else if (follower.standing !== 'joining') this.#greet(follower, isRequest, data)
+  }
+
+  /** Answers a peer of which nothing is known but its heads. @param data its message, for the fallback */
+  #greet (follower: Follower, isRequest: boolean, data?: Uint8Array): void {
+    const { history } = this.#document
+    const { heads } = follower
+    const state = this.#visible(follower)
+    if (history.isEmpty && heads.length > 0) {
+      follower.standing = 'asked'
+      this.#outbox.ask(follower)
+    } else if (state.heads.length === 0 && heads.length === 0) {
+      follower.standing = 'waiting'
+      follower.isOwed = isRequest
+      if (!isRequest) this.#outbox.nothing(follower)
+      this.#settle()
+    } else if (!heads.every(hash => history.knows(hash))) {
+      this.#fallBack(follower, 'unknown-heads', data)
+    } else {
+      this.#catchUp(follower, state, data)
+    }
+  }
+
+  #catchUp (follower: Follower, state: State, data?: Uint8Array): void {
+    const { heads, readsDocuments } = follower
+    const missing = this.#document.history.missing(heads, state.version)
+    if (missing !== undefined && (missing.length <= MANY || heads.length > 0 || !readsDocuments)) {
+      follower.standing = 'steady'
+      // what it has just brought is acknowledged once it is durable
+      if (follower.own <= state.version) this.#outbox.send(follower, state, missing)
+      else follower.sent = state.version
+    } else if (heads.length > 0 || !readsDocuments) {
+      this.#fallBack(follower, heads.length > 0 ? 'behind' : 'old-protocol', data)
+    } else {
+      follower.standing = 'joining'
+      this.#join(follower).catch((error: unknown) => { follower.peer.refuse(errorOf(error)) })
+    }
+  }
+
+  /** Sends all there is. */
+  async #join (follower: Follower): Promise<void> {
+    const { history, durable } = this.#document
+    const isAtHand = (version: number): boolean => version >= history.base
+    const { version, bytes } = await this.#snapshots.get(durable.version, isAtHand, () => this.#document.whenDurable())
+    if (this.#followers.get(follower.peer) !== follower || follower.standing !== 'joining') return
+    const state = this.#visible(follower)
+    const entries = history.between(version, state.version)
+    if (entries === undefined) {
+      await this.#join(follower)
+      return
+    }
+    follower.standing = 'steady'
+    this.#outbox.sendDocument(follower, state, bytes, entries)
+  }
+
+  /** What a peer may be told: its own changes once they are durable, those of others as configured. */
+  #visible (follower: Follower): State {
+    const { history, durable } = this.#document
+    return this.#context.forward === 'stored' || follower.own > durable.version ? durable : history
+  }
+
+  #update (follower: Follower): void {
+    const state = this.#visible(follower)
+    if (follower.standing === 'waiting' && state.heads.length > 0) this.#greet(follower, false)
+    if (follower.standing !== 'steady' || follower.sent >= state.version) return
+    if (this.#outbox.isFull(follower)) this.#context.lag(this.#document, follower.peer)
+    else if (follower.sent < this.#document.history.base) this.#fallBack(follower, 'behind')
+    else this.#outbox.update(follower, state)
+  }
+
+  /** @param data the message that led to it; without one Automerge starts */
+  #fallBack (follower: Follower, cause: FallbackCause, data?: Uint8Array): void {
+    if (follower.standing !== 'fallback') this.#fallback.enter(follower, cause, data)
+    else if (data !== undefined) this.#fallback.receive(follower, data)
+  }
+}

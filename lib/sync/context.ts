@@ -1,0 +1,46 @@
+import type { AutomergePool } from '../automerge/pool.ts'
+import type { SyncSessions } from '../automerge/sync-sessions.ts'
+import type { RelayError } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Log } from '../log.ts'
+import type { Documents } from '../storage/documents.ts'
+import type { PeerConnection } from './connection.ts'
+import type { LiveDocument } from './document.ts'
+import type { FrameType } from './frame.ts'
+import type { History } from './history.ts'
+
+/** When others may see an edit: once it is stored as `durability` says, or as soon as it is received. */
+export type Forward = 'stored' | 'received'
+
+/** Why a peer's sync is left to Automerge. */
+export type FallbackCause = 'unknown-heads' | 'unclear-changes' | 'whole-document' | 'need' | 'behind' | 'old-protocol' | 'flags' | 'silent' | 'merge'
+
+/** What the engine reports; the relay's metrics are one. */
+export interface EngineMeter {
+  messageIn (type: FrameType | 'invalid', bytes: number): void
+  messageOut (type: FrameType, bytes: number): void
+  syncLatency (seconds: number): void
+  refused (code: RelayError['code']): void
+  fallback (cause: FallbackCause): void
+}
+
+/** What a document needs of the engine that holds it. */
+export interface DocumentContext {
+  readonly selfId: string
+  readonly documents: Documents
+  readonly automerge: AutomergePool
+  readonly sessions: SyncSessions
+  readonly forward: Forward
+  readonly meter: EngineMeter
+  readonly log: Log
+  /** The history of what is stored of a document. @throws RelayError RELAY_STORAGE_FAILED or RELAY_DOCUMENT_INVALID */
+  read (id: DocumentId): Promise<History>
+  /** Has the document flushed once what runs now is done. */
+  schedule (document: LiveDocument): void
+  /** The peer has left too much unread: it is sent nothing but what it asks for until it has read that. */
+  lag (document: LiveDocument, peer: PeerConnection): void
+  /** Changes of the document are durable; it is flushed. */
+  changed (document: LiveDocument): void
+  /** The document's changes cannot be stored: it is let go with all its peers. */
+  failed (document: LiveDocument, error: unknown): void
+}

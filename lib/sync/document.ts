@@ -1,0 +1,183 @@
+import { Buffer } from 'node:buffer'
+import { readChange } from '../automerge/change.ts'
+import { CHUNK_TYPES, type Chunk } from '../automerge/chunk.ts'
+import type { Hash } from '../automerge/hash.ts'
+import { readOperations } from '../automerge/operations.ts'
+import type { DocumentId } from '../ids.ts'
+import { Audience, type Incoming } from './audience.ts'
+import type { DocumentContext } from './context.ts'
+import type { Follower } from './follower.ts'
+import type { History, LogEntry } from './history.ts'
+
+/** A version of a document with its heads. */
+export interface State { readonly version: number, readonly heads: Hash[] }
+
+/**
+ * A document that is not opened: its history, what of it is stored, and who follows it. Changes are checked, stored, and
+ * passed on as they came.
+ */
+export class LiveDocument {
+  readonly id: DocumentId
+  readonly audience: Audience
+  readonly #context: DocumentContext
+  #history: History
+  /** What is durable, and the promise of what will be. */
+  #durable: State
+  #stored: Promise<void> = Promise.resolve()
+  #changedAt = 0
+  #used = true
+  /** What has the document to itself, one after the other, and the messages that wait for it. */
+  #turn: Promise<void> = Promise.resolve()
+  #turns = 0
+  #waiting: Incoming[] = []
+
+  /** @param history of what is stored */
+  constructor (id: DocumentId, history: History, context: DocumentContext) {
+    this.id = id
+    this.#context = context
+    this.#history = history
+    this.#durable = { version: history.version, heads: history.heads }
+    this.audience = new Audience(this, context)
+  }
+
+  get history (): History { return this.#history }
+  get durable (): State { return this.#durable }
+  /** When it last changed (ms of `performance.now()`). */
+  get changedAt (): number { return this.#changedAt }
+
+  /** Whether it is in use, or was since the last call. */
+  touch (): boolean {
+    const inUse = !this.audience.isIdle || this.#durable.version < this.#history.version || this.#turns > 0
+    const used = this.#used || inUse
+    this.#used = inUse
+    return used
+  }
+
+  /** Whether there is nothing to remember of it. */
+  get isVacant (): boolean { return this.#history.isEmpty && this.#turns === 0 && this.audience.isWaiting }
+
+  /** A peer's message. Errors are the peer's own, it is closed. */
+  receive (incoming: Incoming): void {
+    if (this.#turns > 0) this.#waiting.push(incoming)
+    else this.audience.hear(incoming)
+  }
+
+  /**
+   * Adds the changes a peer brings and stores them; false when it is unclear whether they fit, those before are added.
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_SYNC_INVALID for one that must not be passed on
+   */
+  take (chunks: Chunk[], from: Follower): boolean {
+    const added: Uint8Array[] = []
+    try {
+      for (const { type, bytes } of chunks) {
+        if (type === CHUNK_TYPES.document) return false
+        const change = readChange(bytes)
+        const place = this.#history.place(change)
+        if (place === 'unclear') return false
+        if (place === 'known') continue
+        const operations = readOperations(change)
+        this.#history.check(change, operations)
+        const copy = Buffer.from(bytes) // the frame is not to be kept for it
+        this.#history.add(change, operations, copy, from.peer)
+        added.push(copy)
+      }
+      return true
+    } finally {
+      this.#store(added, from)
+    }
+  }
+
+  /** Adds changes that Automerge has applied, and stores them. */
+  accept (changes: Uint8Array[], from?: Follower): void {
+    const added: Uint8Array[] = []
+    for (const bytes of changes) {
+      const change = readChange(bytes)
+      if (this.#history.includes(change)) continue
+      this.#history.add(change, readOperations(change), bytes, from?.peer)
+      added.push(bytes)
+    }
+    this.#store(added, from)
+  }
+
+  /** Resolves when all changes until now are durable; rejects when they never will be. */
+  async whenDurable (): Promise<void> { await this.#stored }
+
+  /** The changes after a version, which are still at hand. */
+  since (version: number): LogEntry[] { return this.#history.between(version)! }
+
+  /**
+   * Takes a whole document that is not here yet; durable when resolved.
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
+   */
+  async create (chunk: Uint8Array): Promise<void> {
+    await this.#alone(async () => {
+      await this.#context.automerge.inspect([chunk])
+      await this.#put(chunk)
+    })
+  }
+
+  /**
+   * Merges chunks; durable when resolved.
+   * @param isChecked that they load by themselves is known
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
+   */
+  async merge (chunks: Uint8Array, isChecked: boolean): Promise<void> {
+    await this.#alone(async () => {
+      const { documents, automerge } = this.#context
+      if (this.#history.isEmpty) {
+        if (!isChecked) await automerge.inspect([chunks])
+        await this.#put(chunks)
+      } else if (this.audience.isIdle) {
+        if (await automerge.adds(await documents.chunks(this.id), [chunks])) await this.#put(chunks)
+      } else {
+        await this.audience.merge(chunks)
+      }
+    })
+  }
+
+  /** Passes on what has become durable, and forgets what nobody needs any more. */
+  flush (): void {
+    this.audience.flush()
+    this.#history.trim(Math.min(this.#durable.version, this.audience.keeps))
+  }
+
+  close (): void { this.audience.close() }
+
+  #store (changes: Uint8Array[], from?: Follower): void {
+    if (changes.length === 0) return
+    const { version, heads } = this.#history
+    const now = this.#changedAt = performance.now()
+    if (from !== undefined) {
+      from.own = version
+      from.unanswered ??= now
+    }
+    const stored = this.#context.documents.append(this.id, changes.length === 1 ? changes[0]! : Buffer.concat(changes))
+    this.#stored = stored.then(() => {
+      this.#durable = { version, heads }
+      this.#context.changed(this)
+    })
+    this.#stored.catch(error => { this.#context.failed(this, error) })
+    if (this.#context.forward === 'received') this.#context.schedule(this)
+  }
+
+  /** Stores chunks as a file, and takes the document as it then is. */
+  async #put (chunks: Uint8Array): Promise<void> {
+    const { documents, read } = this.#context
+    await documents.put(this.id, chunks)
+    this.#history = await read(this.id)
+    this.#durable = { version: this.#history.version, heads: this.#history.heads }
+    this.audience.replaced()
+    this.#context.changed(this)
+  }
+
+  /** Runs with messages held back. */
+  async #alone (run: () => Promise<void>): Promise<void> {
+    this.#turns++
+    const turn = this.#turn.then(run)
+    this.#turn = turn.catch(() => {}).then(() => { // told to who waits for the turn
+      if (--this.#turns > 0) return
+      for (const incoming of this.#waiting.splice(0)) if (incoming.peer.open) this.audience.hear(incoming)
+    })
+    await turn
+  }
+}

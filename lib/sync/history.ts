@@ -1,0 +1,189 @@
+import type { Change, ChangeHeader } from '../automerge/change.ts'
+import type { Hash } from '../automerge/hash.ts'
+import type { StoredDocument } from '../automerge/document.ts'
+import type { Operations } from '../automerge/operations.ts'
+import { References } from '../automerge/references.ts'
+import { RelayError } from '../errors.ts'
+
+/** A change that came in lately. `from` is who brought it, so that it is not sent back there. */
+export interface LogEntry {
+  readonly hash: Hash
+  readonly deps: Hash[]
+  readonly actor: string
+  readonly startOp: number
+  readonly bytes: Uint8Array
+  readonly from: object | undefined
+}
+
+/** A change that is known by its hash: the version it made, and its last operation. */
+interface Known { version: number, maxOp: number }
+
+const MAX_LOG = 4_096 // changes
+const MAX_LOG_BYTES = 512 * 1024
+const MAX_KNOWN = 8_192 // hashes
+/** How far ahead of everything known a change may count; honest ones count on from what they know. */
+const MAX_JUMP = 2 ** 24
+
+const poison = (problem: string): RelayError => new RelayError('RELAY_SYNC_INVALID', `a change cannot be applied: ${problem}`)
+
+/**
+ * What the relay knows of a document without opening it: its heads, how far each actor has come, what its operations may
+ * refer to, and the latest changes (the log). The n-th change since it was opened makes version n. What lies before the
+ * log is known by its heads only, so that about an old change the answer can be "unclear": Automerge has to be asked.
+ */
+export class History {
+  readonly #heads: Set<Hash>
+  #sorted: Hash[] | undefined
+  readonly #seqs: Map<string, number>
+  readonly #references: References
+  #maxOp: number
+  /** Oldest first. */
+  readonly #known = new Map<Hash, Known>()
+  #log: LogEntry[] = []
+  #logBytes = 0
+  /** The version before the log's first change, and the heads it had. */
+  #base = 0
+  readonly #baseHeads: Set<Hash>
+
+  constructor (stored?: StoredDocument) {
+    this.#heads = new Set(stored?.heads)
+    this.#baseHeads = new Set(stored?.heads)
+    this.#seqs = new Map(stored?.seqs)
+    this.#maxOp = stored?.maxOp ?? 0
+    this.#references = new References(stored?.references)
+    stored?.heads.forEach((hash, n) => { this.#known.set(hash, { version: 0, maxOp: stored.headOps[n]! }) })
+  }
+
+  get version (): number { return this.#base + this.#log.length }
+
+  /** The version before the oldest change that is still at hand. */
+  get base (): number { return this.#base }
+
+  get isEmpty (): boolean { return this.#heads.size === 0 }
+
+  /** Sorted; a new array after each change. */
+  get heads (): Hash[] {
+    this.#sorted ??= [...this.#heads].sort()
+    return this.#sorted
+  }
+
+  /** Whether it is known by hash; one that is not may still be part of the document. */
+  knows (hash: Hash): boolean { return this.#known.has(hash) }
+
+  hasHeads (heads: Hash[]): boolean {
+    return heads.length === this.#heads.size && heads.every(hash => this.#heads.has(hash))
+  }
+
+  /** Whether it is part of the document for sure. */
+  includes ({ hash, actor, seq }: ChangeHeader): boolean {
+    return this.#known.has(hash) || seq <= (this.#seqs.get(actor) ?? 0)
+  }
+
+  /**
+   * Whether a change comes next (`new`), is `known` already, or neither (`unclear`: what it depends on is missing or old).
+   * @throws RelayError RELAY_SYNC_INVALID when its operations are not counted as they must be
+   */
+  place (change: ChangeHeader): 'new' | 'known' | 'unclear' {
+    const { hash, deps, actor, seq, startOp } = change
+    if (this.#known.has(hash)) return 'known'
+    if (seq !== (this.#seqs.get(actor) ?? 0) + 1) return 'unclear'
+    let last = 0
+    for (const dep of deps) {
+      const known = this.#known.get(dep)
+      if (known === undefined) return 'unclear'
+      if (known.maxOp > last) last = known.maxOp
+    }
+    if (startOp <= last) throw poison('its operations are not counted on from those it depends on')
+    this.refuseAbsurd(change)
+    return 'new'
+  }
+
+  /**
+   * Refuses a change whose operations are counted from so far ahead that soon nobody could count on from them.
+   * @throws RelayError RELAY_SYNC_INVALID
+   */
+  refuseAbsurd ({ startOp }: ChangeHeader): void {
+    if (startOp > this.#maxOp + MAX_JUMP) throw poison('its operations are counted from nowhere')
+  }
+
+  /**
+   * Checks that what a new change refers to is there.
+   * @throws RelayError RELAY_DOCUMENT_INVALID
+   */
+  check (change: Change, operations: Operations): void {
+    this.#references.check(change, operations, this.hasHeads(change.deps) ? [] : this.#lacking(change.deps).entries)
+  }
+
+  /**
+   * Adds a change that is new and has been checked, or that Automerge has applied.
+   * @param bytes its chunk; kept
+   */
+  add (change: Change, operations: Operations, bytes: Uint8Array, from?: object): void {
+    const { hash, deps, actor, seq, startOp, opCount } = change
+    const maxOp = startOp + opCount - 1
+    for (const dep of deps) this.#heads.delete(dep)
+    this.#heads.add(hash)
+    this.#sorted = undefined
+    this.#log.push({ hash, deps, actor, startOp, bytes, from })
+    this.#logBytes += bytes.length
+    this.#known.set(hash, { version: this.version, maxOp })
+    this.#maxOp = Math.max(this.#maxOp, maxOp)
+    this.#seqs.set(actor, Math.max(seq, this.#seqs.get(actor) ?? 0))
+    this.#references.add(change, operations)
+  }
+
+  /** The changes after a version, up to another; undefined when they are not at hand any more. */
+  between (after: number, upTo = this.version): LogEntry[] | undefined {
+    return after < this.#base ? undefined : this.#log.slice(after - this.#base, upTo - this.#base)
+  }
+
+  /**
+   * The changes that a peer with these heads does not have; undefined when that cannot be told.
+   * @param heads all of them known
+   * @param upTo the version that it is to have
+   */
+  missing (heads: Hash[], upTo = this.version): LogEntry[] | undefined {
+    const { entries, isAll } = this.#lacking(heads, upTo)
+    return isAll ? entries : undefined
+  }
+
+  /** Forgets the oldest changes beyond what is kept at hand. @param keep the version after which nothing is forgotten */
+  trim (keep: number): void {
+    if (this.#log.length <= MAX_LOG && this.#logBytes <= MAX_LOG_BYTES) return
+    let count = 0
+    // down to half, so that not every change costs a copy of the log
+    while (this.#base + count < keep && (this.#log.length - count > MAX_LOG / 2 || this.#logBytes > MAX_LOG_BYTES / 2)) {
+      const { hash, deps, bytes } = this.#log[count++]!
+      this.#logBytes -= bytes.length
+      for (const dep of deps) this.#baseHeads.delete(dep)
+      this.#baseHeads.add(hash)
+    }
+    this.#log = this.#log.slice(count)
+    this.#base += count
+    for (const hash of this.#known.keys()) {
+      if (this.#known.size <= MAX_KNOWN) break
+      if (!this.#heads.has(hash)) this.#known.delete(hash)
+    }
+  }
+
+  /** The logged changes that these do not depend on; `isAll`: what is before the log, they do. */
+  #lacking (heads: Hash[], upTo = this.version): { entries: LogEntry[], isAll: boolean } {
+    const marks = new Uint8Array(this.#log.length) // of what they depend on
+    const bases = new Set<Hash>()
+    const mark = (hash: Hash): void => {
+      const version = this.#known.get(hash)?.version ?? 0
+      if (version > this.#base) marks[version - this.#base - 1] = 1
+      else bases.add(hash)
+    }
+    heads.forEach(mark)
+    const entries: LogEntry[] = []
+    for (let n = this.#log.length - 1; n >= 0; n--) {
+      const entry = this.#log[n]!
+      if (marks[n] === 1) entry.deps.forEach(mark)
+      else if (this.#base + n < upTo) entries.push(entry)
+    }
+    let isAll = true
+    for (const hash of this.#baseHeads) isAll &&= bases.has(hash)
+    return { entries: entries.reverse(), isAll }
+  }
+}

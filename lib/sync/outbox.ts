@@ -1,0 +1,117 @@
+import { Buffer } from 'node:buffer'
+import type { Hash } from '../automerge/hash.ts'
+import type { DocumentContext } from './context.ts'
+import type { LiveDocument, State } from './document.ts'
+import type { Follower } from './follower.ts'
+import { encodeFrameHead } from './frame.ts'
+import type { LogEntry } from './history.ts'
+import { FLAGS, encodeSyncMessage, type SyncMessage } from './sync-codec.ts'
+
+const FULL = 256 * 1024 // bytes unread after which a peer is sent no more changes until it has read them
+const NOTHING = new Uint8Array()
+/** Changes up to which a document is asked for change by change, which takes no Automerge here. */
+const FEW = 1_000
+
+/** The changes after one version, and the frame with all of them once it is made: the same for all who have brought none. */
+interface Update { entries: LogEntry[], writers: Set<object | undefined>, head?: Uint8Array }
+
+/** Makes and sends the messages about a document. What many are sent is encoded once. */
+export class Outbox {
+  readonly #document: LiveDocument
+  readonly #context: DocumentContext
+  /** By the state they lead to and the version they start from. */
+  readonly #updates = new Map<State, Map<number, Update>>()
+
+  constructor (document: LiveDocument, context: DocumentContext) {
+    this.#document = document
+    this.#context = context
+  }
+
+  isFull ({ peer }: Follower): boolean { return peer.backlog > FULL }
+
+  /** Forgets what was encoded; to be called before the document changes. */
+  clear (): void { this.#updates.clear() }
+
+  /** Sends what a steady peer does not have of a state. */
+  update (follower: Follower, state: State): void {
+    const update = this.#updateFrom(follower.sent, state)
+    if (update.writers.has(follower.peer)) {
+      this.send(follower, state, update.entries.filter(({ from }) => from !== follower.peer))
+    } else {
+      update.head ??= this.#head(stateMessage(state.heads, update.entries))
+      this.#sent(follower, state, update.head)
+    }
+  }
+
+  /** Sends changes, after which the peer has all of a state; also none, which acknowledges its own. */
+  send (follower: Follower, state: State, entries: LogEntry[]): void {
+    this.#sent(follower, state, this.#head(stateMessage(state.heads, entries)))
+  }
+
+  /** Sends a state to who has nothing: stored chunks and the changes after them. */
+  sendDocument (follower: Follower, state: State, chunks: Uint8Array, entries: LogEntry[]): void {
+    const all = entries.length === 0 ? chunks : Buffer.concat([chunks, ...entries.map(({ bytes }) => bytes)])
+    this.#sent(follower, state, this.#head({ ...stateMessage(state.heads, []), version: 2, changes: [all] }))
+  }
+
+  /** Asks for a document of which there is nothing here. */
+  ask ({ peer, heads, claims }: Follower): void {
+    // who is told no flags sends changes, not a whole document
+    const flags = claims <= FEW ? undefined : FLAGS.supportsSyncReset
+    peer.sendHead('sync', this.#head({ version: 1, heads: [], need: heads, have: [{ lastSync: [], bloom: NOTHING }], changes: [], flags }))
+  }
+
+  /** Tells who asked for the document that it is not here. */
+  unavailable ({ peer }: Follower): void {
+    peer.send({ type: 'doc-unavailable', documentId: this.#document.id })
+  }
+
+  /** Tells who has nothing of the document that there is nothing of it here. */
+  nothing ({ peer }: Follower): void {
+    peer.sendHead('sync', this.#head(stateMessage([], [])))
+  }
+
+  /** Sends a message that Automerge made. */
+  reply (follower: Follower, data: Uint8Array): void {
+    follower.peer.send({ type: 'sync', documentId: this.#document.id, data })
+    this.#answered(follower)
+  }
+
+  #updateFrom (version: number, state: State): Update {
+    let updates = this.#updates.get(state)
+    if (updates === undefined) this.#updates.set(state, updates = new Map())
+    let update = updates.get(version)
+    if (update === undefined) {
+      const entries = this.#document.history.between(version, state.version)!
+      updates.set(version, update = { entries, writers: new Set(entries.map(({ from }) => from)) })
+    }
+    return update
+  }
+
+  #head (message: SyncMessage): Uint8Array {
+    return encodeFrameHead({ type: 'sync', senderId: this.#context.selfId, documentId: this.#document.id, data: encodeSyncMessage(message) })
+  }
+
+  #sent (follower: Follower, { version }: State, head: Uint8Array): void {
+    follower.sent = version
+    follower.sentAt = performance.now()
+    follower.peer.sendHead('sync', head)
+    if (version >= follower.own) this.#answered(follower)
+  }
+
+  #answered (follower: Follower): void {
+    if (follower.unanswered === undefined) return
+    this.#context.meter.syncLatency((performance.now() - follower.unanswered) / 1000)
+    follower.unanswered = undefined
+  }
+}
+
+/** What a peer is told in the steady state: we are at these heads, you have what is before these changes. */
+const stateMessage = (heads: Hash[], entries: LogEntry[]): SyncMessage => ({
+  version: 1,
+  heads,
+  need: [],
+  have: [{ lastSync: heads, bloom: NOTHING }],
+  changes: entries.map(({ bytes }) => bytes),
+  flags: FLAGS.supportsSyncReset
+})

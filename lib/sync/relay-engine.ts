@@ -1,0 +1,244 @@
+import { readDocument, type StoredDocument } from '../automerge/document.ts'
+import type { AutomergePool } from '../automerge/pool.ts'
+import { SyncSessions } from '../automerge/sync-sessions.ts'
+import { isOneDocument } from '../automerge/chunk.ts'
+import { RelayError, messageOf } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Log } from '../log.ts'
+import type { Documents } from '../storage/documents.ts'
+import type { Incoming } from './audience.ts'
+import { PeerConnection, type ConnectionEvents, type ConnectionLimits, type Self } from './connection.ts'
+import type { DocumentContext, EngineMeter, Forward } from './context.ts'
+import { LiveDocument } from './document.ts'
+import type { Connection, EngineStats, SyncEngine, Transport } from './engine.ts'
+import { EphemeralRelay } from './ephemeral.ts'
+import { Followers } from './followers.ts'
+import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
+import type { History } from './history.ts'
+import { Laggards } from './laggards.ts'
+import { readStored } from './stored.ts'
+import { decodeSyncMessage } from './sync-codec.ts'
+
+export interface RelayEngineOptions {
+  documents: Documents
+  automerge: AutomergePool
+  forward: Forward
+  limits: ConnectionLimits & { /** ms a document stays in memory after its last peer left */ idleTimeout: number }
+  meter: EngineMeter
+  log: Log
+}
+
+const LARGE = 256 * 1024 // bytes of a document that is read on another thread
+const CHECK_INTERVAL = 5_000 // ms between looks for peers that are stuck
+
+/**
+ * The sync engine: knows which changes there are, which peer has which, and that they are on disk. It opens no document
+ * to pass an edit on.
+ */
+export class RelayEngine implements SyncEngine, ConnectionEvents {
+  readonly #options: RelayEngineOptions
+  readonly #self: Self
+  readonly #context: DocumentContext
+  readonly #sessions: SyncSessions
+  readonly #connections = new Set<PeerConnection>()
+  readonly #followers = new Followers()
+  readonly #ephemeral = new EphemeralRelay(this.#followers)
+  readonly #laggards = new Laggards()
+  readonly #listeners = new Set<(id: DocumentId) => void>()
+  readonly #open = new Map<DocumentId, LiveDocument | Promise<LiveDocument>>()
+  readonly #timers: NodeJS.Timeout[]
+  #dirty = new Set<LiveDocument>()
+  #count = 0
+  #closing = false
+
+  constructor (options: RelayEngineOptions) {
+    const { documents, automerge, forward, meter, log, limits } = options
+    this.#options = options
+    this.#self = { peerId: `relay-${documents.id}`, metadata: { storageId: documents.id, isEphemeral: false } }
+    this.#sessions = new SyncSessions({ log })
+    this.#context = {
+      selfId: this.#self.peerId,
+      documents,
+      automerge,
+      sessions: this.#sessions,
+      forward,
+      meter,
+      log,
+      read: id => this.#read(id),
+      schedule: document => { this.#schedule(document) },
+      lag: (document, peer) => { this.#laggards.add(peer, document) },
+      changed: document => {
+        this.#schedule(document)
+        for (const listener of this.#listeners) listener(document.id)
+      },
+      failed: (document, error) => { this.#drop(document, error) }
+    }
+    this.#timers = [
+      setInterval(() => { this.#forgetIdle() }, limits.idleTimeout),
+      setInterval(() => { this.#check() }, CHECK_INTERVAL)
+    ]
+    for (const timer of this.#timers) timer.unref()
+  }
+
+  connect (transport: Transport): Connection {
+    const connection = new PeerConnection(`connection-${++this.#count}`, transport, this.#self, this.#options.limits, this)
+    this.#connections.add(connection)
+    if (this.#closing) connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
+    return connection
+  }
+
+  async snapshot (id: DocumentId): Promise<Uint8Array | null> {
+    const { documents, automerge } = this.#options
+    const chunks = await documents.chunks(id)
+    if (chunks.length === 0) return null
+    return chunks.length === 1 && isOneDocument(chunks[0]!) ? chunks[0]! : await automerge.compact(chunks)
+  }
+
+  async merge (id: DocumentId, chunks: Uint8Array[], checked = false): Promise<void> {
+    const document = await this.#document(id)
+    await document.merge(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), checked)
+    if (document.audience.isIdle) this.#forget(document)
+  }
+
+  onChange (listener: (id: DocumentId) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  stats (): EngineStats {
+    let peers = 0
+    for (const connection of this.#connections) if (connection.open) peers++
+    return { connections: this.#connections.size, peers, documents: this.#open.size }
+  }
+
+  disconnect (): void {
+    this.#closing = true
+    for (const connection of this.#connections) connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
+  }
+
+  async close (): Promise<void> {
+    this.disconnect()
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#laggards.close()
+    const documents = await Promise.allSettled(this.#open.values()) // what is opened now is not to be read after the storage is closed
+    for (const opened of documents) if (opened.status === 'fulfilled') opened.value.close()
+    await this.#sessions.close()
+  }
+
+  joined (peer: PeerConnection): void {
+    this.#options.log.debug({ peer: peer.key, peerId: peer.peerId }, 'peer joined')
+  }
+
+  frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void {
+    if (frame.type === 'ephemeral') this.#ephemeral.pass(peer, frame)
+    else if (frame.type !== 'doc-unavailable') this.#sync(peer, frame)
+  }
+
+  gone (peer: PeerConnection): void {
+    this.#connections.delete(peer)
+    this.#laggards.delete(peer)
+    this.#ephemeral.leave(peer)
+    for (const id of this.#followers.leave(peer)) {
+      const document = this.#open.get(id)
+      if (document instanceof LiveDocument) document.audience.leave(peer)
+    }
+  }
+
+  received (type: FrameType | 'invalid', bytes: number): void { this.#options.meter.messageIn(type, bytes) }
+  sent (type: FrameType, bytes: number): void { this.#options.meter.messageOut(type, bytes) }
+
+  refused (peer: PeerConnection, error: RelayError): void {
+    const { log, meter } = this.#options
+    meter.refused(error.code)
+    if (error.code === 'RELAY_CLOSING') return
+    const level = error.code === 'RELAY_INTERNAL' ? 'error' : 'warn'
+    log[level]({ peer: peer.key, peerId: peer.peerId, code: error.code, err: error.cause }, `peer closed: ${error.message}`)
+  }
+
+  #sync (peer: PeerConnection, { type, documentId: id, data }: SyncFrame): void {
+    const { documents, limits } = this.#options
+    if (documents.backlog > limits.maxBacklog) throw new RelayError('RELAY_STORAGE_FAILED', 'changes cannot be stored at the moment')
+    const incoming: Incoming = { peer, isRequest: type === 'request', data, message: decodeSyncMessage(data) }
+    this.#followers.add(peer, id)
+    const known = this.#open.get(id)
+    if (known instanceof LiveDocument) {
+      this.#receive(known, incoming)
+      return
+    }
+    this.#document(id).then(document => {
+      if (peer.open) this.#receive(document, incoming)
+    }, (error: unknown) => {
+      peer.refuse(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'internal error', { cause: error }))
+    })
+  }
+
+  #receive (document: LiveDocument, incoming: Incoming): void {
+    document.receive(incoming)
+    if (document.isVacant) this.#forget(document)
+  }
+
+  async #document (id: DocumentId): Promise<LiveDocument> {
+    const known = this.#open.get(id)
+    if (known !== undefined) return await known
+    const opening = this.#read(id).then(history => {
+      const document = new LiveDocument(id, history, this.#context)
+      // they have been told that there is none
+      if (history.isEmpty) for (const peer of this.#followers.of(id)) document.audience.expect(peer)
+      this.#open.set(id, document)
+      return document
+    })
+    this.#open.set(id, opening)
+    opening.catch(error => {
+      this.#open.delete(id)
+      this.#options.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error)}`)
+    })
+    return await opening
+  }
+
+  async #read (id: DocumentId): Promise<History> {
+    const { documents, automerge } = this.#options
+    const read = async (chunk: Uint8Array): Promise<StoredDocument> => chunk.length < LARGE ? readDocument(chunk) : await automerge.read(chunk)
+    const history = await readStored(await documents.chunks(id), read)
+    if (history !== undefined) return history
+    const whole = await readStored([await documents.compact(id)], read)
+    if (whole === undefined) throw new RelayError('RELAY_DOCUMENT_INVALID', 'the stored document cannot be read')
+    return whole
+  }
+
+  /** Flushes at the end of the tick, so that what comes in together goes out together. */
+  #schedule (document: LiveDocument): void {
+    if (this.#dirty.size === 0) {
+      setImmediate(() => {
+        const dirty = this.#dirty
+        this.#dirty = new Set()
+        for (const document of dirty) document.flush()
+      })
+    }
+    this.#dirty.add(document)
+  }
+
+  #check (): void {
+    const now = performance.now()
+    for (const document of this.#open.values()) if (document instanceof LiveDocument) document.audience.check(now)
+  }
+
+  /** Lets go of documents that no peer has followed since the last time: what is stored of them is all there is. */
+  #forgetIdle (): void {
+    for (const document of this.#open.values()) if (document instanceof LiveDocument && !document.touch()) this.#forget(document)
+  }
+
+  #forget (document: LiveDocument): void {
+    document.close()
+    if (this.#open.get(document.id) === document) this.#open.delete(document.id)
+  }
+
+  /** Its peers come again, and it is opened anew from what is stored. */
+  #drop (document: LiveDocument, error: unknown): void {
+    if (this.#open.get(document.id) !== document) return
+    this.#options.log.error({ documentId: document.id, err: error }, `document let go: ${messageOf(error)}`)
+    for (const peer of document.audience.peers) {
+      peer.refuse(new RelayError(this.#closing ? 'RELAY_CLOSING' : 'RELAY_STORAGE_FAILED', 'changes cannot be stored', { cause: error }))
+    }
+    this.#forget(document)
+  }
+}

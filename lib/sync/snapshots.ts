@@ -1,0 +1,61 @@
+import { Buffer } from 'node:buffer'
+import { CHUNK_TYPES, splitChunks, type Chunk } from '../automerge/chunk.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Documents } from '../storage/documents.ts'
+
+/** A document's chunks, durable, with every change up to a version and perhaps some after. */
+export interface Snapshot { version: number, bytes: Uint8Array }
+
+const KEPT = 2_000 // ms without being asked for
+const MANY = 32 // changes beside the document chunk
+const MUCH = 0.05 // of all bytes
+
+/** What is sent to peers that have nothing of a document yet: read once for all that ask at about the same time. */
+export class Snapshots {
+  readonly #id: DocumentId
+  readonly #documents: Documents
+  #current: Promise<Snapshot> | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (id: DocumentId, documents: Documents) {
+    this.#id = id
+    this.#documents = documents
+  }
+
+  /**
+   * @param version of the document now
+   * @param isUseful whether the changes after a version are at hand
+   * @param durable resolves when everything that is stored by now is durable
+   */
+  async get (version: number, isUseful: (version: number) => boolean, durable: () => Promise<void>): Promise<Snapshot> {
+    const current = await this.#current
+    if (current === undefined || !isUseful(current.version)) {
+      const next = this.#current = this.#take(version, durable)
+      next.catch(() => { if (this.#current === next) this.drop() })
+    }
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => { this.drop() }, KEPT)
+    this.#timer.unref()
+    return await this.#current!
+  }
+
+  drop (): void {
+    clearTimeout(this.#timer)
+    this.#current = undefined
+  }
+
+  async #take (version: number, durable: () => Promise<void>): Promise<Snapshot> {
+    let chunks = await this.#documents.chunks(this.#id)
+    if (isScattered(chunks)) chunks = [await this.#documents.compact(this.#id)]
+    await durable()
+    return { version, bytes: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }
+  }
+}
+
+/** Whether one compact chunk would be a good deal smaller, and quicker to load. */
+function isScattered (files: Uint8Array[]): boolean {
+  const chunks = files.flatMap(splitChunks)
+  const changes = chunks.filter(({ type }) => type !== CHUNK_TYPES.document)
+  const size = (some: Chunk[]): number => some.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  return chunks.length - changes.length > 1 || (changes.length > MANY && size(changes) > size(chunks) * MUCH)
+}

@@ -1,0 +1,38 @@
+import { readChange, type Change } from '../automerge/change.ts'
+import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
+import type { StoredDocument } from '../automerge/document.ts'
+import { readOperations } from '../automerge/operations.ts'
+import { History } from './history.ts'
+
+/**
+ * What is stored of a document, as its history: one document chunk at most and the changes after it, in any order, some
+ * perhaps twice. Undefined when only Automerge can tell: there are several document chunks, or changes whose
+ * dependencies lie inside one.
+ * @param readDocument reads a document chunk, here or on another thread
+ * @throws RelayError RELAY_DOCUMENT_INVALID
+ */
+export async function readStored (files: Uint8Array[], readDocument: (chunk: Uint8Array) => Promise<StoredDocument>): Promise<History | undefined> {
+  const chunks = files.flatMap(splitChunks)
+  const documents = chunks.filter(({ type }) => type === CHUNK_TYPES.document)
+  if (documents.length > 1) return undefined
+  const [document] = documents
+  const history = new History(document === undefined ? undefined : await readDocument(document.bytes))
+  const changes = chunks.filter(({ type }) => type !== CHUNK_TYPES.document).map(({ bytes }) => readChange(bytes))
+  return addAll(history, changes) ? history : undefined
+}
+
+/** Adds changes in an order that fits; false when some do not. */
+function addAll (history: History, changes: Change[]): boolean {
+  let left = changes.sort((a, b) => a.startOp - b.startOp || a.seq - b.seq)
+  while (left.length > 0) {
+    const rest: Change[] = []
+    for (const change of left) {
+      if (history.includes(change)) continue
+      if (history.place(change) === 'new') history.add(change, readOperations(change), change.bytes)
+      else rest.push(change)
+    }
+    if (rest.length === left.length) return false
+    left = rest
+  }
+  return true
+}
