@@ -3,9 +3,9 @@ import { decodeSyncMessage } from '../sync/sync-codec.ts'
 import { readChange } from './change.ts'
 import { CHUNK_TYPES, splitChunks } from './chunk.ts'
 import type { Hash } from './hash.ts'
+import { soundChanges, type Handle } from './sound-changes.ts'
 
-/** Automerge's WASM objects, whose memory is not the garbage collector's: each is freed here. */
-type Handle = ReturnType<typeof Automerge.getBackend>
+/** As the handle of a document, one of Automerge's WASM objects, whose memory is not the garbage collector's. */
 type State = Parameters<Handle['receiveSyncMessage']>[0]
 
 interface Peer { state: State, heads: Hash[] | null, needs: boolean }
@@ -113,7 +113,7 @@ export class SyncDocument {
     try {
       return this.#attempt(peer, run)
     } catch (error) {
-      if (this.#held.size === 0) throw error
+      if (this.#held.size === 0 || error instanceof HeldTooMuch) throw error
       const [handle, held] = [this.#handle.clone(), this.#held]
       this.#forget(() => true)
       try {
@@ -169,7 +169,7 @@ export class SyncDocument {
       const { hash } = readChange(bytes)
       if (handle.getChangeMetaByHash(hash) === null) held.set(hash, { peer: name, bytes: bytes.slice() })
     }
-    if (name !== null && bytesOf(held, name) > this.#maxHeld) throw new Error('changes it depends on are missing')
+    if (name !== null && bytesOf(held, name) > this.#maxHeld) throw new HeldTooMuch('changes it depends on are missing')
     return held
   }
 
@@ -185,6 +185,8 @@ export class SyncDocument {
   }
 }
 
+class HeldTooMuch extends Error {}
+
 const newState = (): State => Automerge.initSyncState() as unknown as State
 
 const bytesOf = (held: Held, peer: string | null): number => {
@@ -198,25 +200,4 @@ function askAgain (peer: Peer | undefined): void {
   if (peer === undefined) return
   peer.state.readOnly = true
   peer.state.readOnly = false
-}
-
-/**
- * The changes a document has got since, each after those it depends on. What Automerge applies without a word but cannot
- * load once it is saved is refused: operations that are not counted on from the changes they depend on, and changes whose
- * hash is another when it writes them.
- */
-function soundChanges (handle: Handle, before: Hash[]): Uint8Array[] {
-  const lastOps = new Map<Hash, number>()
-  const metas = handle.getChangesMeta(before)
-  for (const { hash, deps, startOp, maxOp } of metas) {
-    for (const dep of deps) {
-      if (startOp <= (lastOps.get(dep) ?? handle.getChangeMetaByHash(dep)?.maxOp ?? Infinity)) throw new Error('operations are not counted on')
-    }
-    lastOps.set(hash, maxOp)
-  }
-  const changes = metas.length === 0 ? [] : handle.getChanges(before)
-  changes.forEach((change, n) => {
-    if (readChange(change).hash !== metas[n]!.hash) throw new Error('a change cannot be written again')
-  })
-  return changes
 }
