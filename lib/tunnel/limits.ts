@@ -57,6 +57,7 @@ export class Limiter {
         call.abort(late)
         reject(late)
       }, timeout)
+      timer.unref() // a server that closes does not wait for who takes too long
       work.then(resolve, reject).finally(() => { clearTimeout(timer) })
     })
   }
