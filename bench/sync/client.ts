@@ -22,7 +22,7 @@ export interface SmallDocument { id: string, content: Uint8Array, head?: string 
  */
 export interface Client {
   readonly wire: Wire
-  /** Things that must not happen: errors of the server, edits out of order. */
+  /** Errors that the server told, and messages that nobody asked for. */
   readonly faults: number
   /** Told of each edit of the others, once. */
   onEdit: (edit: number) => void

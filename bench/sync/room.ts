@@ -127,10 +127,10 @@ export class Room {
     }
   }
 
-  /** What must be 0: deliveries that did not come, errors and edits out of order, sockets that closed. */
+  /** What must be 0: deliveries that did not come, errors, sockets that closed. */
   troubles (): Figures {
     const faults = this.clients.reduce((sum, { faults }) => sum + faults, 0)
     const dropped = this.wires.filter(({ closed }) => closed !== undefined).length
-    return { missing: this.expected - this.delivered, 'errors and gaps': faults, 'sockets dropped': dropped }
+    return { missing: this.expected - this.delivered, errors: faults, 'sockets dropped': dropped }
   }
 }

@@ -6,11 +6,11 @@ const CHECKSUM_AT = 4 // in a chunk
 
 /** What a client has of a history, and what the server has said it has: the newest edit of each writer. */
 export class Replica {
-  /** Edits that came before the one they follow. */
-  gaps = 0
   readonly #history: History
   readonly #held: Int32Array
   readonly #confirmed: Int32Array
+  /** Edits that came before the one they follow: the server took that for one we have. */
+  readonly #early = new Set<number>()
   readonly #onSeed: () => void
   readonly #onEdit: (edit: number) => void
   #hasSeed = false
@@ -50,26 +50,40 @@ export class Replica {
 
   #takeUpTo (edit: number): void {
     if (edit === SEED) return
-    const { writers } = this.#history
-    for (let n = this.#after(this.#held[edit % writers]!, edit % writers); n <= edit; n += writers) this.#takeEdit(n)
+    const writer = edit % this.#history.writers
+    for (let n = this.#next(writer); n <= edit; n = this.#next(writer)) this.#takeEdit(n)
   }
 
   #takeEdit (edit: number): void {
     const writer = edit % this.#history.writers
-    const held = this.#held[writer]!
-    if (edit <= held) return
-    if (edit !== this.#after(held, writer)) this.gaps++
-    this.#held[writer] = edit
-    this.#onEdit(edit)
+    if (edit <= this.#held[writer]!) return
+    this.#early.add(edit)
+    for (let n = this.#next(writer); this.#early.delete(n); n = this.#next(writer)) {
+      this.#held[writer] = n
+      this.#onEdit(n)
+    }
   }
+
+  /** A writer's first edit that is not here. */
+  #next (writer: number): number { return this.#after(this.#held[writer]!, writer) }
 
   /** The edit that follows one of a writer's. */
   #after (edit: number, writer: number): number { return edit <= SEED ? writer : edit + this.#history.writers }
 
-  lacks (head: string): boolean {
+  /** What must be asked for: those of the server's heads that are not here, and what edits that came early follow. */
+  missing (heads: string[]): string[] {
+    const missing = new Set(heads.filter(head => this.#lacks(head)))
+    for (const edit of this.#early) {
+      const before = edit - this.#history.writers
+      if (!this.#early.has(before)) missing.add(this.#history.hashes[before]!)
+    }
+    return [...missing].sort()
+  }
+
+  #lacks (head: string): boolean {
     const edit = this.#history.withHash(head)
     if (edit === undefined || edit === SEED) return !this.#hasSeed
-    return edit > this.#held[edit % this.#history.writers]!
+    return edit > this.#held[edit % this.#history.writers]! && !this.#early.has(edit)
   }
 
   /** The server has these heads. @returns the edits it had not said it has before */

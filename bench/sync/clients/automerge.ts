@@ -23,13 +23,13 @@ interface Push { document: SmallDocument, resolve: () => void }
  */
 export class AutomergeClient implements Client {
   readonly wire: Wire
+  faults = 0
   onEdit: (edit: number) => void = () => {}
   onAcknowledged: (edit: number) => void = () => {}
   readonly #history: History
   readonly #replica: Replica
   readonly #id = `bench-${randomBytes(6).toString('hex')}`
   #server = ''
-  #errors = 0
   #signals = 0
   #version: 1 | 2 = 1 // until the server says what it reads
   /** The server's heads when all of them were here last. */
@@ -43,8 +43,6 @@ export class AutomergeClient implements Client {
     this.#replica = new Replica(history, () => { this.#proceed() }, edit => { this.onEdit(edit) })
     this.wire = new Wire(url, message => { this.#receive(message) })
   }
-
-  get faults (): number { return this.#errors + this.#replica.gaps }
 
   async open (): Promise<void> {
     await this.wire.open()
@@ -104,7 +102,7 @@ export class AutomergeClient implements Client {
     else if (frame['type'] === 'peer') {
       this.#server = frame['senderId'] as string
       this.#proceed()
-    } else if (frame['type'] !== 'ephemeral') this.#errors++
+    } else if (frame['type'] !== 'ephemeral') this.faults++
   }
 
   #receiveSync (id: string, data: Uint8Array): void {
@@ -121,14 +119,14 @@ export class AutomergeClient implements Client {
       if (message.heads[0] === push.document.head) push.resolve()
       else this.#offer(push.document, [push.document.content])
     } else if (id === this.#history.id) this.#answer(message)
-    else this.#errors++
+    else this.faults++
   }
 
   #answer ({ heads, need, changes }: SyncMessage): void {
     for (const bytes of changes) this.#replica.take(bytes, heads)
-    const missing = heads.filter(head => this.#replica.lacks(head))
+    const missing = this.#replica.missing(heads)
     if (missing.length === 0) this.#shared = heads
-    for (const edit of this.#replica.confirm(heads.filter(head => !missing.includes(head)))) this.onAcknowledged(edit)
+    for (const edit of this.#replica.confirm(heads)) this.onAcknowledged(edit)
     const wanted = need.map(hash => this.#history.changeOf(hash)).filter(change => change !== undefined)
     if (changes.length > 0 || missing.length > 0 || wanted.length > 0) this.#say(missing, wanted)
   }
@@ -136,7 +134,7 @@ export class AutomergeClient implements Client {
   /** A message as Automerge makes it: what is lacking here, or a filter of what the server has not said it has. */
   #say (need: string[], changes: Uint8Array[]): void {
     const have = need.length > 0 ? [] : [{ lastSync: this.#shared, bloom: bloomOf(this.#replica.unconfirmed()) }]
-    this.#sync('sync', this.#history.id, { heads: this.#replica.heads(), need: need.sort(), have, changes })
+    this.#sync('sync', this.#history.id, { heads: this.#replica.heads(), need, have, changes })
   }
 
   #sync (type: 'sync' | 'request', documentId: string, message: Pick<SyncMessage, 'heads' | 'have'> & Partial<SyncMessage>): void {

@@ -30,7 +30,7 @@ async function run ({ protocol }: ServerKind, server: Server): Promise<Figures> 
     'CPU per document, us': cpu / DOCUMENTS * 1e6,
     'memory per open document, kB': (open - use.memoryBefore) / DOCUMENTS,
     'memory per document once idle, kB': (memoryOf(server.pid) - use.memoryBefore) / DOCUMENTS,
-    'errors and gaps': clients.reduce((sum, { faults }) => sum + faults, 0),
+    errors: clients.reduce((sum, { faults }) => sum + faults, 0),
     ...credibility(use)
   }
 }

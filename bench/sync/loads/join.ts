@@ -28,7 +28,7 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
     'joined p50, ms': percentile(times, 0.5),
     'joined, the last, ms': percentile(times, 1),
     'joins/s': CLIENTS / seconds,
-    'errors and gaps': clients.reduce((sum, { faults }) => sum + faults, 0),
+    errors: clients.reduce((sum, { faults }) => sum + faults, 0),
     ...credibility(use)
   }
 }

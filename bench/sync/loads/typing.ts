@@ -4,7 +4,7 @@ import type { Server } from '../server.ts'
 import type { ServerKind } from '../servers.ts'
 import { anyServer, type Load } from './load.ts'
 
-const SETTLE = 15_000 // ms for what is on its way at the end
+const SETTLE = 30_000 // ms for what is on its way at the end
 const WINDOW_TIME = 8_000
 
 interface Typing { clients: number, writers?: number, edits: number, perSecond?: number, window?: number }

@@ -7,10 +7,10 @@ import { WebSocketServerAdapter } from '@automerge/automerge-repo-network-websoc
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 
 const server = http.createServer((_request, response) => { response.end('ok') })
-void new Repo({
+const repo = new Repo({
   network: [new WebSocketServerAdapter(new WebSocketServer({ server }))],
   storage: new NodeFSStorageAdapter(process.env.DATA_DIR),
   peerId: 'bench-server',
   sharePolicy: async () => false // as the sync server's: only what peers ask for by its id
 })
-server.listen(Number(process.env.PORT), '127.0.0.1')
+server.listen(Number(process.env.PORT), '127.0.0.1', () => { console.log(repo.peerId) })
