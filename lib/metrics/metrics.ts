@@ -5,6 +5,7 @@ import type { FallbackCause } from '../sync/context.ts'
 import type { FrameType } from '../sync/frame.ts'
 import { watchEventLoop } from './event-loop.ts'
 import { watchProcess } from './process.ts'
+import { Traffic } from './traffic.ts'
 
 export interface MetricsOptions {
   /** The relay's version */
@@ -32,10 +33,8 @@ export class Metrics {
   readonly contentType: string
   readonly #registry = new Registry()
   readonly #stop: Array<() => void>
-  readonly #received = this.#counter('relay_messages_received_total', 'Messages from peers, by type', ['type'])
-  readonly #receivedBytes = this.#counter('relay_received_bytes_total', 'Bytes of messages from peers, by type', ['type'])
-  readonly #sent = this.#counter('relay_messages_sent_total', 'Messages to peers, by type', ['type'])
-  readonly #sentBytes = this.#counter('relay_sent_bytes_total', 'Bytes of messages to peers, by type', ['type'])
+  readonly #received = new Traffic(this.#registry, 'received', 'from')
+  readonly #sent = new Traffic(this.#registry, 'sent', 'to')
   readonly #refused = this.#counter('relay_connections_refused_total', 'Connections closed by the relay, by error code', ['code'])
   readonly #fallbacks = this.#counter('relay_sync_fallbacks_total', 'Times that a peer’s sync was left to Automerge, by cause', ['cause'])
   readonly #syncLatency = new Histogram({
@@ -67,14 +66,12 @@ export class Metrics {
 
   /** One message from a peer; `invalid` when it could not be read. */
   messageIn (type: FrameType | 'invalid', bytes: number): void {
-    this.#received.inc({ type })
-    this.#receivedBytes.inc({ type }, bytes)
+    this.#received.add(type, bytes)
   }
 
   /** One message to a peer. */
   messageOut (type: FrameType, bytes: number): void {
-    this.#sent.inc({ type })
-    this.#sentBytes.inc({ type }, bytes)
+    this.#sent.add(type, bytes)
   }
 
   /** The time from an edit's arrival until its sender was answered. */

@@ -1,4 +1,5 @@
 import { RelayError } from '../errors.ts'
+import { decodeText } from './text-memo.ts'
 
 /**
  * The part of CBOR (RFC 8949) that automerge-repo's frames are made of: maps, arrays, text, byte strings, numbers,
@@ -13,7 +14,6 @@ const TAG_UINT8_ARRAY = 64 // RFC 8746: a byte string by another name
 const BREAK = Symbol('break')
 
 const invalid = (problem: string): RelayError => new RelayError('RELAY_FRAME_INVALID', `not a valid CBOR frame: ${problem}`)
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Reads one CBOR item that fills the input. Byte strings are views on the input, not copies.
@@ -93,7 +93,7 @@ class Reader {
 
   #text (bytes: Uint8Array): string {
     try {
-      return utf8.decode(bytes)
+      return decodeText(bytes)
     } catch (cause) {
       throw new RelayError('RELAY_FRAME_INVALID', 'not a valid CBOR frame: text that is not UTF-8', { cause })
     }

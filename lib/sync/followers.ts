@@ -8,6 +8,7 @@ export class Followers {
 
   /** The peer has asked for or synced the document. */
   add (peer: PeerConnection, id: DocumentId): void {
+    if (this.#documents.get(peer)?.has(id) === true) return
     addTo(this.#peers, id, peer)
     addTo(this.#documents, peer, id)
   }
