@@ -1,4 +1,3 @@
-import { NULL } from './columns.ts'
 import { IntList } from './int-list.ts'
 
 /** The operations of one actor in a form that can be sent to another thread; the lists are those of ActorOperations. */
@@ -12,21 +11,31 @@ const KIND = 2
 const KEYS = 3
 const MADE = 2
 
+/** Where an element was inserted: after another, by its actor's index and counter, or at START_OF_LIST. */
+export interface Place { actor: number, counter: number }
+export const START_OF_LIST = -1
+
 /**
- * The operations of one actor: of each, the object it is in, and its key (a number; NULL of one that inserts). Those
- * that follow one another and are alike take no more than one.
+ * The operations of one actor: of each, the object it is in, and what it sets there (a key, as a number) or after what
+ * it inserts. Those that follow one another and are alike take no more than one.
  */
 export class ActorOperations {
+  /** Hexadecimal. */
+  readonly id: string
   /** Its place among the document's actors. */
   readonly index: number
-  /** Operations with counters without gap in the same object, all of which insert or none; in order. */
+  /**
+   * Operations with counters without gap in the same object: all set something, or each inserts after the one before
+   * it; in order.
+   */
   readonly #runs: IntList
-  /** The keys of operations that insert nothing, in order. */
+  /** Of a run that sets, the key of each; of one that inserts, the actor and counter that the first comes after. */
   readonly #keys: IntList
   /** Operations that made an object: counter and object, in order. */
   readonly #made: IntList
 
-  constructor (index: number, { runs, keys, made }: Partial<ActorData> = {}) {
+  constructor (id: string, index: number, { runs, keys, made }: Partial<ActorData> = {}) {
+    this.id = id
     this.index = index
     this.#runs = new IntList(runs)
     this.#keys = new IntList(keys)
@@ -36,19 +45,19 @@ export class ActorOperations {
   /** The counter after its last operation. */
   get end (): number {
     const last = this.#runs.length - RUN
-    return last < 0 ? 1 : this.#runs.at(last + START) + this.#runs.at(last + LENGTH)
+    return last < 0 ? 1 : this.#endOf(last)
   }
 
   /** Whether an operation inserts an element in an object. */
   inserts (counter: number, object: number): boolean {
     const at = this.#find(counter)
-    return at >= 0 && this.#runs.at(at + KIND) === object * 2 + 1
+    return at >= 0 && this.#runs.at(at + KIND) === kindOf(object, true)
   }
 
   /** Whether an operation sets a key in an object. */
   sets (counter: number, object: number, key: number): boolean {
     const at = this.#find(counter)
-    return at >= 0 && this.#runs.at(at + KIND) === object * 2 &&
+    return at >= 0 && this.#runs.at(at + KIND) === kindOf(object, false) &&
       this.#keys.at(this.#runs.at(at + KEYS) + counter - this.#runs.at(at + START)) === key
   }
 
@@ -58,14 +67,32 @@ export class ActorOperations {
     return at >= 0 && this.#made.at(at) === counter ? this.#made.at(at + 1) : -1
   }
 
-  /** Adds an operation after all others. @param key NULL when it inserts */
-  add (counter: number, object: number, key: number): void {
-    const runs = this.#runs
-    const kind = object * 2 + (key === NULL ? 1 : 0)
-    const last = runs.length - RUN
-    if (last >= 0 && runs.at(last + KIND) === kind && this.end === counter) runs.set(last + LENGTH, runs.at(last + LENGTH) + 1)
-    else for (const part of [counter, 1, kind, this.#keys.length]) runs.push(part)
-    if (key !== NULL) this.#keys.push(key)
+  /** The first of the elements that were inserted one after another, this one the last, and where. */
+  chain (counter: number): { start: number, after: Place } {
+    const at = this.#find(counter)
+    const keys = this.#runs.at(at + KEYS)
+    return { start: this.#runs.at(at + START), after: { actor: this.#keys.at(keys), counter: this.#keys.at(keys + 1) } }
+  }
+
+  /** Adds an operation, after all others, that sets something. */
+  addSet (counter: number, object: number, key: number): void {
+    const last = this.#runs.length - RUN
+    if (this.#follows(last, counter, kindOf(object, false))) this.#runs.set(last + LENGTH, this.#runs.at(last + LENGTH) + 1)
+    else this.#addRun(counter, kindOf(object, false))
+    this.#keys.push(key)
+  }
+
+  /** Adds an operation, after all others, that inserts an element. */
+  addInsert (counter: number, object: number, after: Place): void {
+    const last = this.#runs.length - RUN
+    const isChained = after.actor === this.index && after.counter === counter - 1
+    if (isChained && this.#follows(last, counter, kindOf(object, true))) {
+      this.#runs.set(last + LENGTH, this.#runs.at(last + LENGTH) + 1)
+      return
+    }
+    this.#addRun(counter, kindOf(object, true))
+    this.#keys.push(after.actor)
+    this.#keys.push(after.counter)
   }
 
   /** Notes that the operation added last made an object. */
@@ -78,12 +105,27 @@ export class ActorOperations {
     return { runs: this.#runs.toArray(), keys: this.#keys.toArray(), made: this.#made.toArray() }
   }
 
+  #addRun (counter: number, kind: number): void {
+    this.#runs.push(counter)
+    this.#runs.push(1)
+    this.#runs.push(kind)
+    this.#runs.push(this.#keys.length)
+  }
+
+  #follows (run: number, counter: number, kind: number): boolean {
+    return run >= 0 && this.#runs.at(run + KIND) === kind && this.#endOf(run) === counter
+  }
+
+  #endOf (run: number): number { return this.#runs.at(run + START) + this.#runs.at(run + LENGTH) }
+
   /** Where the run with an operation begins; -1 when there is no such operation. */
   #find (counter: number): number {
     const at = floor(this.#runs, RUN, counter)
-    return at >= 0 && counter < this.#runs.at(at + START) + this.#runs.at(at + LENGTH) ? at : -1
+    return at >= 0 && counter < this.#endOf(at) ? at : -1
   }
 }
+
+const kindOf = (object: number, inserts: boolean): number => object * 2 + (inserts ? 1 : 0)
 
 /** Where the last item is whose first number is at most `value`, in a list of items in order; negative when there is none. */
 function floor (list: IntList, size: number, value: number): number {

@@ -1,4 +1,4 @@
-import { ActorOperations } from './actor-operations.ts'
+import { ActorOperations, START_OF_LIST } from './actor-operations.ts'
 import { NULL, pairHash } from './columns.ts'
 import { ACTIONS, type Operations } from './operations.ts'
 import { objectFlags, depthOf, type ReferenceData } from './references.ts'
@@ -13,20 +13,24 @@ const NONE = -1
 const ROOT = 0
 const DIGIT = 16 // bits
 
-/** What changes may refer to, from a document's operations. @param invalid makes the error that is thrown */
-export function collectReferences (actors: string[], rows: DocumentRows, invalid: (problem: string) => Error): ReferenceData {
+/**
+ * What changes may refer to, from a document's operations.
+ * @param counted what all counters come to at most (see values.ts)
+ * @param invalid makes the error that is thrown
+ */
+export function collectReferences (actors: string[], rows: DocumentRows, counted: number, invalid: (problem: string) => Error): ReferenceData {
   const { idActor, idCounter, keyActor, keyCounter, keyText, insert } = rows
   const { objectOf, made, flags } = collectObjects(rows, actors.length, invalid)
-  const collected = actors.map((_, index) => new ActorOperations(index))
+  const collected = actors.map((actor, index) => new ActorOperations(actor, index))
   for (const row of inOrder(idCounter)) {
     const actor = collected[idActor[row]!]!
     const counter = idCounter[row]!
     if (counter < actor.end) throw invalid('an operation that is there twice')
-    const key = insert[row] === 1 ? NULL : keyText[row] !== NULL ? keyText[row]! : pairHash(keyActor[row]!, keyCounter[row]!)
-    actor.add(counter, objectOf[row]!, key)
+    if (insert[row] === 1) actor.addInsert(counter, objectOf[row]!, { actor: keyActor[row] === NULL ? START_OF_LIST : keyActor[row]!, counter: keyCounter[row]! })
+    else actor.addSet(counter, objectOf[row]!, keyText[row] !== NULL ? keyText[row]! : pairHash(keyActor[row]!, keyCounter[row]!))
     if (made[row] !== NONE) actor.addMade(counter, made[row]!)
   }
-  return { actors: new Map(collected.map((actor, index) => [actors[index]!, actor.toData()])), objects: Int32Array.from(flags) }
+  return { actors: new Map(collected.map((actor, index) => [actors[index]!, actor.toData()])), objects: Int32Array.from(flags), counted }
 }
 
 /** The object of each operation, the one each made or NONE, and the flags of each. What is in an object follows what made it. */

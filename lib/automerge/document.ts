@@ -5,7 +5,9 @@ import { COLUMNS, NULL, countRows, readDeltas, readFlags, readTexts, readUints, 
 import { collectReferences, type DocumentRows } from './collect-references.ts'
 import type { Hash } from './hash.ts'
 import { ByteReader } from './leb128.ts'
+import { ACTIONS } from './operations.ts'
 import type { ReferenceData } from './references.ts'
+import { sumCounted } from './values.ts'
 
 /** What a document's chunk says of it. Plain data, which can be sent to another thread of this process. */
 export interface StoredDocument {
@@ -19,6 +21,11 @@ export interface StoredDocument {
   maxOp: number
   changeCount: number
   opCount: number
+  /**
+   * The operations that Automerge makes room for when it loads the document: of each change, those counted from the last
+   * that it depends on.
+   */
+  room: number
   /** For `new References(...)`. */
   references: ReferenceData
 }
@@ -37,7 +44,7 @@ const MAX_OPS = 2 ** 24
 const TYPE_AT = 8
 const NOTHING = new Uint8Array(0)
 
-const invalid = (problem: string, cause?: unknown): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid document: ${problem}`, { cause })
+const invalid = (problem: string): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid document: ${problem}`)
 const column = (what: string): ColumnOptions => ({ strict: false, what, invalid })
 
 type Columns = (specification: number) => ByteReader | undefined
@@ -60,9 +67,10 @@ export function readDocument (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps 
   const changes = readChanges(changeColumns, actors.length, maxOps)
   const headOps = readHeadOps(reader, heads.length, changes)
   const opCount = countRows(operationColumns(COLUMNS.action) ?? new ByteReader(NOTHING, invalid), maxOps, { what: 'action', invalid })
-  const references = collectReferences(actors, readRows(operationColumns, opCount), invalid)
+  const rows = readRows(operationColumns, opCount)
+  const references = collectReferences(actors, rows, readCounted(operationColumns, rows), invalid)
   const seqs = new Map(changes.seqs.map((seq, actor) => [actors[actor]!, seq] as const).filter(([, seq]) => seq > 0))
-  return { heads, headOps, seqs, maxOp: changes.maxOp, changeCount: changes.maxOps.length, opCount, references }
+  return { heads, headOps, seqs, maxOp: changes.maxOp, changeCount: changes.maxOps.length, opCount, room: changes.room, references }
 }
 
 /** The specifications of columns and how many bytes each takes. */
@@ -94,7 +102,7 @@ function inflate (bytes: Uint8Array, maxOutputLength: number): Uint8Array {
   try {
     return inflateRawSync(bytes, { maxOutputLength: Math.max(maxOutputLength, 1) })
   } catch (cause) {
-    throw invalid('a column cannot be inflated', cause)
+    throw new RelayError('RELAY_DOCUMENT_INVALID', 'not a valid document: a column cannot be inflated', { cause })
   }
 }
 
@@ -106,6 +114,7 @@ interface Changes {
   maxOp: number
   /** Whether no other change depends on it. */
   isHead: Uint8Array
+  room: number
 }
 
 function readChanges (columns: Columns, actorCount: number, max: number): Changes {
@@ -126,11 +135,18 @@ function readChanges (columns: Columns, actorCount: number, max: number): Change
     maxOp = Math.max(maxOp, maxOps[n]!)
   }
   const isHead = new Uint8Array(count).fill(1)
-  for (const dep of deps) {
-    if (dep < 0 || dep >= count) throw invalid('a dependency that is not there')
-    isHead[dep] = 0
+  let room = 0
+  for (let n = 0, at = 0; n < count; n++) {
+    let last = 0
+    for (const end = at + depCounts[n]!; at < end; at++) {
+      const dep = deps[at]!
+      if (dep < 0 || dep >= n) throw invalid('a dependency that is not there')
+      isHead[dep] = 0
+      last = Math.max(last, maxOps[dep]!)
+    }
+    room += maxOps[n]! - last
   }
-  return { seqs, maxOps, maxOp, isHead }
+  return { seqs, maxOps, maxOp, isHead, room }
 }
 
 function boundedSum (sum: number, count: number, max: number): number {
@@ -163,4 +179,9 @@ function readRows (columns: Columns, count: number): DocumentRows {
     insert: readFlags(columns(COLUMNS.insert), count, column('insert')),
     action: readUints(columns(COLUMNS.action), count, column('actions'))
   }
+}
+
+function readCounted (columns: Columns, { action }: DocumentRows): number {
+  const meta = readUints(columns(COLUMNS.valueMeta), action.length, column('values'))
+  return sumCounted(meta, columns(COLUMNS.value), row => action[row] === ACTIONS.increment)
 }

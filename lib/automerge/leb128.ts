@@ -77,7 +77,11 @@ export class ByteReader {
 
   /** A length and that many bytes, as a view. */
   prefixed (what: string): Uint8Array {
-    const length = this.uint(what)
+    return this.take(this.uint(what), what)
+  }
+
+  /** That many bytes, as a view. */
+  take (length: number, what: string): Uint8Array {
     this.skip(length, what)
     return this.#bytes.subarray(this.#at - length, this.#at)
   }

@@ -1,7 +1,8 @@
+import { Buffer } from 'node:buffer'
 import { invalidChange, type Change } from './change.ts'
-import { COLUMNS, NULL, readDeltas, readFlags, readTexts, readUints, type ColumnOptions } from './columns.ts'
+import { COLUMNS, NULL, readDeltas, readFlags, readTexts, readUints, textHash, type ColumnOptions } from './columns.ts'
 import { ByteReader } from './leb128.ts'
-import { checkValues, VALUE_TYPES } from './values.ts'
+import { VALUE_TYPES, checkValues, sumCounted } from './values.ts'
 
 /** What operations do, by number (Automerge's binary format, "Actions"). */
 export const ACTIONS = { makeMap: 0, set: 1, makeList: 2, delete: 3, makeText: 4, increment: 5, makeTable: 6, mark: 7 } as const
@@ -26,10 +27,17 @@ export interface Operations {
   predCount: Int32Array
   predActor: Int32Array
   predCounter: Int32Array
+  /** The hash of its mark's name, which only the beginning of a mark has; its end is the operation after it. */
+  markName: Int32Array
+  /** What its counters and increments come to at most (see values.ts). */
+  counted: number
 }
 
 /** Operations of one change may overwrite as many; honest ones overwrite one each, save where there are conflicts. */
 const MAX_PREDS = 4 * 2 ** 20
+
+/** A key that JavaScript's Automerge sets the prototype of an object with, and cannot go on from there. */
+const PROTOTYPE = textHash(Buffer.from('__proto__'))
 
 const column = (what: string): ColumnOptions => ({ strict: true, what, invalid: invalidChange })
 const OPTIONS = {
@@ -73,13 +81,16 @@ export function readOperations (change: Change): Operations {
     action: readUints(reader(COLUMNS.action), count, OPTIONS.action),
     predCount,
     predActor: readUints(reader(COLUMNS.predActor), preds, OPTIONS.preds),
-    predCounter: readDeltas(reader(COLUMNS.predCounter), preds, OPTIONS.preds)
+    predCounter: readDeltas(reader(COLUMNS.predCounter), preds, OPTIONS.preds),
+    markName: readTexts(reader(COLUMNS.markName), count, OPTIONS.markName),
+    counted: 0
   }
   if (count > 0 && reader(COLUMNS.insert) === undefined) throw invalidChange('no column of insert')
   checkReferences(operations, change)
   const valueMeta = readUints(reader(COLUMNS.valueMeta), count, OPTIONS.value)
   checkValues(valueMeta, reader(COLUMNS.value), plain)
-  checkActions(operations, valueMeta, optionalFlags(reader(COLUMNS.expand), count), readTexts(reader(COLUMNS.markName), count, OPTIONS.markName))
+  checkActions(operations, valueMeta, optionalFlags(reader(COLUMNS.expand), count))
+  operations.counted = sumCounted(valueMeta, reader(COLUMNS.value), row => operations.action[row] === ACTIONS.increment)
   return operations
 }
 
@@ -131,7 +142,7 @@ function checkReferences (operations: Operations, { actors, startOp }: Change): 
 }
 
 /** Whether each operation has what its action takes, and nothing else. */
-function checkActions ({ count, objectActor, objectCounter, keyActor, keyText, insert, action, predCount }: Operations, valueMeta: Int32Array, expand: Uint8Array, markName: Int32Array): void {
+function checkActions ({ count, objectActor, objectCounter, keyActor, keyText, insert, action, predCount, markName }: Operations, valueMeta: Int32Array, expand: Uint8Array): void {
   for (let row = 0; row < count; row++) {
     const valueType = valueMeta[row]! & 0xf
     const inserts = insert[row] === 1
@@ -139,7 +150,10 @@ function checkActions ({ count, objectActor, objectCounter, keyActor, keyText, i
     if (keyText[row] === NULL) {
       if (objectActor[row] === NULL) throw invalidChange('an element in the root')
       if (!inserts && keyActor[row] === NULL) throw invalidChange('an operation without key')
-    } else if (inserts) throw invalidChange('an insertion at a key')
+    } else {
+      if (inserts) throw invalidChange('an insertion at a key')
+      if (keyText[row] === PROTOTYPE) throw invalidChange('the key __proto__')
+    }
     if (inserts && predCount[row]! > 0) throw invalidChange('an insertion with predecessors')
     if (!isMark && (expand[row] === 1 || markName[row] !== NULL)) throw invalidChange('a mark that is none')
     switch (action[row]) {

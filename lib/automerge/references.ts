@@ -1,8 +1,10 @@
-import { ActorOperations, type ActorData } from './actor-operations.ts'
+import { ActorOperations, START_OF_LIST, type ActorData, type Place } from './actor-operations.ts'
 import { invalidChange, type Change } from './change.ts'
 import { NULL, pairHash } from './columns.ts'
+import { isBefore, type Chain } from './element-order.ts'
 import { IntList } from './int-list.ts'
 import { ACTIONS, type Operations } from './operations.ts'
+import { MAX_COUNTED } from './values.ts'
 
 /** What is kept of a document's operations, in a form that can be sent to another thread of this process. */
 export interface ReferenceData {
@@ -10,6 +12,8 @@ export interface ReferenceData {
   actors: Map<string, ActorData>
   /** Of each object, what `objectFlags` makes of it; the first is the root. */
   objects: Int32Array
+  /** What all counters come to at most (see values.ts). */
+  counted: number
 }
 
 /** A change that another does not depend on, neither directly nor by others. */
@@ -32,36 +36,55 @@ const unknown = (what: string): Error => invalidChange(`${what} that is not ther
  */
 export class References {
   readonly #actors = new Map<string, ActorOperations>()
+  readonly #list: ActorOperations[] = []
   readonly #objects: IntList
+  #counted: number
 
-  constructor ({ actors, objects }: ReferenceData = { actors: new Map(), objects: Int32Array.of(objectFlags(true, 0)) }) {
-    for (const [actor, data] of actors) this.#actors.set(actor, new ActorOperations(this.#actors.size, data))
+  constructor ({ actors, objects, counted }: ReferenceData = { actors: new Map(), objects: Int32Array.of(objectFlags(true, 0)), counted: 0 }) {
+    for (const [actor, data] of actors) this.#know(new ActorOperations(actor, this.#list.length, data))
     this.#objects = new IntList(objects)
+    this.#counted = counted
   }
 
   /**
-   * Checks what a change refers to: objects, elements of lists and predecessors, each of the right kind.
+   * Checks what a change refers to: objects, elements of lists and predecessors, each of the right kind; that marks end
+   * after they begin; and that counters stay within what JavaScript can count.
    * @param concurrent the changes of this document that it does not depend on, neither directly nor by others
    * @throws RelayError RELAY_DOCUMENT_INVALID
    */
   check (change: Change, operations: Operations, concurrent: Iterable<Concurrent> = []): void {
-    const resolving = new Resolving(change, operations, this.#actors, this.#objects)
+    if (this.#counted + operations.counted > MAX_COUNTED) throw invalidChange('counters beyond what can be counted')
+    const resolving = this.#resolving(change, operations)
     for (const { actor, startOp } of concurrent) resolving.limit(actor, startOp)
     resolving.resolve()
     resolving.checkPreds()
+    resolving.checkMarks()
   }
 
   /** Adds a change that has been checked after all that it depends on were added. */
   add (change: Change, operations: Operations): void {
-    const { author, objects, keys, made } = new Resolving(change, operations, this.#actors, this.#objects).resolve()
+    const resolved = this.#resolving(change, operations).resolve()
+    const { author, objects, keys, made } = resolved
     for (let row = 0, next = 0; row < operations.count; row++) {
       if (operations.action[row] === ACTIONS.delete) continue
-      author.add(change.startOp + row, objects[row]!, keys[row]!)
+      const counter = change.startOp + row
+      if (operations.insert[row] === 1) author.addInsert(counter, objects[row]!, resolved.placeOf(row))
+      else author.addSet(counter, objects[row]!, keys[row]!)
       if (made[next]?.row !== row) continue
-      author.addMade(change.startOp + row, this.#objects.length)
+      author.addMade(counter, this.#objects.length)
       this.#objects.push(made[next++]!.flags)
     }
-    if (author.end > 1) this.#actors.set(change.actor, author)
+    this.#counted += operations.counted
+    if (author.end > 1) this.#know(author)
+  }
+
+  #know (actor: ActorOperations): void {
+    this.#actors.set(actor.id, actor)
+    this.#list[actor.index] = actor
+  }
+
+  #resolving (change: Change, operations: Operations): Resolving {
+    return new Resolving(change, operations, this.#actors, this.#list, this.#objects)
   }
 }
 
@@ -70,7 +93,7 @@ class Resolving {
   readonly author: ActorOperations
   /** The object each operation is in, by its index. */
   readonly objects: Int32Array
-  /** What each is about in its object, as a hash; NULL when it inserts. */
+  /** What each sets in its object, as a hash; NULL when it inserts. */
   readonly keys: Int32Array
   /** Objects made; their indices follow the document's. */
   readonly made: { row: number, flags: number }[] = []
@@ -79,13 +102,15 @@ class Resolving {
   /** Those of the change, as far as they are known. */
   readonly #actors: (ActorOperations | undefined)[]
   readonly #limits: number[]
+  readonly #documentActors: ActorOperations[]
   readonly #documentObjects: IntList
 
-  constructor (change: Change, operations: Operations, actors: Map<string, ActorOperations>, objects: IntList) {
+  constructor (change: Change, operations: Operations, actors: Map<string, ActorOperations>, list: ActorOperations[], objects: IntList) {
     this.#change = change
     this.#operations = operations
     this.#actors = change.actors.map(actor => actors.get(actor))
-    this.author = this.#actors[0] ??= new ActorOperations(actors.size)
+    this.author = this.#actors[0] ??= new ActorOperations(change.actor, list.length)
+    this.#documentActors = list
     this.#limits = change.actors.map(() => Infinity)
     this.#documentObjects = objects
     this.objects = new Int32Array(operations.count)
@@ -123,6 +148,33 @@ class Resolving {
         if (!same && !this.#sets(predActor[pred]!, predCounter[pred]!, row)) throw unknown('a predecessor')
       }
     }
+  }
+
+  /** Whether marks end after they begin. */
+  checkMarks (): void {
+    const { count, action, markName } = this.#operations
+    for (let row = 1; row < count; row++) {
+      if (action[row] !== ACTIONS.mark || markName[row] !== NULL) continue
+      const [begin, end] = [row - 1, row].map(row => ({ actor: this.author.index, counter: this.#change.startOp + row })) as [Place, Place]
+      if (!isBefore(begin, end, this)) throw invalidChange('a mark that ends before it begins')
+    }
+  }
+
+  /** Where an operation inserts. */
+  placeOf (row: number): Place {
+    const { keyActor, keyCounter } = this.#operations
+    return keyActor[row] === NULL ? { actor: START_OF_LIST, counter: 0 } : { actor: this.#actors[keyActor[row]!]!.index, counter: keyCounter[row]! }
+  }
+
+  chain ({ actor, counter }: Place): Chain {
+    const row = counter - this.#change.startOp
+    if (actor !== this.author.index || row < 0) return this.#documentActors[actor]!.chain(counter)
+    return { start: counter, after: this.placeOf(row) }
+  }
+
+  compareActors (a: number, b: number): number {
+    const [one, other] = [a, b].map(index => index === this.author.index ? this.author.id : this.#documentActors[index]!.id) as [string, string]
+    return one < other ? -1 : one > other ? 1 : 0
   }
 
   #make (row: number, parent: number, isMap: boolean): void {

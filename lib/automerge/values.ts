@@ -6,12 +6,15 @@ import type { ByteReader } from './leb128.ts'
 export const VALUE_TYPES = { null: 0, false: 1, true: 2, uint: 3, int: 4, float: 5, text: 6, bytes: 7, counter: 8, timestamp: 9 } as const
 
 const FLOAT_BYTES = 8
-const MAX_LEB_BYTES = 10 // of 64 bits
+const MAX_NUMBER_BYTES = 8 // 53 bits and a sign
+/** A counter one above this cannot be incremented: JavaScript's Automerge makes a BigInt of it. */
+export const MAX_COUNTED = Number.MAX_SAFE_INTEGER - 1
 
 /**
- * Checks that values are of a known type and written as Automerge writes them: numbers in as few bytes as they take.
+ * Checks that values are of a known type, written as Automerge writes them (numbers in as few bytes as they take), and
+ * numbers that JavaScript has: its Automerge cannot show a document with others.
  * @param meta each value's length << 4 | type
- * @param reader of the column of values, which follow one another
+ * @param reader of the column of values, which follow one another in `bytes`
  */
 export function checkValues (meta: Int32Array, reader: ByteReader | undefined, bytes: Uint8Array): void {
   for (let row = 0; row < meta.length; row++) {
@@ -19,11 +22,27 @@ export function checkValues (meta: Int32Array, reader: ByteReader | undefined, b
     const length = meta[row]! >> 4
     const type = meta[row]! & 0xf
     if (length > (reader?.left ?? 0)) throw invalidChange('values cut short')
-    const at = reader?.at ?? 0
-    if (!isValue(type, bytes, at, length)) throw invalidChange(`a value of type ${type} that is none`)
+    if (!isValue(type, bytes, reader?.at ?? 0, length)) throw invalidChange(`a value of type ${type} that is none`)
     reader?.skip(length, 'values')
   }
   if (reader !== undefined && reader.left > 0) throw invalidChange('more values than operations')
+}
+
+/**
+ * The most that all counters and increments can come to: the sum of their amounts without sign.
+ * @param isIncrement whether a row's number is one
+ */
+export function sumCounted (meta: Int32Array, reader: ByteReader | undefined, isIncrement: (row: number) => boolean): number {
+  let sum = 0
+  for (let row = 0; row < meta.length; row++) {
+    const length = meta[row]! >> 4
+    const type = meta[row]! & 0xf
+    if (length === 0) continue
+    if (reader === undefined) return sum
+    if (type === VALUE_TYPES.counter || isIncrement(row)) sum += magnitude(reader.take(length, 'values'), 0, length, type !== VALUE_TYPES.uint)
+    else reader.skip(length, 'values')
+  }
+  return sum
 }
 
 function isValue (type: number, bytes: Uint8Array, at: number, length: number): boolean {
@@ -31,10 +50,10 @@ function isValue (type: number, bytes: Uint8Array, at: number, length: number): 
     case VALUE_TYPES.null:
     case VALUE_TYPES.false:
     case VALUE_TYPES.true: return length === 0
-    case VALUE_TYPES.uint: return isLeb(bytes, at, length) && isShortest(bytes, at, length)
+    case VALUE_TYPES.uint: return isNumber(bytes, at, length, false)
     case VALUE_TYPES.int:
     case VALUE_TYPES.counter:
-    case VALUE_TYPES.timestamp: return isLeb(bytes, at, length) && isShortestSigned(bytes, at, length)
+    case VALUE_TYPES.timestamp: return isNumber(bytes, at, length, true)
     case VALUE_TYPES.float: return length === FLOAT_BYTES
     case VALUE_TYPES.text: return isText(bytes, at, at + length)
     case VALUE_TYPES.bytes: return true
@@ -42,23 +61,20 @@ function isValue (type: number, bytes: Uint8Array, at: number, length: number): 
   }
 }
 
-/** Whether exactly these bytes are one number, of 64 bits at most. */
-function isLeb (bytes: Uint8Array, at: number, length: number): boolean {
-  if (length === 0 || length > MAX_LEB_BYTES || bytes[at + length - 1]! >= 0x80) return false
+/** Whether these bytes are one LEB128 number, no longer than it has to be, and JavaScript has it. */
+function isNumber (bytes: Uint8Array, at: number, length: number, isSigned: boolean): boolean {
+  if (length === 0 || length > MAX_NUMBER_BYTES) return false
+  const last = bytes[at + length - 1]!
+  if (last >= 0x80) return false
   for (let n = 0; n < length - 1; n++) if (bytes[at + n]! < 0x80) return false
-  return true
+  const filler = isSigned && length > 1 && (bytes[at + length - 2]! & 0x40) !== 0 ? 0x7f : 0
+  return (length === 1 || last !== filler) && magnitude(bytes, at, length, isSigned) <= Number.MAX_SAFE_INTEGER
 }
 
-/** Whether the last byte carries something, and no more than there is room for. */
-function isShortest (bytes: Uint8Array, at: number, length: number): boolean {
-  const last = bytes[at + length - 1]!
-  return (length === 1 || last !== 0) && (length < MAX_LEB_BYTES || last <= 1)
-}
-
-function isShortestSigned (bytes: Uint8Array, at: number, length: number): boolean {
-  if (length === 1) return true
-  const last = bytes[at + length - 1]!
-  const sign = bytes[at + length - 2]! & 0x40
-  const says = last !== (sign === 0 ? 0 : 0x7f)
-  return says && (length < MAX_LEB_BYTES || last === 0 || last === 0x7f)
+/** A LEB128 number without its sign. */
+function magnitude (bytes: Uint8Array, at: number, length: number, isSigned: boolean): number {
+  const isNegative = isSigned && (bytes[at + length - 1]! & 0x40) !== 0
+  let sum = isNegative ? 1 : 0
+  for (let n = 0; n < length; n++) sum += ((isNegative ? ~bytes[at + n]! : bytes[at + n]!) & 0x7f) * 2 ** (7 * n)
+  return sum
 }

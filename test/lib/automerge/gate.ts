@@ -14,14 +14,17 @@ export class Gate {
     const past = this.#past(change.deps)
     let seq = 0
     let maxOp = 0
+    let last = 0
     const concurrent: Change[] = []
     for (const other of this.changes.values()) {
       if (other.hash === change.hash) throw new Error('known already')
       if (other.actor === change.actor) seq = Math.max(seq, other.seq)
       maxOp = Math.max(maxOp, other.startOp + other.opCount - 1)
-      if (!past.has(other.hash)) concurrent.push(other)
-      else if (change.startOp < other.startOp + other.opCount) throw new Error('not counted on')
+      if (past.has(other.hash)) last = Math.max(last, other.startOp + other.opCount - 1)
+      else concurrent.push(other)
     }
+    if (change.startOp <= last) throw new Error('not counted on')
+    if (change.opCount === 0 && change.startOp !== last + 1) throw new Error('nothing, and not counted on')
     if (change.seq !== seq + 1) throw new Error('not the next of its author')
     if (change.startOp > maxOp + 1) throw new Error('counted from nowhere')
     this.references.check(change, operations, concurrent)
