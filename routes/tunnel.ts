@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 
-/** A schema to validate by and one to write by, so that Fastify makes its compilers: tasks' schemas go through them. */
+/** The types that bodies have; Fastify remembers those it is told by name. */
+const TYPES = ['application/json', 'application/octet-stream', 'multipart/form-data', 'text/plain', '*']
+
+/** What makes Fastify set up its compilers, which tasks' schemas go through too. */
 const schema = { params: { type: 'object' }, response: { default: { type: 'object' } } }
 
 /** Everything under the tunnel's base path: what it means is the tunnel's to say, and bodies are streams. */
@@ -10,10 +13,11 @@ async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
   const base = tunnel.basePath.slice(fastify.prefix.length)
 
   fastify.removeAllContentTypeParsers()
-  fastify.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
+  for (const type of TYPES) fastify.addContentTypeParser(type, (_request, payload, done) => { done(null, payload) })
   // JSON is what a body is whose type says nothing; Fastify would refuse types that are none
-  fastify.addHook('onRequest', async ({ raw: { headers } }) => {
+  fastify.addHook('onRequest', ({ raw: { headers } }, _reply, done) => {
     if (headers['content-type']?.includes('/') === false) headers['content-type'] = 'application/json'
+    done()
   })
 
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
@@ -21,7 +25,8 @@ async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
     const { principal } = request as FastifyRequest & { principal?: unknown }
     tunnel.serve(request.raw, reply.raw, { log: request.log, principal, headers: reply.getHeaders() })
   }
-  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { schema, handler })
+  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { handler })
+  fastify.get(`${base === '/' ? '' : base}/discovery`, { schema, handler })
 
   fastify.addHook('onReady', async () => {
     tunnel.compile({

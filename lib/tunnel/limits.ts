@@ -19,46 +19,50 @@ export class Limiter {
   }
 
   /**
-   * Settles as the handler does, or with a timeout; a handler that goes on after that keeps its place until it settles.
-   * @throws TunnelError OVERLOADED, RATE_LIMITED or TIMEOUT
+   * Gives what the handler gives, or a promise that settles as its promise does or with a timeout; a handler that goes on
+   * after that keeps its place until it settles.
+   * @throws TunnelError OVERLOADED or RATE_LIMITED at once, TIMEOUT later
    */
-  async run (entry: Entry, call: RequestCall, handle: () => unknown): Promise<unknown> {
-    const { concurrency = Infinity, timeout = this.#limits.timeout } = entry.options
+  run (entry: Entry, call: RequestCall, handle: () => unknown): unknown {
+    const { tally, options: { concurrency = Infinity, timeout = this.#limits.timeout } } = entry
     if (this.#inFlight >= this.#limits.concurrency) throw refusal('OVERLOADED')
-    if (entry.tally.inFlight >= concurrency) throw refusal('RATE_LIMITED')
-    const leave = this.#enter(entry)
-    let result: unknown
+    if (tally.inFlight >= concurrency) throw refusal('RATE_LIMITED')
+    const leave = (): void => {
+      this.#inFlight--
+      tally.inFlight--
+    }
+    this.#inFlight++
+    tally.inFlight++
     try {
-      result = handle()
+      const result = handle()
+      if (isPromise(result)) return inTime(result, { timeout, leave, call })
+      leave()
+      return result
     } catch (error) {
       leave()
       throw error
     }
-    if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') {
+  }
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+
+function inTime (work: PromiseLike<unknown>, { timeout, leave, call }: { timeout: number, leave: () => void, call: RequestCall }): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const late = refusal('TIMEOUT')
+      call.abort(late)
+      reject(late)
+    }, timeout)
+    timer.unref() // a server that closes does not wait for who takes too long
+    work.then(value => {
+      clearTimeout(timer)
       leave()
-      return result
-    }
-    return await this.#inTime(Promise.resolve(result).finally(leave), timeout, call)
-  }
-
-  #enter ({ tally }: Entry): () => void {
-    this.#inFlight++
-    tally.inFlight++
-    return () => {
-      this.#inFlight--
-      tally.inFlight--
-    }
-  }
-
-  #inTime (work: Promise<unknown>, timeout: number, call: RequestCall): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const late = refusal('TIMEOUT')
-        call.abort(late)
-        reject(late)
-      }, timeout)
-      timer.unref() // a server that closes does not wait for who takes too long
-      work.then(resolve, reject).finally(() => { clearTimeout(timer) })
+      resolve(value)
+    }, error => {
+      clearTimeout(timer)
+      leave()
+      reject(error)
     })
-  }
+  })
 }

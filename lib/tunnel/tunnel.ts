@@ -175,15 +175,16 @@ export class Tunnel {
       await this.#form(entry, call, answer)
       return
     }
-    const input = BYTES.test(type) ? undefined : inputOf(await this.#read(call.request))
-    await this.#reply(entry, answer, await this.#run(entry, call, input))
+    const input = BYTES.test(type) ? undefined : inputOf(this.#parse(await readText(call.request, this.#settings.maxBody)))
+    const streaming = this.#reply(entry, answer, await this.#run(entry, call, input))
+    if (streaming !== undefined) await streaming
   }
 
   /** A form goes on while its task runs; what is wrong with it wins over what comes of the task. */
   async #form (entry: Entry, call: RequestCall, answer: Answer): Promise<void> {
     const form = new Form(call.request, this.#settings, manifestReader(this.serializer))
     const input = await form.input
-    const work = this.#run(entry, call, input)
+    const work = (async () => await this.#run(entry, call, input))()
     const settled = work.catch(() => undefined)
     try {
       const stream = streamOf(await Promise.race([settled, form.end.then(() => settled)]))
@@ -199,7 +200,7 @@ export class Tunnel {
   }
 
   async #event (entry: Entry, call: RequestCall, answer: Answer): Promise<void> {
-    const { payload, returnPayload } = (await this.#read(call.request) ?? {}) as { payload?: unknown, returnPayload?: unknown }
+    const { payload, returnPayload } = (this.#parse(await readText(call.request, this.#settings.maxBody)) ?? {}) as { payload?: unknown, returnPayload?: unknown }
     if (returnPayload && entry.options.parallel === true) {
       throw refusal('PARALLEL_EVENT_RETURN_UNSUPPORTED', `Event ${entry.id} is marked parallel; returning a payload is not supported.`)
     }
@@ -208,8 +209,7 @@ export class Tunnel {
     else answer.ok()
   }
 
-  async #read (request: IncomingMessage): Promise<unknown> {
-    const text = await readText(request, this.#settings.maxBody)
+  #parse (text: string): unknown {
     if (text === '') return undefined
     try {
       return this.serializer.parse(text)
@@ -218,16 +218,17 @@ export class Tunnel {
     }
   }
 
-  async #run (entry: Entry, call: RequestCall, input: unknown): Promise<unknown> {
+  /** A value or a promise of one */
+  #run (entry: Entry, call: RequestCall, input: unknown): unknown {
     const { validate } = entry
     if (validate !== undefined && validate(input) !== true) throw invalidInput(validate.errors)
-    return await this.#contexts.run(call.headers['x-runner-context'], () => this.#limiter.run(entry, call, () => entry.handler(input, call)))
+    return this.#contexts.run(call.headers['x-runner-context'], () => this.#limiter.run(entry, call, () => entry.handler(input, call)))
   }
 
-  async #reply (entry: Entry, answer: Answer, result: unknown): Promise<void> {
+  #reply (entry: Entry, answer: Answer, result: unknown): void | Promise<void> {
     const stream = streamOf(result)
-    if (stream !== undefined) await answer.stream(stream)
-    else if (!answer.isOver) answer.ok(entry.serialize === undefined ? this.serializer.stringify(result) : entry.serialize(result))
+    if (stream !== undefined) return answer.stream(stream)
+    if (!answer.isOver) answer.ok(entry.serialize === undefined ? this.serializer.stringify(result) : entry.serialize(result))
   }
 
   /** Tells what was made to be told, logs the rest; gives what it made of it. */
