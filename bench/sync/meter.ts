@@ -65,10 +65,14 @@ export class Meter {
 }
 
 export const LOAD_CORES = 'load generator, cores'
+const LOAD_STALL = 'load generator held up, ms'
+const OTHERS = 'other work, cores'
 
 /** Rows that say whether the others can be believed. */
+export const CREDIBILITY = [LOAD_CORES, LOAD_STALL, OTHERS]
+
 export const credibility = ({ load, others, seconds, stall }: Use): Figures => ({
   [LOAD_CORES]: load / seconds,
-  'load generator held up, ms': stall,
-  'other work, cores': others / seconds
+  [LOAD_STALL]: stall,
+  [OTHERS]: others / seconds
 })

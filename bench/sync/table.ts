@@ -1,4 +1,4 @@
-import { LOAD_CORES, type Figures } from './meter.ts'
+import { CREDIBILITY, LOAD_CORES, type Figures } from './meter.ts'
 import { median } from './statistics.ts'
 
 const BASES = ['sync-server', 'ws-send-ack', 'ws-send'] // what the first server is compared with
@@ -24,7 +24,7 @@ export function printTable (title: string, figures: Map<string, Figures>): void 
   const names = new Set([...figures.values()].flatMap(one => Object.keys(one)))
   const rows = [['', ...figures.keys(), ...bases.map(base => `/ ${base}`)]]
   for (const name of names) {
-    const ratios = bases.map(base => format(figures.get(first!)![name]! / figures.get(base)![name]!))
+    const ratios = bases.map(base => CREDIBILITY.includes(name) ? '' : format(figures.get(first!)![name]! / figures.get(base)![name]!))
     rows.push([name, ...[...figures.values()].map(one => format(one[name])), ...ratios])
   }
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)) + 2)
