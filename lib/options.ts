@@ -54,7 +54,7 @@ export const optionsSchema = Type.Object({
   maxBacklog: bytes(128 * MiB, 'Bytes a peer may leave unread before it is disconnected (it resyncs when it returns)'),
   idleTimeout: millis(300_000, 'Time a document stays in memory after its last peer left, at least, in ms'),
   handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
-  pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses one is dropped, in ms'),
+  pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses two in a row is dropped, in ms'),
   closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, in ms'),
   cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests from anywhere; left to the host when it has `@fastify/cors`' }),
   anyPath: Type.Boolean({ default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable' })

@@ -27,6 +27,7 @@ export interface SocketsOptions {
 }
 
 const OPEN = 1
+const MAX_MISSED = 2 // pings in a row: a client that loads a large document is mute for seconds
 
 /** All WebSockets of this relay: binds each to the sync engine, pings them, drops the dead, closes them in the end. */
 export class Sockets {
@@ -65,6 +66,7 @@ class Peer implements Transport {
   readonly #options: SocketsOptions
   readonly #connection: Connection
   #answered = true
+  #missed = 0
   #read = 0
   #flushed = 0
   #unflushed = 0
@@ -94,12 +96,13 @@ class Peer implements Transport {
     this.gone.then(() => { clearTimeout(timer) })
   }
 
-  /** A peer is alive when it answered the last ping, sent anything, or took some of what was waiting for it. */
+  /** A peer has missed a ping when it has neither answered it, nor sent anything, nor taken some of what was waiting for it. */
   beat (): void {
     const { bytesRead, bytesWritten, writableLength } = this.#wire
     const flushed = bytesWritten - writableLength
     const alive = this.#answered || bytesRead > this.#read || (this.#unflushed > 0 && flushed > this.#flushed)
-    if (!alive) {
+    this.#missed = alive ? 0 : this.#missed + 1
+    if (this.#missed >= MAX_MISSED) {
       this.#socket.terminate()
       return
     }
