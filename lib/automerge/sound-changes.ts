@@ -1,9 +1,7 @@
 import type * as Automerge from '@automerge/automerge'
-import { invalidChange, readChange, type Change } from './change.ts'
-import { COLUMNS, readUints } from './columns.ts'
+import { invalidChange, readChange } from './change.ts'
 import type { Hash } from './hash.ts'
-import { ByteReader } from './leb128.ts'
-import { ACTIONS } from './operations.ts'
+import { ACTIONS, readOperations } from './operations.ts'
 
 /** A document of Automerge's WASM. */
 export type Handle = ReturnType<typeof Automerge.getBackend>
@@ -11,7 +9,7 @@ export type Handle = ReturnType<typeof Automerge.getBackend>
 /**
  * The changes a document has got since, each after those it depends on. What Automerge applies without a word but cannot
  * load again once it has saved it is refused: operations that are not counted on from the changes they depend on, changes
- * that have another hash when it writes them, and marks that end before they begin.
+ * that have another hash when it writes them, and marks that end before they begin; and what `readOperations` refuses.
  * @throws RelayError RELAY_DOCUMENT_INVALID, or what Automerge throws
  */
 export function soundChanges (document: Handle, since: Hash[]): Uint8Array[] {
@@ -24,16 +22,13 @@ export function soundChanges (document: Handle, since: Hash[]): Uint8Array[] {
     lastOps.set(hash, maxOp)
   }
   const chunks = document.getChanges(since)
-  const changes = chunks.map(chunk => readChange(chunk))
-  if (changes.some(({ hash }, n) => hash !== metas[n]!.hash)) throw invalidChange('it has another hash when it is written again')
+  let hasMarks = false
+  chunks.forEach((chunk, n) => {
+    const change = readChange(chunk)
+    if (change.hash !== metas[n]!.hash) throw invalidChange('it has another hash when it is written again')
+    hasMarks ||= readOperations(change).action.includes(ACTIONS.mark)
+  })
   // whether a mark begins before it ends is a matter of where the document has them, which only Automerge knows
-  if (changes.some(hasMarks)) document.saveAndVerify()
+  if (hasMarks) document.saveAndVerify()
   return chunks
-}
-
-function hasMarks ({ columns, plain, opCount }: Change): boolean {
-  const column = columns.find(({ specification }) => specification === COLUMNS.action)
-  if (column === undefined) return false
-  const reader = new ByteReader(plain, invalidChange, column.at, column.end)
-  return readUints(reader, opCount, { strict: false, what: 'actions', invalid: invalidChange }).includes(ACTIONS.mark)
 }

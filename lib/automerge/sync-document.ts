@@ -29,6 +29,9 @@ export interface SyncResult {
   forgot: boolean
 }
 
+/** After a document chunk Automerge takes changes whose dependencies are missing, and still says what it cannot read. */
+const EMPTY = Automerge.save(Automerge.init())
+
 /**
  * One document and the state of sync with each of its peers, by Automerge. Runs only where Automerge's sync states are
  * plain WASM objects (see sync-worker.ts). What fails leaves everything as it was: it is tried on copies, which share
@@ -51,8 +54,7 @@ export class SyncDocument {
    */
   constructor (chunks: Uint8Array[], maxHeld: number, again: string[] = []) {
     this.#maxHeld = maxHeld
-    const document = chunks.length === 0 ? Automerge.init() : Automerge.load(Buffer.concat(chunks), { allowMissingChanges: true })
-    this.#handle = Automerge.getBackend(document)
+    this.#handle = Automerge.getBackend(Automerge.load(Buffer.concat([EMPTY, ...chunks])))
     this.#handle.resetDiffCursor() // else it would note what changes in the document's values, for ever
     for (const name of again) askAgain(this.#peer(name))
   }

@@ -32,7 +32,7 @@ export interface Surroundings {
   load (): Promise<Uint8Array[]>
   /** The states of sync were lost. */
   lost (): void
-  post (task: Task): void
+  post (session: SyncSession, task: Task): void
   closed (session: SyncSession): void
   failed (reason: RelayError): void
 }
@@ -100,12 +100,12 @@ export class SyncSession {
   /** Opens the document in another thread and does there what is not done. @param culprit what the last one ended of */
   reopen (culprit: SyncJob | undefined, problem: string): void {
     if (!this.#open) return // it was not there yet
+    this.#open = false
     if (culprit?.session === this.#around.session && (culprit.name === 'open' || culprit.name === 'update')) {
       this.#failToOpen(problem)
       return
     }
     for (const call of this.#calls) if (call.job === culprit) this.#refuse(call, problem)
-    this.#open = false
     this.#load()
     this.#around.lost()
   }
@@ -140,13 +140,13 @@ export class SyncSession {
       if (this.#failure !== undefined || opening !== this.#opening) return
       this.#open = true
       const failed = (problem: string): void => { this.#failToOpen(problem) }
-      post({ job: { name: 'open', session, chunks, maxHeld, again: [...this.#held] }, done: () => {}, failed })
+      post(this, { job: { name: 'open', session, chunks, maxHeld, again: [...this.#held] }, done: () => {}, failed })
       for (const call of this.#calls) this.#post(call)
     }).catch(error => { this.#failToOpen(messageOf(error)) })
   }
 
   #post (call: Call): void {
-    this.#around.post({
+    this.#around.post(this, {
       job: call.job,
       done: answer => {
         this.#calls.delete(call)
@@ -176,7 +176,7 @@ export class SyncSession {
     const { session, post, closed } = this.#around
     const wasOpen = this.#open
     this.#open = false
-    if (wasOpen) post({ job: { name: 'close', session }, done: () => {}, failed: () => {} })
+    if (wasOpen) post(this, { job: { name: 'close', session }, done: () => {}, failed: () => {} })
     closed(this)
   }
 }

@@ -14,7 +14,7 @@ export interface SyncSessionsOptions {
   maxHeld?: number
   /** ms that one call may take. */
   callTimeout?: number
-  /** Bytes of the thread's memory over which it ends as soon as no session is open. */
+  /** Bytes of a thread's memory over which no document is opened in it any more; it ends with its last session. */
   maxMemory?: number
 }
 
@@ -25,7 +25,9 @@ export interface SyncSessionsOptions {
  */
 export class SyncSessions {
   readonly #options: Required<SyncSessionsOptions>
-  readonly #sessions = new Set<SyncSession>()
+  /** Where each session's document is; nowhere until its chunks are there. */
+  readonly #sessions = new Map<SyncSession, SyncThread | undefined>()
+  /** The thread in which documents are opened; others only serve those they have. */
   #thread: SyncThread | undefined
   #idle: NodeJS.Timeout | undefined
   #count = 0
@@ -37,11 +39,14 @@ export class SyncSessions {
   /** Sessions that are open. */
   get size (): number { return this.#sessions.size }
 
-  /** Calls that are not done. */
-  get backlog (): number { return this.#thread?.backlog ?? 0 }
+  /** Threads there are. */
+  get threads (): number { return this.#threads().size }
 
-  /** Whether there is a thread. */
-  get running (): boolean { return this.#thread !== undefined }
+  /** Calls that are not done. */
+  get backlog (): number { return this.#sum(thread => thread.backlog) }
+
+  /** Bytes of all threads' memory, as they said last. */
+  get memory (): number { return this.#sum(thread => thread.memory) }
 
   /**
    * Opens a document; one session each. When it cannot be, all calls of the session reject with RELAY_DOCUMENT_INVALID.
@@ -50,57 +55,81 @@ export class SyncSessions {
    * @param lost called when states of sync are lost: `generate` is to be called for every peer
    */
   open (id: DocumentId, load: () => Promise<Uint8Array[]>, lost: () => void = () => {}): SyncSession {
-    clearTimeout(this.#idle)
     const session = new SyncSession(id, {
       session: ++this.#count,
       maxHeld: this.#options.maxHeld,
       load,
       lost,
-      post: task => { this.#post(task) },
+      post: (session, task) => { this.#post(session, task) },
       closed: session => { this.#closed(session) },
       failed: reason => { this.#options.log.error({ documentId: id, err: reason }, `document not synced: ${reason.message}`) }
     })
-    this.#sessions.add(session)
+    this.#sessions.set(session, undefined)
     return session
   }
 
-  /** Closes all sessions and ends the thread. */
+  /** Closes all sessions and ends the threads. */
   async close (): Promise<void> {
-    for (const session of this.#sessions) session.close()
-    await this.#end()
+    const threads = this.#threads()
+    for (const session of this.#sessions.keys()) session.close()
+    clearTimeout(this.#idle)
+    this.#thread = undefined
+    for (const thread of threads) await thread.end()
   }
 
-  #post (task: Task): void {
+  #sum (of: (thread: SyncThread) => number): number {
+    let sum = 0
+    for (const thread of this.#threads()) sum += of(thread)
+    return sum
+  }
+
+  #threads (): Set<SyncThread> {
+    const threads = new Set([this.#thread, ...this.#sessions.values()])
+    threads.delete(undefined)
+    return threads as Set<SyncThread>
+  }
+
+  #post (session: SyncSession, task: Task): void {
+    if (task.job.name === 'open') this.#sessions.set(session, this.#current())
+    this.#sessions.get(session)!.post(task)
+  }
+
+  #current (): SyncThread {
+    if (this.#thread !== undefined && this.#thread.memory > this.#options.maxMemory) {
+      const large = this.#thread
+      this.#thread = undefined
+      this.#endUnused(large)
+    }
     this.#thread ??= new SyncThread({
       jobTimeout: this.#options.callTimeout,
       ended: (thread, task, cause) => { this.#ended(thread, task, cause) }
     })
-    this.#thread.post(task)
+    return this.#thread
   }
 
   #ended (thread: SyncThread, task: Task | undefined, cause: Error): void {
-    this.#thread = undefined
+    if (this.#thread === thread) this.#thread = undefined
     const problem = messageOf(cause)
     this.#options.log.error({ err: cause, job: task?.job.name }, `the sync thread ended: ${problem}`)
-    for (const session of this.#sessions) {
+    for (const [session, its] of this.#sessions) {
+      if (its !== thread) continue
+      this.#sessions.set(session, undefined)
       if (thread.ready) session.reopen(task?.job, problem)
       else session.fail(new RelayError('RELAY_INTERNAL', 'the sync thread does not start', { cause }))
     }
   }
 
   #closed (session: SyncSession): void {
+    const thread = this.#sessions.get(session)
     this.#sessions.delete(session)
-    if (this.#sessions.size > 0) return
-    const { idleTimeout, maxMemory } = this.#options
-    const end = (): void => { this.#end().catch(error => { this.#options.log.error({ err: error }, 'the sync thread does not end') }) }
-    if ((this.#thread?.memory ?? 0) > maxMemory) end()
-    else this.#idle = setTimeout(end, idleTimeout).unref()
+    if (thread !== this.#thread || (thread?.memory ?? 0) > this.#options.maxMemory) this.#endUnused(thread)
+    clearTimeout(this.#idle)
+    this.#idle = setTimeout(() => { this.#endUnused(this.#thread) }, this.#options.idleTimeout).unref()
   }
 
-  async #end (): Promise<void> {
-    clearTimeout(this.#idle)
-    const thread = this.#thread
-    this.#thread = undefined
-    await thread?.end()
+  #endUnused (thread: SyncThread | undefined): void {
+    if (thread === undefined || [...this.#sessions.values()].includes(thread)) return
+    if (this.#thread === thread) this.#thread = undefined
+    thread.end().catch(error => { this.#options.log.error({ err: error }, 'a sync thread does not end') })
   }
 }

@@ -62,11 +62,9 @@ export class SyncThread {
     if (report === 'ready') this.#ready = true
     else {
       const task = this.#tasks.shift()!
+      this.#memory = report.memory
       if ('error' in report) task.failed(report.error)
-      else {
-        this.#memory = report.memory
-        task.done(report.answer)
-      }
+      else task.done(report.answer)
     }
     if (!this.#ended) this.#watch()
   }

@@ -18,8 +18,8 @@ export type SyncJob = { session: number } & (
 /** Changes as one buffer and their lengths: thousands of buffers would take the receiver long. */
 export interface SyncAnswer extends Omit<SyncResult, 'changes'> { joined: Uint8Array<ArrayBuffer>, lengths: number[] }
 
-/** `ready` comes once, when jobs can be done; `memory` is in bytes. */
-export type SyncReport = 'ready' | { answer: SyncAnswer | null, memory: number } | { error: string }
+/** `ready` comes once, when jobs can be done; `memory` is the thread's, in bytes and outside its heap: the WASM's. */
+export type SyncReport = 'ready' | { memory: number } & ({ answer: SyncAnswer | null } | { error: string })
 
 // The states as WASM objects, which can be freed and copied; its own are rebuilt at each call and left to the garbage collector.
 Automerge.use({ importSyncState: (state: unknown) => state, exportSyncState: (state: unknown) => state } as unknown as Automerge.API)
@@ -63,14 +63,16 @@ function send (report: SyncReport, transfer: TransferListItem[] = []): void {
   port.postMessage(report, transfer)
 }
 
+const memory = (): number => getHeapStatistics().external_memory
+
 port.on('message', (job: SyncJob) => {
   try {
     const result = run(job)
     const answer = result === null ? null : answerOf(result)
-    send({ answer, memory: getHeapStatistics().external_memory }, answer === null ? [] : [answer.joined.buffer])
+    send({ answer, memory: memory() }, answer === null ? [] : [answer.joined.buffer])
   } catch (error) {
     probe.getHeads() // throws when the WASM is dead, and ends the thread
-    send({ error: messageOf(error) })
+    send({ error: messageOf(error), memory: memory() })
   }
 })
 send('ready')
