@@ -22,7 +22,12 @@ export interface ConnectionLimits {
   handshakeTimeout: number
 }
 
+/** Bytes unread after which a peer is sent nothing that can wait. */
+export const FULL = 256 * 1024
+
 const MAX_REASON_BYTES = 123 // RFC 6455 section 5.5: a control frame carries 125, two are the code
+
+const NOTHING = new Uint8Array()
 
 /**
  * One peer on one transport: handshake, checks, counting, and the bound on what it leaves unread. Whatever goes wrong
@@ -38,7 +43,7 @@ export class PeerConnection implements Connection {
   readonly #limits: ConnectionLimits
   readonly #events: ConnectionEvents
   readonly #handshake: NodeJS.Timeout
-  #target: Uint8Array = new Uint8Array()
+  #target: Uint8Array = NOTHING
   #state: 'joining' | 'open' | 'over' = 'joining'
 
   constructor (key: string, transport: Transport, self: Self, limits: ConnectionLimits, events: ConnectionEvents) {
@@ -82,20 +87,21 @@ export class PeerConnection implements Connection {
 
   /** Sends a frame of a document. */
   send (frame: OutgoingFrame): void {
-    if (this.#state === 'open') this.sendHead(frame.type, encodeFrameHead({ senderId: this.#self.peerId, ...frame }))
+    if (this.#state === 'open') this.sendHeads(frame.type, [encodeFrameHead({ senderId: this.#self.peerId, ...frame })])
   }
 
   /**
-   * Sends a frame that may go to many, of `encodeFrameHead`. A peer that has left too much unread is closed, it will
+   * Sends frames that may go to many, of `encodeFrameHead`. A peer that has left too much unread is closed, it will
    * resync when it is back; one frame may be larger than that.
    */
-  sendHead (type: FrameType, head: Uint8Array): void {
+  sendHeads (type: FrameType, heads: readonly Uint8Array[]): void {
     if (this.#state !== 'open') return
     if (this.#transport.backlog > this.#limits.maxBacklog) {
       this.refuse(new RelayError('RELAY_PEER_SLOW', `more than ${this.#limits.maxBacklog} bytes unread`))
       return
     }
-    this.#deliver(type, Buffer.concat([head, this.#target]))
+    this.#transport.send(heads, this.#target)
+    for (const { length } of heads) this.#events.sent(type, length + this.#target.length)
   }
 
   #decode (bytes: Uint8Array): PeerFrame {
@@ -152,7 +158,7 @@ export class PeerConnection implements Connection {
   }
 
   #deliver (type: FrameType, bytes: Uint8Array): void {
-    this.#transport.send(bytes)
+    this.#transport.send([bytes], NOTHING)
     this.#events.sent(type, bytes.length)
   }
 

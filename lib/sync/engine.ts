@@ -3,8 +3,8 @@ import type { RelayError } from '../errors.ts'
 
 /** What the engine needs of a connection's transport (a WebSocket, a pipe in a test). */
 export interface Transport {
-  /** Sends one frame. Never throws: a closed transport drops it. */
-  send (frame: Uint8Array): void
+  /** Sends frames, each one of `heads` with `tail` after it. Never throws: a closed transport drops them. */
+  send (heads: readonly Uint8Array[], tail: Uint8Array): void
   /** Bytes handed to `send` that the other side has not taken yet. */
   readonly backlog: number
   /** Closes with a WebSocket code and a reason of at most 123 bytes. */

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { Hash } from '../automerge/hash.ts'
+import { FULL } from './connection.ts'
 import type { DocumentContext } from './context.ts'
 import type { LiveDocument, State } from './document.ts'
 import type { Follower } from './follower.ts'
@@ -7,7 +8,6 @@ import { encodeFrameHead } from './frame.ts'
 import type { LogEntry } from './history.ts'
 import { FLAGS, encodeSyncMessage, type SyncMessage } from './sync-codec.ts'
 
-const FULL = 256 * 1024 // bytes unread after which a peer is sent no more changes until it has read them
 const NOTHING = new Uint8Array()
 /** Changes up to which a document is asked for change by change, which takes no Automerge here. */
 const FEW = 1_000
@@ -58,7 +58,7 @@ export class Outbox {
   ask ({ peer, heads, claims }: Follower): void {
     // who is told no flags sends changes, not a whole document
     const flags = claims <= FEW ? undefined : FLAGS.supportsSyncReset
-    peer.sendHead('sync', this.#head({ version: 1, heads: [], need: heads, have: [{ lastSync: [], bloom: NOTHING }], changes: [], flags }))
+    peer.sendHeads('sync', [this.#head({ version: 1, heads: [], need: heads, have: [{ lastSync: [], bloom: NOTHING }], changes: [], flags })])
   }
 
   /** Tells who asked for the document that it is not here. */
@@ -68,7 +68,7 @@ export class Outbox {
 
   /** Tells who has nothing of the document that there is nothing of it here. */
   nothing ({ peer }: Follower): void {
-    peer.sendHead('sync', this.#head(stateMessage([], [])))
+    peer.sendHeads('sync', [this.#head(stateMessage([], []))])
   }
 
   /** Sends a message that Automerge made. */
@@ -95,7 +95,7 @@ export class Outbox {
   #sent (follower: Follower, { version }: State, head: Uint8Array): void {
     follower.sent = version
     follower.sentAt = performance.now()
-    follower.peer.sendHead('sync', head)
+    follower.peer.sendHeads('sync', [head])
     if (version >= follower.own) this.#answered(follower)
   }
 

@@ -120,6 +120,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.disconnect()
     for (const timer of this.#timers) clearInterval(timer)
     this.#laggards.close()
+    this.#ephemeral.close()
     const documents = await Promise.allSettled(this.#open.values()) // what is opened now is not to be read after the storage is closed
     for (const opened of documents) if (opened.status === 'fulfilled') opened.value.close()
     await this.#sessions.close()

@@ -1,11 +1,11 @@
 import { RelayError, messageOf } from '../errors.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
+import { encodeMessages } from './message.ts'
 
 /** What is used of a `ws` WebSocket. */
 export interface Socket {
   readonly bufferedAmount: number
   readonly readyState: number
-  send (data: Uint8Array, done: (error?: Error | null) => void): void
   ping (): void
   close (code: number, reason: string): void
   terminate (): void
@@ -14,8 +14,13 @@ export interface Socket {
   on (event: 'error', listener: (error: Error) => void): this
 }
 
-/** What is used of the TCP socket below it, to see whether bytes still move. */
-export interface Wire { readonly bytesRead: number, readonly bytesWritten: number, readonly writableLength: number }
+/** What is used of the stream below it: whether bytes still move, and to write to. */
+export interface Wire {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly writableLength: number
+  write (data: Uint8Array): boolean
+}
 
 export interface SocketsOptions {
   /** bytes of the largest message */
@@ -43,7 +48,10 @@ export class Sockets {
     this.#heartbeat.unref()
   }
 
-  /** Takes on an open socket; must be called before its first message can arrive. */
+  /**
+   * Takes on an open socket; must be called before its first message can arrive.
+   * @param wire the stream it reads from and writes to
+   */
   accept (socket: Socket, wire: Wire): void {
     const peer = new Peer(socket, wire, this.#engine, this.#options)
     this.#sockets.add(peer)
@@ -86,8 +94,9 @@ class Peer implements Transport {
 
   get backlog (): number { return this.#socket.bufferedAmount }
 
-  send (frame: Uint8Array): void {
-    if (this.#socket.readyState === OPEN) this.#socket.send(frame, ignoreClosed)
+  send (heads: readonly Uint8Array[], tail: Uint8Array): void {
+    // a write that fails is lost with its connection; 'close' follows, and the peer resyncs
+    if (this.#socket.readyState === OPEN) this.#wire.write(encodeMessages(heads, tail))
   }
 
   close (code: number, reason: string): void {
@@ -124,9 +133,6 @@ class Peer implements Transport {
     }
   }
 }
-
-/** A frame that could not be sent was lost with its connection; 'close' follows, and the peer resyncs. */
-const ignoreClosed = (): void => {}
 
 /** ws's own reasons to end a connection, in the relay's terms. */
 function refusal (error: Error): RelayError {
