@@ -22,7 +22,7 @@ export interface SmallDocument { id: string, content: Uint8Array, head?: string 
  */
 export interface Client {
   readonly wire: Wire
-  /** Errors that the server told, and messages that nobody asked for. */
+  /** Messages that say that something went wrong. */
   readonly faults: number
   /** Told of each edit of the others, once. */
   onEdit: (edit: number) => void

@@ -81,10 +81,11 @@ export class Room {
     this.clients[edit % this.#writers]!.edit(edit)
   }
 
-  /** Sends so many edits at so many a second, whatever the server does. Late ones count from when they were due. */
+  /** Sends so many edits at so many a second, whatever the server does. Late ones count from when they were due. Throws when there are no more. */
   async type (edits: number, perSecond: number): Promise<void> {
     const start = performance.now()
-    for (let n = 0; n < edits && this.sent < this.#edits; n++) {
+    if (this.sent + edits > this.#edits) throw new RangeError('no edits are left')
+    for (let n = 0; n < edits; n++) {
       const due = start + n * 1000 / perSecond
       while (performance.now() < due) await sleep(due - performance.now())
       this.#send(due)

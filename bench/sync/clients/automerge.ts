@@ -14,7 +14,7 @@ const WAIT = 60_000 // ms
 const CURSOR = encodeCbor({ user: 'somebody', cursor: { from: 1024, to: 1031 }, color: '#7f5af0' })
 const NO_FILTER = new Uint8Array(0)
 
-interface Push { document: SmallDocument, resolve: () => void }
+interface Push { document: SmallDocument, isSent: boolean, resolve: () => void }
 
 /**
  * A peer of automerge-repo's protocol that applies nothing: it knows changes by their checksums, and answers each
@@ -78,7 +78,7 @@ export class AutomergeClient implements Client {
   }
 
   async push (document: SmallDocument): Promise<void> {
-    const done = new Promise<void>(resolve => { this.#pushes.set(document.id, { document, resolve }) })
+    const done = new Promise<void>(resolve => { this.#pushes.set(document.id, { document, isSent: false, resolve }) })
     this.#offer(document, [])
     await within(done, WAIT, 'a confirmation')
     this.#pushes.delete(document.id)
@@ -117,9 +117,11 @@ export class AutomergeClient implements Client {
     const push = this.#pushes.get(id)
     if (push !== undefined) {
       if (message.heads[0] === push.document.head) push.resolve()
-      else this.#offer(push.document, [push.document.content])
-    } else if (id === this.#history.id) this.#answer(message)
-    else this.faults++
+      else if (!push.isSent) {
+        push.isSent = true
+        this.#offer(push.document, [push.document.content])
+      }
+    } else if (id === this.#history.id) this.#answer(message) // else something more about a document that was pushed
   }
 
   #answer ({ heads, need, changes }: SyncMessage): void {
