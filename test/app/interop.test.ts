@@ -10,6 +10,8 @@ import { atRelay } from './interop/raw-peer.ts'
 
 interface Fields { [key: string]: unknown }
 
+const { ws } = await start(t) // for all that do not end it
+
 const idOf = (url: AutomergeUrl) => parseAutomergeUrl(url).documentId
 const same = (one: DocHandle<Fields>, other: DocHandle<Fields>): boolean => String(Automerge.getHeads(one.doc())) === String(Automerge.getHeads(other.doc()))
 
@@ -47,14 +49,12 @@ t.test('made, found by others, gone on with, and found again after both are gone
 })
 
 t.test('an empty document, too', async t => {
-  const { ws } = await start(t)
   const made = client(t, ws).create<Fields>()
   await atRelay(t, ws, made.documentId)
   t.strictSame((await client(t, ws).find<Fields>(made.url)).doc(), {})
 })
 
 t.test('all who ask for a document that nobody has get it when somebody brings it, also those who came back meanwhile', async t => {
-  const { ws } = await start(t)
   const url = generateAutomergeUrl()
   const askers = [client(t, ws), client(t, ws), client(t, ws)]
   for (const repo of askers) await t.rejects(repo.find(url), /unavailable/)
@@ -71,7 +71,6 @@ t.test('all who ask for a document that nobody has get it when somebody brings i
 })
 
 t.test('who was told that there is no such document makes it itself', async t => {
-  const { ws } = await start(t)
   const url = generateAutomergeUrl()
   const repo = client(t, ws)
   await t.rejects(repo.find(url), /unavailable/)
@@ -85,7 +84,6 @@ t.test('who was told that there is no such document makes it itself', async t =>
 })
 
 t.test('two who have parts of a document that the relay has nothing of', async t => {
-  const { ws } = await start(t)
   const url = generateAutomergeUrl()
   const base = Automerge.from<Fields>({ base: true })
   const parts = ['a', 'b'].map(key => Automerge.save(Automerge.change(Automerge.clone(base), doc => { doc[key] = 1 })))
@@ -110,7 +108,6 @@ t.test('a hundred documents at once', async t => {
 })
 
 t.test('a large document: a text of 300,000 characters and 2 MB of bytes', async t => {
-  const { ws } = await start(t)
   const bytes = new Uint8Array(2e6).map((_, n) => n * n * 31 >> 3)
   const made = client(t, ws).create<Fields>({ text: 'ten chars '.repeat(30_000), bytes })
   await atRelay(t, ws, made.documentId)
@@ -142,7 +139,6 @@ t.test('a document of 400 heads', async t => {
 })
 
 t.test('a client that leaves in the middle of its first sync and comes back brings the rest', async t => {
-  const { ws } = await start(t)
   const adapter = new Adapter(ws, 100)
   t.teardown(() => { adapter.retire() })
   const repo = new Repo({ network: [adapter] })
@@ -162,12 +158,12 @@ t.test('a client that leaves in the middle of its first sync and comes back brin
 })
 
 t.test('a client comes back with documents and sync states of before', async t => {
-  const { ws } = await start(t)
   const storage = new MemoryStorage()
   const first = storing(t, ws, storage)
   const made = first.repo.create<Fields>({ n: 0 })
   await atRelay(t, ws, made.documentId)
   const other = await client(t, ws).find<Fields>(made.url)
+  await first.repo.flush()
   const before = storage.copy()
   for (let n = 1; n <= 30; n++) other.change(doc => { doc['n'] = n })
   await until(() => same(made, other))
@@ -213,7 +209,6 @@ t.test('a relay whose folder is that of yesterday’s backup gets from its clien
 })
 
 t.test('two clients of one peer id', async t => {
-  const { ws } = await start(t)
   const made = client(t, ws).create<Fields>({ n: 0 })
   await atRelay(t, ws, made.documentId)
   const twins = await Promise.all([1, 2].map(async () => {
