@@ -25,6 +25,7 @@ class Server {
   constructor (kind: string) {
     const [command, args] = pinned(0, ['bench/tunnel/server.mjs', kind, DIST])
     this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child.once('exit', code => { if (code !== null && code !== 0) throw new Error(`the server ${kind} ended with ${code}`) })
   }
 
   get pid (): number { return this.#child.pid! }

@@ -16,12 +16,14 @@ export const unescapeKey = (key: string): string => key.startsWith(ESCAPE) ? key
 
 const UNSAFE = new Set(['__proto__', 'constructor', 'prototype'])
 const RESERVED = new Set(['__type', '__graph', ...UNSAFE])
+const INITIALS = new Set([...RESERVED, ESCAPE].map(key => key.charCodeAt(0)))
 
 /** Keys through which a prototype could be reached: dropped on the way in and out. */
 export const isUnsafe = (key: string): boolean => UNSAFE.has(key)
 
 /** Keys that are not written as they are. */
-export const isReserved = (key: string): boolean => RESERVED.has(key) || key.startsWith(ESCAPE)
+export const isReserved = (key: string): boolean =>
+  INITIALS.has(key.charCodeAt(0)) && (RESERVED.has(key) || key.startsWith(ESCAPE)) // the first is cheap, and rules out most
 
 /** A value that JSON does not have. */
 export const isTagged = (value: object): value is { __type: string, value: unknown } =>

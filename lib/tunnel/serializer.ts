@@ -4,9 +4,6 @@ import { builtInTypes, type WireType } from './wire-types.ts'
 
 export type { WireType } from './wire-types.ts'
 
-/** Texts without any of these are JSON and nothing else; `\u` may spell them. */
-const MARKERS = ['"__', '"$runner', '"constructor"', '"prototype"', '\\u']
-
 const tagged = (id: string, value: unknown): object => ({ __type: id, value })
 
 /**
@@ -34,11 +31,8 @@ export class Serializer {
   /** @throws Error for text that is not of this format, and for values that would be unsafe to make */
   parse (text: string): unknown {
     const value: unknown = JSON.parse(text)
-    if (MARKERS.some(marker => text.includes(marker))) {
-      return isGraph(value) ? readGraph(value, this) : this.#read(value, 0)
-    }
-    if (text.length > MAX_DEPTH) checkNesting(value, 0)
-    return value
+    if (!hasMarks(value, 0)) return value
+    return isGraph(value) ? readGraph(value, this) : this.#read(value, 0)
   }
 
   /** @throws Error when nobody has added it */
@@ -129,8 +123,16 @@ function isJson (value: unknown, depth: number): boolean {
   return true
 }
 
-function checkNesting (value: unknown, depth: number): void {
+/** Whether parsed JSON has a key that is not what it looks like. */
+function hasMarks (value: unknown, depth: number): boolean {
   checkDepth(depth)
-  if (typeof value !== 'object' || value === null) return
-  for (const item of Array.isArray(value) ? value : Object.values(value)) checkNesting(item, depth + 1)
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) {
+    for (const item of value) if (hasMarks(item, depth + 1)) return true
+    return false
+  }
+  for (const key in value) {
+    if (isReserved(key) || hasMarks((value as Record<string, unknown>)[key], depth + 1)) return true
+  }
+  return false
 }

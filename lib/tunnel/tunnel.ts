@@ -46,7 +46,7 @@ export class Tunnel {
   readonly basePath: string
   readonly serializer: Serializer
   readonly #settings: TunnelSettings
-  readonly #log: Log
+  readonly #host: Host
   readonly #router: Router
   readonly #auth: Auth
   readonly #cors: Cors
@@ -58,7 +58,7 @@ export class Tunnel {
     this.basePath = normalizeBase(settings.basePath)
     this.serializer = settings.serializer ?? new Serializer()
     this.#settings = settings
-    this.#log = log
+    this.#host = { log }
     this.#router = new Router(this.basePath)
     this.#auth = new Auth({ ...settings, tokenHeader: settings.tokenHeader.toLowerCase() })
     this.#cors = new Cors(settings)
@@ -121,7 +121,7 @@ export class Tunnel {
   }
 
   /** Answers a request; one outside of the base path with NOT_FOUND. */
-  serve (request: IncomingMessage, response: ServerResponse, host: Host = { log: this.#log }): void {
+  serve (request: IncomingMessage, response: ServerResponse, host: Host = this.#host): void {
     this.#answer(request, response, host).catch(error => {
       host.log.error({ err: error }, 'the tunnel could not answer')
       response.destroy()
@@ -252,7 +252,8 @@ export class Tunnel {
 /** The caller's id for the request where it is one, else a new one. */
 function requestIdOf (headers: IncomingHttpHeaders): string {
   const given = headers['x-runner-request-id']
-  const id = typeof given === 'string' ? given.trim() : ''
+  if (typeof given !== 'string') return randomUUID()
+  const id = given.trim()
   return REQUEST_ID.test(id) ? id : randomUUID()
 }
 
