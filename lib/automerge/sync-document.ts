@@ -1,8 +1,9 @@
 import * as Automerge from '@automerge/automerge'
 import { decodeSyncMessage } from '../sync/sync-codec.ts'
 import { readChange } from './change.ts'
-import { CHUNK_TYPES, splitChunks } from './chunk.ts'
+import { CHUNK_TYPES, splitChunks, startOfContents } from './chunk.ts'
 import type { Hash } from './hash.ts'
+import { ByteReader } from './leb128.ts'
 import { soundChanges, type Handle } from './sound-changes.ts'
 
 /** As the handle of a document, one of Automerge's WASM objects, whose memory is not the garbage collector's. */
@@ -162,14 +163,20 @@ export class SyncDocument {
     this.#replace(handle, kept)
   }
 
-  /** @param chunks a peer's, that have just been given to Automerge */
+  /**
+   * What is held once Automerge has been given a peer's chunks. All of them must be applied or held: it leaves out what
+   * it cannot read, and says nothing.
+   */
   #heldAfter (handle: Handle, name: string | null = null, chunks: Uint8Array[] = []): Held {
-    if (handle.getMissingDeps([]).length === 0) return new Map()
-    const held: Held = new Map([...this.#held].filter(([hash]) => handle.getChangeMetaByHash(hash) === null))
+    const isWaiting = handle.getMissingDeps([]).length > 0
+    const lacks = (hash: Hash): boolean => handle.getChangeMetaByHash(hash) === null
+    const held: Held = new Map(isWaiting ? [...this.#held].filter(([hash]) => lacks(hash)) : [])
     for (const { type, bytes } of chunks.flatMap(splitChunks)) {
-      if (type === CHUNK_TYPES.document) continue // these are whole
-      const { hash } = readChange(bytes)
-      if (handle.getChangeMetaByHash(hash) === null) held.set(hash, { peer: name, bytes: bytes.slice() })
+      const hashes = type === CHUNK_TYPES.document ? readHeads(bytes) : [readChange(bytes).hash]
+      for (const hash of hashes.filter(lacks)) {
+        if (!isWaiting || type === CHUNK_TYPES.document) throw new Error('it cannot be read')
+        held.set(hash, { peer: name, bytes: bytes.slice() })
+      }
     }
     if (name !== null && bytesOf(held, name) > this.#maxHeld) throw new HeldTooMuch('changes it depends on are missing')
     return held
@@ -190,6 +197,15 @@ export class SyncDocument {
 class HeldTooMuch extends Error {}
 
 const newState = (): State => Automerge.initSyncState() as unknown as State
+
+const invalidDocument = (problem: string): Error => new Error(`not a valid document: ${problem}`)
+
+/** The heads of a document chunk, which follow its actors. */
+function readHeads (chunk: Uint8Array): Hash[] {
+  const reader = new ByteReader(chunk, invalidDocument, startOfContents(chunk, invalidDocument))
+  for (let n = reader.count('actors', 1); n > 0; n--) reader.prefixed('an actor')
+  return reader.hashes('heads')
+}
 
 const bytesOf = (held: Held, peer: string | null): number => {
   let bytes = 0

@@ -8,7 +8,7 @@ import { silent } from '../../../lib/log.ts'
 import { FLAGS, decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../../../lib/sync/sync-codec.ts'
 import { leb, random } from '../../fuzz.ts'
 import { until } from '../../helper.ts'
-import { seal } from './changes.ts'
+import { contentsOf, seal } from './changes.ts'
 
 type Doc = Record<string, unknown>
 type Document = Automerge.Doc<Doc>
@@ -345,6 +345,27 @@ t.test('a message that cannot be applied costs its sender alone', async t => {
   t.match(await honest.sync(owner), { inSync: true, heads: heads(owner.load()) })
   t.equal(workers.length, before, 'the thread lives on')
   t.equal(owner.lost, 0)
+})
+
+t.test('a message of which Automerge leaves something out is refused', async t => {
+  const base = from({ base: 1 })
+  const owner = new Owner(shared, Automerge.save(base))
+  const good = set(Automerge.clone(base), 'good', 1)
+  const document = Automerge.save(set(from({ other: 1 }), 'more', 'x'.repeat(300)))
+  const contents = contentsOf(document)
+  contents[contents.length - 20]! ^= 1
+  const broken = {
+    'a change of which no operations can be read': seal(1, Buffer.from([0, 1, 0xaa, 1, 1, 0, 0, 0, 1, 0x42, 2, 1, 1])),
+    'a document with a wrong checksum': Buffer.concat([document.subarray(0, 4), Buffer.alloc(4), document.subarray(8)]),
+    'a document that does not match its heads': seal(0, contents)
+  }
+  for (const [name, chunk] of Object.entries(broken)) {
+    for (const changes of [[chunk], [chunk, ...since(good, base)], [...since(good, base), chunk]]) {
+      await t.rejects(owner.receive('hostile', carrying([Buffer.concat(changes)], { version: 2 })), refused, name)
+    }
+  }
+  t.match(await owner.receive('honest', carrying([Buffer.concat([document, ...since(good, base)])], { version: 2 })), { held: false })
+  t.equal(owner.known.size, 4)
 })
 
 t.test('a change that is held and cannot be applied later is dropped, not its dependency', async t => {
