@@ -1,7 +1,7 @@
 import { ActorOperations, START_OF_LIST } from './actor-operations.ts'
 import { NULL, pairHash } from './columns.ts'
-import { ACTIONS, type Operations } from './operations.ts'
-import { objectFlags, depthOf, type ReferenceData } from './references.ts'
+import type { Operations } from './operations.ts'
+import { KINDS, depthOf, kindMade, objectFlags, type ReferenceData } from './references.ts'
 
 /** A document's operations, a row each, in the document's order; deletions are not among them. Actors are the document's. */
 export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action'> & {
@@ -37,7 +37,7 @@ export function collectReferences (actors: string[], rows: DocumentRows, counted
 function collectObjects ({ idActor, idCounter, objectActor, objectCounter, action }: DocumentRows, actorCount: number, invalid: (problem: string) => Error) {
   const objectOf = new Int32Array(action.length)
   const made = new Int32Array(action.length).fill(NONE)
-  const flags = [objectFlags(true, 0)]
+  const flags = [objectFlags(KINDS.map, 0)]
   const byId = new Map<number, number>()
   const idOf = (actor: number, counter: number): number => counter * actorCount + actor
   for (let row = 0; row < action.length; row++) {
@@ -47,11 +47,11 @@ function collectObjects ({ idActor, idCounter, objectActor, objectCounter, actio
     if (object === undefined) throw invalid('an object that is not there')
     objectOf[row] = object
     if (idActor[row]! < 0 || idActor[row]! >= actorCount || idCounter[row]! <= 0) throw invalid('an operation without id')
-    const isMap = action[row] === ACTIONS.makeMap || action[row] === ACTIONS.makeTable
-    if (!isMap && action[row] !== ACTIONS.makeList && action[row] !== ACTIONS.makeText) continue
+    const kind = kindMade(action[row]!)
+    if (kind === undefined) continue
     made[row] = flags.length
     byId.set(idOf(idActor[row]!, idCounter[row]!), flags.length)
-    flags.push(objectFlags(isMap, depthOf(flags[object]!) + 1))
+    flags.push(objectFlags(kind, depthOf(flags[object]!) + 1))
   }
   return { objectOf, made, flags }
 }

@@ -23,9 +23,18 @@ export type Concurrent = Pick<Change, 'actor' | 'startOp'>
 export const MAX_DEPTH = 500
 
 const ROOT = 0
-export const objectFlags = (isMap: boolean, depth: number): number => depth << 1 | (isMap ? 1 : 0)
-const isMap = (flags: number): boolean => (flags & 1) === 1
-export const depthOf = (flags: number): number => flags >> 1
+/** What is kept of an object: its kind, and how many objects it is in. */
+export const KINDS = { map: 0, list: 1, text: 2 } as const
+type Kind = typeof KINDS[keyof typeof KINDS]
+export const objectFlags = (kind: Kind, depth: number): number => depth << 2 | kind
+const kindOf = (flags: number): number => flags & 3
+export const depthOf = (flags: number): number => flags >> 2
+/** The kind of object that an action makes. */
+export const kindMade = (action: number): Kind | undefined => MADE[action]
+const MADE: (Kind | undefined)[] = []
+MADE[ACTIONS.makeMap] = MADE[ACTIONS.makeTable] = KINDS.map
+MADE[ACTIONS.makeList] = KINDS.list
+MADE[ACTIONS.makeText] = KINDS.text
 
 const unknown = (what: string): Error => invalidChange(`${what} that is not there`)
 
@@ -40,7 +49,7 @@ export class References {
   readonly #objects: IntList
   #counted: number
 
-  constructor ({ actors, objects, counted }: ReferenceData = { actors: new Map(), objects: Int32Array.of(objectFlags(true, 0)), counted: 0 }) {
+  constructor ({ actors, objects, counted }: ReferenceData = { actors: new Map(), objects: Int32Array.of(objectFlags(KINDS.map, 0)), counted: 0 }) {
     for (const [actor, data] of actors) this.#know(new ActorOperations(actor, this.#list.length, data))
     this.#objects = new IntList(objects)
     this.#counted = counted
@@ -126,14 +135,16 @@ class Resolving {
 
   resolve (): this {
     if (this.#change.startOp < this.author.end) throw invalidChange('operations counted from before its author’s last')
-    const { count, action } = this.#operations
+    const { count, action, insert } = this.#operations
     for (let row = 0; row < count; row++) {
       const object = this.#object(row)
       const flags = this.#flags(object)
       this.objects[row] = object
-      this.keys[row] = isMap(flags) ? this.#key(row) : this.#element(row, object)
-      if (action[row] === ACTIONS.makeMap) this.#make(row, flags, true)
-      else if (action[row] === ACTIONS.makeList || action[row] === ACTIONS.makeText) this.#make(row, flags, false)
+      this.keys[row] = kindOf(flags) === KINDS.map ? this.#key(row) : this.#element(row, object)
+      if (kindOf(flags) === KINDS.text && insert[row] === 0 && action[row] !== ACTIONS.delete) throw invalidChange('a text whose characters change')
+      if (kindOf(flags) !== KINDS.text && action[row] === ACTIONS.mark) throw invalidChange('a mark in what is no text')
+      const kind = kindMade(action[row]!)
+      if (kind !== undefined) this.#make(row, flags, kind)
     }
     return this
   }
@@ -142,7 +153,7 @@ class Resolving {
   checkPreds (): void {
     const { count, predCount, predActor, predCounter, keyActor, keyCounter } = this.#operations
     for (let row = 0, pred = 0; row < count; row++) {
-      const isElement = !isMap(this.#flags(this.objects[row]!))
+      const isElement = kindOf(this.#flags(this.objects[row]!)) !== KINDS.map
       for (const end = pred + predCount[row]!; pred < end; pred++) {
         const same = isElement && predActor[pred] === keyActor[row] && predCounter[pred] === keyCounter[row]
         if (!same && !this.#sets(predActor[pred]!, predCounter[pred]!, row)) throw unknown('a predecessor')
@@ -177,10 +188,10 @@ class Resolving {
     return one < other ? -1 : one > other ? 1 : 0
   }
 
-  #make (row: number, parent: number, isMap: boolean): void {
+  #make (row: number, parent: number, kind: Kind): void {
     const depth = depthOf(parent) + 1
     if (depth > MAX_DEPTH) throw invalidChange(`more than ${MAX_DEPTH} objects in one another`)
-    this.made.push({ row, flags: objectFlags(isMap, depth) })
+    this.made.push({ row, flags: objectFlags(kind, depth) })
   }
 
   #flags (object: number): number {

@@ -1,13 +1,17 @@
 import { readChange, type Change, type ChangeLimits } from '../../../lib/automerge/change.ts'
-import { readOperations } from '../../../lib/automerge/operations.ts'
+import { readOperations, type Operations } from '../../../lib/automerge/operations.ts'
 import { References } from '../../../lib/automerge/references.ts'
+
+/** What the engine refuses. */
+export class GateError extends Error {}
 
 /** Everything a relay checks of a change before it takes it into a document, over a plain list of all its changes. */
 export class Gate {
-  references = new References()
+  readonly references = new References()
   readonly changes = new Map<string, Change>()
+  readonly #operations = new Map<string, Operations>()
 
-  /** @throws Error when the change is refused; it is not added yet */
+  /** @throws RelayError or GateError when the change is refused; it is not added yet */
   check (chunk: Uint8Array, limits?: ChangeLimits): Change {
     const change = readChange(chunk, limits)
     const operations = readOperations(change)
@@ -17,24 +21,35 @@ export class Gate {
     let last = 0
     const concurrent: Change[] = []
     for (const other of this.changes.values()) {
-      if (other.hash === change.hash) throw new Error('known already')
+      if (other.hash === change.hash) throw new GateError('known already')
       if (other.actor === change.actor) seq = Math.max(seq, other.seq)
       maxOp = Math.max(maxOp, other.startOp + other.opCount - 1)
       if (past.has(other.hash)) last = Math.max(last, other.startOp + other.opCount - 1)
       else concurrent.push(other)
     }
-    if (change.startOp <= last) throw new Error('not counted on')
-    if (change.opCount === 0 && change.startOp !== last + 1) throw new Error('nothing, and not counted on')
-    if (change.seq !== seq + 1) throw new Error('not the next of its author')
-    if (change.startOp > maxOp + 1) throw new Error('counted from nowhere')
+    if (change.startOp <= last) throw new GateError('not counted on')
+    if (change.opCount === 0 && change.startOp !== last + 1) throw new GateError('nothing, and not counted on')
+    if (change.seq !== seq + 1) throw new GateError('not the next of its author')
+    if (change.startOp > maxOp + 1) throw new GateError('counted from nowhere')
     this.references.check(change, operations, concurrent)
     return change
   }
 
   add (chunk: Uint8Array): void {
     const change = this.check(chunk)
-    this.references.add(change, readOperations(change))
+    this.#add(change, readOperations(change))
+  }
+
+  clone (): Gate {
+    const clone = new Gate()
+    for (const change of this.changes.values()) clone.#add(change, this.#operations.get(change.hash)!)
+    return clone
+  }
+
+  #add (change: Change, operations: Operations): void {
+    this.references.add(change, operations)
     this.changes.set(change.hash, change)
+    this.#operations.set(change.hash, operations)
   }
 
   #past (deps: string[]): Set<string> {
@@ -43,7 +58,7 @@ export class Gate {
       const hash = stack.pop()!
       if (past.has(hash)) continue
       const change = this.changes.get(hash)
-      if (change === undefined) throw new Error('a dependency is missing')
+      if (change === undefined) throw new GateError('a dependency is missing')
       past.add(hash)
       stack.push(...change.deps)
     }

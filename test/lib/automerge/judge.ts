@@ -7,20 +7,13 @@ import type { Case } from './oracle.ts'
 export class Judge {
   #process: ChildProcess | undefined
 
-  /** The problem each case makes; undefined for one that makes none. */
-  async judge (cases: Case[]): Promise<(string | undefined)[]> {
-    const problems: (string | undefined)[] = []
-    while (problems.length < cases.length) {
-      const child = this.#process ??= fork(fileURLToPath(new URL('./oracle.ts', import.meta.url)), { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
-      const left = cases.slice(problems.length)
-      child.send(left)
-      const answer = await answerOf(child)
-      for (let n = 0; n < answer.passed; n++) problems.push(undefined)
-      if (answer.problem === undefined) continue
-      problems.push(answer.problem)
-      await this.close()
-    }
-    return problems
+  /** The problem a case makes; undefined when it makes none. */
+  async judge (one: Case): Promise<string | undefined> {
+    const child = this.#process ??= fork(fileURLToPath(new URL('./oracle.ts', import.meta.url)), { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+    child.send(one)
+    const { problem } = await answerOf(child)
+    if (problem !== undefined) await this.close()
+    return problem
   }
 
   async close (): Promise<void> {
@@ -32,13 +25,13 @@ export class Judge {
   }
 }
 
-interface Answer { passed: number, problem?: string }
+interface Answer { problem?: string }
 
 async function answerOf (child: ChildProcess): Promise<Answer> {
   const abort = new AbortController()
   const { signal } = abort
   const ended = new Promise<Answer>(resolve => {
-    const end = (problem: string) => () => { resolve({ passed: 0, problem }) }
+    const end = (problem: string) => () => { resolve({ problem }) }
     child.once('exit', end('the process ended'))
     const timer = setTimeout(end('no answer'), 60_000)
     signal.addEventListener('abort', () => {
