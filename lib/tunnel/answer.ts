@@ -94,9 +94,10 @@ export class Answer {
     }
     const extra = Object.entries(headers).filter(([name]) => !OURS.has(name.toLowerCase())).flat()
     response.writeHead(status, [...this.#common(), 'content-type', contentType, ...extra])
+    let readerLeft = false
+    response.once('close', () => { readerLeft = !response.writableFinished && !stream.destroyed })
     await new Promise<void>((resolve, reject) => {
       pipeline(stream, response, error => {
-        const readerLeft = (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_STREAM_PREMATURE_CLOSE' && stream.errored === null
         if (error == null || readerLeft) resolve()
         else reject(refusal('STREAM_ERROR', undefined, { cause: error }))
       })
