@@ -45,7 +45,7 @@ export interface ChangeLimits {
 }
 
 const MAX_BYTES = 64 * 2 ** 20
-const MAX_OPS = 4 * 2 ** 20
+const MAX_OPS = 2 ** 20
 const TYPE_AT = 8
 const { idActor, idCounter, ...columns } = COLUMNS
 const KNOWN = new Set<number>(Object.values(columns))

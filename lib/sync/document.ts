@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { readChange } from '../automerge/change.ts'
 import { CHUNK_TYPES, type Chunk } from '../automerge/chunk.ts'
 import type { Hash } from '../automerge/hash.ts'
-import { readOperations } from '../automerge/operations.ts'
+import { ACTIONS, readOperations } from '../automerge/operations.ts'
 import type { DocumentId } from '../ids.ts'
 import { Audience, type Incoming } from './audience.ts'
 import type { DocumentContext } from './context.ts'
@@ -76,6 +76,8 @@ export class LiveDocument {
         if (place === 'unclear') return false
         if (place === 'known') continue
         const operations = readOperations(change)
+        // whether a mark ends after it begins, only Automerge knows
+        if (operations.action.includes(ACTIONS.mark)) return false
         this.#history.check(change, operations)
         const copy = Buffer.from(bytes) // the frame is not to be kept for it
         this.#history.add(change, operations, copy, from.peer)

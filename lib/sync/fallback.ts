@@ -74,7 +74,8 @@ export class Fallback {
     this.#merges++
     try {
       const message = encodeSyncMessage({ version: 2, heads: [], need: [], have: [], changes: [chunks] })
-      const { changes } = await session.receive(MERGE, message)
+      const { changes, held } = await session.receive(MERGE, message)
+      if (held) throw new RelayError('RELAY_DOCUMENT_INVALID', 'changes it depends on are missing')
       this.#document.accept(changes)
       await this.#document.whenDurable()
     } catch (cause) {
@@ -121,7 +122,10 @@ export class Fallback {
     answered().catch((cause: unknown) => {
       const error = cause instanceof RelayError ? cause : new RelayError('RELAY_INTERNAL', 'internal error', { cause })
       // anything else is the session's own, not this call's: it is opened anew when it is needed
-      if (error.code !== 'RELAY_SYNC_INVALID' && this.#session === session) this.#session = undefined
+      if (error.code !== 'RELAY_SYNC_INVALID' && this.#session === session) {
+        this.#session = undefined
+        session.close()
+      }
       if (this.#talks.get(follower) === talk) follower.peer.refuse(error)
     })
   }
