@@ -1,6 +1,6 @@
 // Lets real automerge-repo clients edit, go, come back and lose their storage while the relay is killed again and again,
 // and looks whether in the end all have the same, and everything:
-//   npm run build && npm run convergence -- --minutes 10 [--seed 1] [--clients 6] [--documents 8] [--seconds 15] [--program dist/bin/tonk-relay.js]
+//   npm run build && npm run convergence -- --minutes 10 [--seed 1] [--clients 6] [--documents 8] [--seconds 15] [--idle-timeout 50] [--program dist/bin/tonk-relay.js]
 // Each run of some seconds has a storage folder and a seed of its own; a failure names the seed, and `--seed <it> --minutes 0`
 // takes the same steps again (what the threads of the system do in between is not the same). The folder is kept then.
 //
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '6' },
     documents: { type: 'string', default: '8' },
     seconds: { type: 'string', default: '15' },
+    'idle-timeout': { type: 'string' },
     program: { type: 'string' }
   }
 })
@@ -29,7 +30,15 @@ const runs: Figures[] = []
 let seed = Number(values.seed)
 do {
   const folder = await mkdtemp(path.join(os.tmpdir(), `convergence-${seed}-`))
-  const figures = await run({ folder, seed, clients: Number(values.clients), documents: Number(values.documents), duration: Number(values.seconds) * 1000, program })
+  const figures = await run({
+    folder,
+    seed,
+    clients: Number(values.clients),
+    documents: Number(values.documents),
+    duration: Number(values.seconds) * 1000,
+    program,
+    ...values['idle-timeout'] !== undefined && { idleTimeout: Number(values['idle-timeout']) }
+  })
   runs.push(figures)
   const { changes, excused, documents, clients, settled, problems } = figures
   console.log(`seed ${seed}: ${clients} clients, ${documents} documents, ${changes} changes (${excused} lost by their maker), settled in ${settled?.toFixed(0) ?? '?'} ms${problems.map(problem => `\n  ${problem}`).join('')}`)
