@@ -42,7 +42,7 @@ function value (below: Below): unknown {
 function edit (d: Record<string, unknown>, below: Below): void {
   const { map, list, text, count } = d as { map?: Record<string, unknown>, list?: unknown[], text?: string, count?: Automerge.Counter }
   const key = KEYS[below(KEYS.length)]!
-  switch (below(12)) {
+  switch (below(13)) {
     case 0: d[key] = value(below); break
     case 1: if (map !== undefined) map[key] = value(below); break
     case 2: if (map !== undefined) delete map[key]; break
@@ -62,6 +62,7 @@ function edit (d: Record<string, unknown>, below: Below): void {
     } break
     case 9: if (count instanceof Automerge.Counter) count.increment(below(20) - 10); break
     case 10: if (typeof text === 'string' && text.length > 0) Automerge.splitBlock(d, ['text'], below(text.length), { type: 'paragraph' }); break
-    case 11: if (below(3) === 0) delete d[key]; else if (below(6) === 0) d['text'] = 'another'
+    case 11: if (below(3) === 0) delete d[key]; break
+    case 12: if (below(4) === 0) d['text'] = 'another'
   }
 }
