@@ -36,7 +36,10 @@ export function hocuspocusHistory ({ seed, edits, writers, blob, document }: His
   }
   const editsIn = (update: Uint8Array): number[] => {
     const found: number[] = []
-    for (const [client, clock] of Y.parseUpdateMeta(update).to) if (client >= FIRST_WRITER) found.push(client - FIRST_WRITER + (clock - 1) * writers)
+    for (const [client, clock] of Y.parseUpdateMeta(update).to) {
+      const writer = client - FIRST_WRITER
+      if (writer >= 0 && writer < writers) found.push(writer + (clock - 1) * writers)
+    }
     return found
   }
   return { id: `document-${randomBytes(8).toString('hex')}`, writers, seed: past, updates, editsIn }

@@ -21,9 +21,11 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
   }
   await sleep(REST)
   const use = meter.use()
+  const perDelivery = use.server / use.messagesIn
   return {
     'server, cores': use.server / use.seconds,
-    'CPU per delivery, us': use.server / use.messagesIn * 1e6,
+    'CPU per delivery, us': perDelivery * 1e6,
+    'cores that all of it would take': perDelivery * PEOPLE * (PEOPLE - 1),
     'deliveries/s': use.messagesIn / use.seconds,
     'came within 2 s, %': Math.min(100, use.messagesIn / (PEOPLE * SECONDS * (PEOPLE - 1)) * 100),
     ...credibility(use)
