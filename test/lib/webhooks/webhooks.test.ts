@@ -1,0 +1,114 @@
+import { createHmac } from 'node:crypto'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { silent } from '../../../lib/log.ts'
+import { EVENTS, parseWebhooks, readWebhooks, type EventType } from '../../../lib/webhooks/options.ts'
+import { Webhooks } from '../../../lib/webhooks/webhooks.ts'
+import { until } from '../../helper.ts'
+import { scratch } from '../../scratch.ts'
+
+const SECRET = `whsec_${Buffer.from('a key of thirty-two bytes length').toString('base64')}`
+const retries = { attempts: 4, first: 1, longest: 5, timeout: 200 }
+
+interface Got { headers: IncomingHttpHeaders, body: string }
+
+/** A receiver that answers with the statuses given, then with 204; 0 does not answer. */
+async function receiver (t: Test, statuses: number[] = []): Promise<{ url: string, got: Got[] }> {
+  const got: Got[] = []
+  const server = createServer(async (request, response) => {
+    got.push({ headers: request.headers, body: await text(request) })
+    const status = statuses.shift() ?? 204
+    if (status === 0) return
+    response.writeHead(status, status === 302 ? { location: '/elsewhere' } : status === 503 ? { 'retry-after': '1' } : {}).end('thanks')
+  })
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(async () => {
+    server.closeAllConnections()
+    await new Promise(resolve => server.close(resolve))
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, got }
+}
+
+function publisher (t: Test, url: string, events: readonly EventType[] = EVENTS): { webhooks: Webhooks, logged: string[] } {
+  const logged: string[] = []
+  const note = (_facts: object, message: string) => { logged.push(message) }
+  const webhooks = new Webhooks({ webhooks: [{ url, secret: SECRET, events: [...events] }], log: { ...silent, warn: note, error: note }, retries })
+  t.teardown(async () => { await webhooks.close() })
+  return { webhooks, logged }
+}
+
+t.test('an event arrives, signed', async t => {
+  const { url, got } = await receiver(t)
+  const { webhooks } = publisher(t, url)
+  webhooks.publish('relay.bundle.stored', { id: 'abc' })
+  await until(() => got.length === 1)
+  const [{ headers, body }] = got as [Got]
+  t.match(JSON.parse(body), { type: 'relay.bundle.stored', timestamp: /^\d{4}-/, data: { id: 'abc' } })
+  const signature = createHmac('sha256', 'a key of thirty-two bytes length').update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`).digest('base64')
+  t.equal(headers['webhook-signature'], `v1,${signature}`)
+  t.ok(Math.abs(Number(headers['webhook-timestamp']) - Date.now() / 1000) < 100)
+  t.equal(headers['content-type'], 'application/json')
+})
+
+t.test('in order, only what was asked for, and the same once while it waits', async t => {
+  const { url, got } = await receiver(t)
+  const { webhooks } = publisher(t, url, ['relay.document.changed', 'relay.peer.connected'])
+  webhooks.publish('relay.peer.connected', { n: 1 })
+  for (let n = 0; n < 50; n++) webhooks.publish('relay.document.changed', { n }, 'a')
+  webhooks.publish('relay.bundle.stored', {})
+  webhooks.publish('relay.document.changed', { n: 'b' }, 'b')
+  await until(() => got.length === 3)
+  t.strictSame(got.map(({ body }) => JSON.parse(body).data.n), [1, 0, 'b'])
+  webhooks.publish('relay.document.changed', { n: 'again' }, 'a')
+  await until(() => got.length === 4)
+})
+
+t.test('it is sent again until it is taken, under the same id', async t => {
+  const { url, got } = await receiver(t, [500, 302, 0])
+  const { webhooks, logged } = publisher(t, url)
+  webhooks.publish('relay.bundle.stored', { id: 'abc' })
+  await until(() => got.length === 4)
+  t.equal(new Set(got.map(({ headers, body }) => `${headers['webhook-id']} ${body}`)).size, 1)
+  t.strictSame(logged.map(message => message.replace(/ due to timeout/, '')), ['webhook failed: answered 500', 'webhook failed: answered 302', 'webhook failed: The operation was aborted'])
+})
+
+t.test('it is given up in the end, and the next one is sent', async t => {
+  const { url, got } = await receiver(t, [500, 500, 500, 500])
+  const { webhooks, logged } = publisher(t, url)
+  webhooks.publish('relay.bundle.stored', { id: 'lost' })
+  webhooks.publish('relay.bundle.stored', { id: 'next' })
+  await until(() => got.length === 5)
+  t.equal(logged.at(-1), 'event given up: answered 500')
+  t.equal(JSON.parse(got[4]!.body).data.id, 'next')
+})
+
+t.test('closing ends what is on its way', async t => {
+  const { url, got } = await receiver(t, [0])
+  const { webhooks, logged } = publisher(t, url)
+  webhooks.publish('relay.bundle.stored', { id: 1 })
+  webhooks.publish('relay.bundle.stored', { id: 2 })
+  await until(() => got.length === 1)
+  await webhooks.close()
+  t.strictSame(logged, ['closed with events that a webhook had not taken'])
+  webhooks.publish('relay.bundle.stored', { id: 3 })
+  t.equal(got.length, 1)
+})
+
+t.test('a receiver that is not there', async t => {
+  const { webhooks, logged } = publisher(t, 'http://127.0.0.1:1/')
+  webhooks.publish('relay.bundle.stored', { id: 1 })
+  await until(() => logged.length === retries.attempts)
+  t.match(logged[0], /^webhook failed: .*(ECONNREFUSED|bad port)/)
+})
+
+t.test('what is configured', async t => {
+  t.strictSame(parseWebhooks([{ url: 'https://h/', secret: SECRET }]), [{ url: 'https://h/', secret: SECRET, events: EVENTS }])
+  for (const bad of [{}, [{ url: 'ftp://h', secret: SECRET }], [{ url: 'https://h', secret: 'short' }], [{ url: 'https://h', secret: SECRET, events: ['nope'] }], [{ url: 'https://h', secret: SECRET, extra: 1 }]]) {
+    t.throws(() => parseWebhooks(bad), { code: 'RELAY_BAD_OPTION', message: /webhooks/ })
+  }
+  const folder = await scratch(t, { 'good.json': JSON.stringify([{ url: 'https://h/', secret: SECRET }]), 'bad.json': '{' })
+  t.equal(readWebhooks(`${folder}/good.json`).length, 1)
+  for (const name of ['bad.json', 'none.json']) t.throws(() => readWebhooks(`${folder}/${name}`), { code: 'RELAY_BAD_OPTION', message: /webhookFile/ })
+})
