@@ -6,14 +6,18 @@ import cors from './plugins/cors.ts'
 import errors from './plugins/errors.ts'
 import http from './plugins/http.ts'
 import metrics from './plugins/metrics.ts'
+import operations from './plugins/operations.ts'
 import storage from './plugins/storage.ts'
 import sync from './plugins/sync.ts'
+import tunnel from './plugins/tunnel.ts'
 import wasm from './plugins/wasm.ts'
+import webhooks from './plugins/webhooks.ts'
 import websocket from './plugins/websocket.ts'
 import bundleRoutes from './routes/bundles.ts'
 import metricsRoutes from './routes/metrics.ts'
 import methodRoutes from './routes/methods.ts'
 import syncRoutes from './routes/sync.ts'
+import tunnelRoutes from './routes/tunnel.ts'
 import wasmRoutes from './routes/wasm.ts'
 
 export type { BundleFile, BundleStore, ByteRange, StoredBundle } from './lib/bundles/store.ts'
@@ -36,6 +40,12 @@ export default async function relay (fastify: FastifyInstance, given: RelayOptio
   fastify.register(bundles, options)
   fastify.register(wasm, options)
   fastify.register(websocket, options)
+  fastify.register(webhooks, options)
+  if (options.tunnel !== undefined) {
+    fastify.register(tunnel, options.tunnel)
+    fastify.register(operations, options)
+    fastify.register(tunnelRoutes, options)
+  }
 
   fastify.register(syncRoutes, options)
   fastify.register(wasmRoutes, options)

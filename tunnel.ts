@@ -14,6 +14,7 @@ export { TunnelError, TypedError, type ErrorBody, type TypedErrorOptions } from 
 export { FastPath } from './lib/tunnel/fast-path.ts'
 export { InputFile } from './lib/tunnel/input-file.ts'
 export type { TunnelOptions } from './lib/tunnel/options.ts'
+export { registerTunnelMetrics } from './lib/tunnel/metrics.ts'
 export { Serializer, type WireType } from './lib/tunnel/serializer.ts'
 export { Tunnel, type EventHandler, type EventOptions, type TaskHandler, type TaskOptions } from './lib/tunnel/tunnel.ts'
 export type { TunnelPluginOptions } from './plugins/tunnel.ts'

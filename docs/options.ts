@@ -14,7 +14,7 @@ const code = (text: unknown): string => `\`${text}\``
 
 /** The name in `app.register(relay, …)`; the server’s own settings have none: there the host decides. */
 const optionOf = ({ group, name }: Setting): string =>
-  group === 'server' ? '' : code(group === 's3' ? `s3.${name}` : name)
+  group === 'server' ? '' : code(group === 'relay' ? name : `${group}.${name}`)
 
 /** In a host; the executable's differ only where the meaning says so. */
 const presetOf = ({ group, name, default: preset }: Setting): unknown =>

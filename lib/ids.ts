@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import bs58check from 'bs58check'
 
 declare const documentIdBrand: unique symbol
@@ -24,3 +25,6 @@ export function isDocumentId (value: unknown): value is DocumentId {
   seen.add(value)
   return true
 }
+
+/** An id that no document has. */
+export const newDocumentId = (): DocumentId => bs58check.encode(Buffer.from(randomUUID().replaceAll('-', ''), 'hex')) as DocumentId

@@ -3,6 +3,8 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { RelayError } from './errors.ts'
 import type { BundleStore } from './bundles/store.ts'
 import type { Durability } from './storage/journal.ts'
+import { parseTunnelOptions, tunnelSchema, type TunnelOptions, type TunnelSettings } from './tunnel/options.ts'
+import { parseWebhooks, readWebhooks, type Webhook, type WebhookOptions } from './webhooks/options.ts'
 import type { Forward } from './sync/context.ts'
 
 const MiB = 1024 * 1024
@@ -57,6 +59,7 @@ export const optionsSchema = Type.Object({
   pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses two in a row is dropped, in ms'),
   closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, in ms'),
   cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests from anywhere; left to the host when it has `@fastify/cors`' }),
+  webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),
   anyPath: Type.Boolean({ default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable' })
 }, { additionalProperties: false })
 
@@ -66,12 +69,18 @@ export type S3Options = Static<typeof s3>
 export interface Options extends Static<typeof optionsSchema> {
   /** A host's own bundle store; it is used and not closed. */
   store?: BundleStore | undefined
+  /** Who is told of what happens */
+  webhooks: Webhook[]
+  /** Tasks and events over HTTP; without this there is no tunnel. */
+  tunnel?: TunnelSettings | undefined
 }
 
 type Nullable<T> = { [Key in keyof T]?: T[Key] | undefined }
 
 /** What `app.register(relay, …)` takes; everything is optional. */
-export type RelayOptions = Nullable<Omit<Options, 's3'>> & {
+export type RelayOptions = Nullable<Omit<Options, 's3' | 'tunnel' | 'webhooks'>> & {
+  webhooks?: WebhookOptions[] | undefined
+  tunnel?: TunnelOptions | undefined
   s3?: Pick<S3Options, 'bucket'> & Nullable<S3Options> | undefined
 }
 
@@ -86,6 +95,9 @@ export const optionInfos = (schema: TSchema = optionsSchema): OptionInfo[] =>
 
 export const s3Infos = (): OptionInfo[] => optionInfos(s3)
 
+/** Those of the tunnel that are one word; lists are for hosts, and files. */
+export const tunnelInfos = (): OptionInfo[] => optionInfos(tunnelSchema).filter(({ type }) => type !== 'array')
+
 const valid = new Ajv({ useDefaults: true, removeAdditional: true, strict: false }).compile<Static<typeof optionsSchema>>(optionsSchema)
 
 /**
@@ -93,14 +105,18 @@ const valid = new Ajv({ useDefaults: true, removeAdditional: true, strict: false
  * @throws RelayError RELAY_BAD_OPTION naming the option.
  */
 export function parseOptions (given: object): Options {
-  const { store, ...rest } = given as RelayOptions
+  const { store, tunnel, webhooks, ...rest } = given as RelayOptions
   const known = Object.entries(rest).filter(([name, value]) => name in optionsSchema.properties && value !== undefined)
   const picked = structuredClone(Object.fromEntries(known)) // defaults are filled in there, not in what was given
   if (!valid(picked)) {
     const [first] = valid.errors!
     throw badOption(first!.instancePath.slice(1).replaceAll('/', '.') || String(first!.params['missingProperty']), first!.message!)
   }
-  const options: Options = picked
+  const options: Options = {
+    ...picked,
+    webhooks: [...parseWebhooks(webhooks ?? []), ...picked.webhookFile === undefined ? [] : readWebhooks(picked.webhookFile)],
+    ...(tunnel !== undefined && { tunnel: parseTunnelOptions(tunnel) })
+  }
   if (store !== undefined) {
     for (const method of ['open', 'put', 'check', 'close'] as const) {
       if (typeof store?.[method] !== 'function') throw badOption('store', `must have a method ${method}()`)

@@ -9,9 +9,11 @@ import { RelayError } from '../lib/errors.ts'
 async function methodRoutes (fastify: FastifyInstance): Promise<void> {
   for (const [path, declared] of [...fastify.methods]) {
     if (path.endsWith('*')) continue // takes paths that nobody declared
+    const others = fastify.supportedMethods.filter(method => !declared.has(method))
+    if (others.length === 0) continue
     const allow = [...new Set([...declared, 'OPTIONS'])].join(', ')
     fastify.route({
-      method: fastify.supportedMethods.filter(method => !declared.has(method)),
+      method: others,
       url: path,
       // before the body is looked at
       onRequest: async (request, reply) => {

@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { access } from 'node:fs/promises'
-import bs58check from 'bs58check'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
+import { newDocumentId } from '../ids.ts'
 import { writeAtomic } from '../storage/atomic-file.ts'
 import { version } from '../version.ts'
 import { documentPath } from './entry-path.ts'
@@ -32,7 +30,7 @@ const failed = (file: string, error: unknown): RelayError =>
  * @param exportedFrom name and version of who makes it, for its manifest
  */
 export async function makeBlank (exportedFrom: string): Promise<Buffer> {
-  const rootId = bs58check.encode(Buffer.from(randomUUID().replaceAll('-', ''), 'hex')) as DocumentId
+  const rootId = newDocumentId()
   const now = new Date()
   const manifest = {
     manifestVersion: 1,

@@ -52,6 +52,7 @@ export class Bundles {
   readonly #merger: Merger
   readonly #slims: SlimCache
   #served: { etag: string, rootId: DocumentId } | undefined
+  readonly #storedListeners = new Set<(id: DocumentId) => void>()
   #stopListening = (): void => {}
 
   constructor (parts: BundlesParts) {
@@ -99,8 +100,15 @@ export class Bundles {
         await this.#merger.merge(bundle)
         await this.#markStored(bundle)
       })
+      for (const listener of this.#storedListeners) listener(id)
       return { id }
     }))
+  }
+
+  /** Calls back after each upload; returns the way to stop. */
+  onStored (listener: (id: DocumentId) => void): () => void {
+    this.#storedListeners.add(listener)
+    return () => { this.#storedListeners.delete(listener) }
   }
 
   /** The bundle as it was uploaded; must be closed. @throws RelayError RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE */

@@ -2,7 +2,8 @@ import { envSchema } from 'env-schema'
 import { Type, type Static, type TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { RelayError } from '../errors.ts'
-import { optionInfos, optionsSchema, s3Infos, type OptionInfo, type RelayOptions } from '../options.ts'
+import { optionInfos, optionsSchema, s3Infos, tunnelInfos, type OptionInfo, type RelayOptions } from '../options.ts'
+import { tunnelSchema } from '../tunnel/options.ts'
 
 /** What the process needs beside the relay's own options. */
 export const serverSchema = Type.Object({
@@ -22,7 +23,7 @@ const standaloneDefaults: Record<string, unknown> = { anyPath: true }
 
 /** One option as the command line (`--<flag>`) and the environment (`variable`) know it; `default` is the executable's. */
 export interface Setting extends OptionInfo {
-  group: 'server' | 'relay' | 's3'
+  group: 'server' | 'relay' | 's3' | 'tunnel'
   flag: string
   variable: string
   schema: TSchema
@@ -58,7 +59,8 @@ export const settings: Setting[] = [
   ...collect('relay', optionInfos(), optionsSchema, name => ({ flag: kebab(name), variable: `RELAY_${upperSnake(name)}` })),
   ...collect('s3', s3Infos().filter(({ name }) => !secrets.includes(name)), optionsSchema.properties.s3, name => ({
     flag: `s3-${kebab(name)}`, variable: s3Variables[name] ?? `RELAY_S3_${upperSnake(name)}`
-  }))
+  })),
+  ...collect('tunnel', tunnelInfos(), tunnelSchema, name => ({ flag: `tunnel-${kebab(name)}`, variable: `RELAY_TUNNEL_${upperSnake(name)}` }))
 ]
 
 /**
@@ -93,10 +95,11 @@ export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variab
  */
 export function settle (environment: Values, flags: Values = {}): Settings {
   const values = { ...environment, ...flags }
-  const groups = { server: Value.Create(serverSchema) as Values, relay: { ...standaloneDefaults }, s3: {} as Values }
+  const groups = { server: Value.Create(serverSchema) as Values, relay: { ...standaloneDefaults }, s3: {} as Values, tunnel: {} as Values }
   for (const { group, name, flag } of settings) {
     if (values[flag] !== undefined) groups[group][name] = values[flag]
   }
+  settleTunnel(groups.tunnel, groups.relay, flags)
   // AWS_REGION alone is common and asks for nothing.
   if (groups.s3.bucket !== undefined) groups.relay.s3 = groups.s3
   else {
@@ -104,4 +107,13 @@ export function settle (environment: Values, flags: Values = {}): Settings {
     if (lost !== undefined) throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs --s3-bucket or S3_BUCKET_NAME`)
   }
   return { server: groups.server as ServerSettings, relay: groups.relay }
+}
+
+/** The tunnel is there when it is said who may call. */
+function settleTunnel (tunnel: Values, relay: Values, flags: Values): void {
+  if (tunnel.tokenFile !== undefined || tunnel.allowAnonymous === true) relay.tunnel = tunnel
+  const lost = settings.find(({ group, flag }) => group === 'tunnel' && flags[flag] !== undefined)
+  if (lost !== undefined && relay.tunnel === undefined) {
+    throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs --tunnel-token-file or --tunnel-allow-anonymous`)
+  }
 }

@@ -64,6 +64,11 @@ export class Metrics {
     this.#stop = [watchEventLoop(this.#registry), watchProcess(this.#registry)]
   }
 
+  /** Takes in figures of a part that keeps them itself. */
+  include (register: (registry: Registry) => void): void {
+    register(this.#registry)
+  }
+
   /** One message from a peer; `invalid` when it could not be read. */
   messageIn (type: FrameType | 'invalid', bytes: number): void {
     this.#received.add(type, bytes)

@@ -39,6 +39,7 @@ export class Sockets {
   readonly #engine: SyncEngine
   readonly #options: SocketsOptions
   readonly #sockets = new Set<Peer>()
+  readonly #acceptListeners = new Set<() => void>()
   readonly #heartbeat: NodeJS.Timeout
 
   constructor (engine: SyncEngine, options: SocketsOptions) {
@@ -56,6 +57,13 @@ export class Sockets {
     const peer = new Peer(socket, wire, this.#engine, this.#options)
     this.#sockets.add(peer)
     socket.on('close', () => { this.#sockets.delete(peer) })
+    for (const listener of this.#acceptListeners) listener()
+  }
+
+  /** Calls back after each socket taken on; returns the way to stop. */
+  onAccept (listener: () => void): () => void {
+    this.#acceptListeners.add(listener)
+    return () => { this.#acceptListeners.delete(listener) }
   }
 
   /** Says goodbye to every peer (1001) and ends those that do not answer; resolves when none is left. */
