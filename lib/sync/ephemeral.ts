@@ -2,7 +2,7 @@ import { FULL, type PeerConnection } from './connection.ts'
 import type { Followers } from './followers.ts'
 import { encodeFrameHead, type EphemeralFrame } from './frame.ts'
 
-const MAX_SESSIONS = 1_000 // remembered per connection; a connection that passes on more starts anew
+const MAX_SESSIONS = 1_000 // remembered per connection, and of all who are not connected here; the oldest is forgotten
 const CROWD = 64 // receivers from which on messages are gathered for a while
 const GATHER = 20 // ms
 
@@ -15,8 +15,12 @@ interface Queue { heads: Uint8Array[], newest: Map<string, Uint8Array> | undefin
  */
 export class EphemeralRelay {
   readonly #followers: Followers
-  /** The last count seen of each sender's session, by the connection it came on. */
+  /** The last count seen of each session of a connection's own. */
   readonly #seen = new Map<PeerConnection, Map<string, number>>()
+  /** The same of senders who are not connected here, whose messages others pass on. */
+  readonly #strangers = new Map<string, number>()
+  /** Connections by the id their peer chose. */
+  readonly #peers = new Map<string, number>()
   readonly #queues = new Map<PeerConnection, Queue>()
   #timer: NodeJS.Timeout | undefined
   #isDue = false
@@ -25,9 +29,13 @@ export class EphemeralRelay {
     this.#followers = followers
   }
 
+  join (peer: PeerConnection): void {
+    this.#peers.set(peer.peerId, (this.#peers.get(peer.peerId) ?? 0) + 1)
+  }
+
   pass (from: PeerConnection, frame: EphemeralFrame): void {
     const session = `${frame.senderId} ${frame.sessionId}`
-    if (!this.#isNew(from, session, frame.count)) return
+    if (!this.#isNew(from, frame, session)) return
     const head = encodeFrameHead(frame)
     let receivers = 0
     for (const peer of this.#followers.of(frame.documentId)) {
@@ -39,6 +47,9 @@ export class EphemeralRelay {
   }
 
   leave (peer: PeerConnection): void {
+    const left = (this.#peers.get(peer.peerId) ?? 0) - 1
+    if (left > 0) this.#peers.set(peer.peerId, left)
+    else this.#peers.delete(peer.peerId)
     this.#seen.delete(peer)
     this.#queues.delete(peer)
   }
@@ -76,17 +87,26 @@ export class EphemeralRelay {
     if (this.#queues.size > 0) this.#timer ??= setTimeout(() => { this.#send() }, GATHER)
   }
 
-  #isNew (from: PeerConnection, session: string, count: number): boolean {
-    let sessions = this.#seen.get(from)
-    if (sessions === undefined || sessions.size >= MAX_SESSIONS) this.#seen.set(from, sessions = new Map())
-    if (count <= (sessions.get(session) ?? -1)) return false
-    sessions.set(session, count)
+  /**
+   * Stock clients hand on what they hear, also back to where they heard it. Who is connected here speaks for itself only
+   * and nobody else speaks for it.
+   */
+  #isNew (from: PeerConnection, { senderId, count }: EphemeralFrame, session: string): boolean {
+    if (senderId !== from.peerId && this.#peers.has(senderId)) return false
+    let counts = this.#strangers
+    if (senderId === from.peerId) {
+      counts = this.#seen.get(from) ?? new Map<string, number>()
+      this.#seen.set(from, counts)
+    }
+    if (count <= (counts.get(session) ?? -1)) return false
+    keep(counts, session, count)
     return true
   }
 }
 
-function keep (newest: Map<string, Uint8Array>, session: string, head: Uint8Array): void {
-  newest.delete(session)
-  newest.set(session, head)
-  if (newest.size > MAX_SESSIONS) newest.delete(newest.keys().next().value!)
+/** Sets the newest of some, and forgets the oldest beyond as many as are kept. */
+function keep<Value> (values: Map<string, Value>, session: string, value: Value): void {
+  values.delete(session)
+  values.set(session, value)
+  if (values.size > MAX_SESSIONS) values.delete(values.keys().next().value!)
 }

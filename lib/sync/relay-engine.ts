@@ -127,6 +127,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   joined (peer: PeerConnection): void {
+    this.#ephemeral.join(peer)
     this.#options.log.debug({ peer: peer.key, peerId: peer.peerId }, 'peer joined')
   }
 

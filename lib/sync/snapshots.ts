@@ -6,7 +6,7 @@ import type { Documents } from '../storage/documents.ts'
 /** A document's chunks, durable, with every change up to a version and perhaps some after. */
 export interface Snapshot { version: number, bytes: Uint8Array }
 
-const KEPT = 2_000 // ms without being asked for
+const KEPT = 5_000 // ms
 const MANY = 32 // changes beside the document chunk
 const MUCH = 0.05 // of all bytes
 
@@ -28,15 +28,21 @@ export class Snapshots {
    * @param durable resolves when everything that is stored by now is durable
    */
   async get (version: number, isUseful: (version: number) => boolean, durable: () => Promise<void>): Promise<Snapshot> {
-    const current = await this.#current
-    if (current === undefined || !isUseful(current.version)) {
-      const next = this.#current = this.#take(version, durable)
-      next.catch(() => { if (this.#current === next) this.drop() })
-    }
+    const current = this.#current
+    const snapshot = await current
+    if (snapshot !== undefined && isUseful(snapshot.version)) return snapshot
+    if (this.#current !== current) return await this.get(version, isUseful, durable) // somebody has begun to take one
+    const next = this.#current = this.#take(version, durable)
+    next.then(() => { this.#keep(next) }, () => { if (this.#current === next) this.drop() })
+    return await next
+  }
+
+  /** Keeps a snapshot for a while after it has been taken, for those who ask then. */
+  #keep (snapshot: Promise<Snapshot>): void {
+    if (this.#current !== snapshot) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => { this.drop() }, KEPT)
     this.#timer.unref()
-    return await this.#current!
   }
 
   drop (): void {
