@@ -73,6 +73,12 @@ function fillRuns (reader: ByteReader, out: Int32Array, next: (reader: ByteReade
   if (row !== rows) throw invalid(`fewer rows of ${what} than operations`)
 }
 
+const FEW = 16
+const SOME = Array.from({ length: FEW }, (_, rows) => new Int32Array(rows).fill(NULL))
+
+/** A column of nothing; not to be written to. */
+const nulls = (rows: number): Int32Array => SOME[rows] ?? new Int32Array(rows).fill(NULL)
+
 function nextUint (reader: ByteReader, { what, invalid }: ColumnOptions): number {
   const value = reader.uint(what)
   if (value > MAX_COUNTER) throw invalid(`${what} is too large`)
@@ -87,16 +93,16 @@ function nextDelta (reader: ByteReader, { what, invalid }: ColumnOptions): numbe
 
 /** Unsigned numbers of at most 31 bits, NULL where there is none. @param reader undefined when there is no such column */
 export function readUints (reader: ByteReader | undefined, rows: number, options: ColumnOptions): Int32Array {
+  if (reader === undefined) return nulls(rows)
   const out = new Int32Array(rows)
-  if (reader === undefined) return out.fill(NULL)
   fillRuns(reader, out, nextUint, options)
   return out
 }
 
 /** Numbers of at most 31 bits, none negative, stored as differences. */
 export function readDeltas (reader: ByteReader | undefined, rows: number, options: ColumnOptions): Int32Array {
+  if (reader === undefined) return nulls(rows)
   const out = new Int32Array(rows)
-  if (reader === undefined) return out.fill(NULL)
   fillRuns(reader, out, nextDelta, options)
   let value = 0
   for (let row = 0; row < rows; row++) {
@@ -110,8 +116,8 @@ export function readDeltas (reader: ByteReader | undefined, rows: number, option
 
 /** Texts, as the numbers that `textHash` makes of them. */
 export function readTexts (reader: ByteReader | undefined, rows: number, options: ColumnOptions): Int32Array {
+  if (reader === undefined) return nulls(rows)
   const out = new Int32Array(rows)
-  if (reader === undefined) return out.fill(NULL)
   fillRuns(reader, out, nextText, options)
   return out
 }

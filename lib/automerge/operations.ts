@@ -115,38 +115,40 @@ function optionalFlags (reader: ByteReader | undefined, rows: number): Uint8Arra
 function checkReferences (operations: Operations, { actors, startOp }: Change): void {
   const { count, objectActor, objectCounter, keyActor, keyCounter, keyText, predCount, predActor, predCounter } = operations
   const referredTo = new Uint8Array(actors.length)
-  const check = (actor: number, counter: number, row: number, what: string): void => {
-    if (actor < 0 || actor >= actors.length) throw invalidChange(`${what} of an actor that is not there`)
-    if (counter <= 0 || counter >= startOp + row) throw invalidChange(`${what} that is not there yet`)
-    referredTo[actor] = 1
-  }
   for (let row = 0, pred = 0; row < count; row++) {
-    if (objectActor[row] !== NULL || objectCounter[row] !== NULL) check(objectActor[row]!, objectCounter[row]!, row, 'an object')
+    const before = startOp + row
+    if (objectActor[row] !== NULL || objectCounter[row] !== NULL) checkReference('an object', objectActor[row]!, objectCounter[row]!, before, referredTo)
     if (keyText[row] === NULL) {
       const isStart = keyActor[row] === NULL && keyCounter[row] === 0
-      if (!isStart) check(keyActor[row]!, keyCounter[row]!, row, 'an element')
+      if (!isStart) checkReference('an element', keyActor[row]!, keyCounter[row]!, before, referredTo)
     } else if (keyActor[row] !== NULL || keyCounter[row] !== NULL) throw invalidChange('a key and an element')
+    const first = pred
     for (const end = pred + predCount[row]!; pred < end; pred++) {
-      check(predActor[pred]!, predCounter[pred]!, row, 'a predecessor')
-      const first = pred === end - predCount[row]!
-      if (!first && !isBefore(pred - 1, pred)) throw invalidChange('predecessors are out of order')
+      checkReference('a predecessor', predActor[pred]!, predCounter[pred]!, before, referredTo)
+      if (pred > first && !isBefore(operations, actors, pred - 1, pred)) throw invalidChange('predecessors are out of order')
     }
   }
   for (let actor = 1; actor < actors.length; actor++) if (referredTo[actor] === 0) throw invalidChange('actors that nothing refers to')
+}
 
-  function isBefore (a: number, b: number): boolean {
-    return predCounter[a] === predCounter[b]
-      ? actors[predActor[a]!]! < actors[predActor[b]!]!
-      : predCounter[a]! < predCounter[b]!
-  }
+/** @param before the counter of the operation that refers */
+function checkReference (what: string, actor: number, counter: number, before: number, referredTo: Uint8Array): void {
+  if (actor < 0 || actor >= referredTo.length) throw invalidChange(`${what} of an actor that is not there`)
+  if (counter <= 0 || counter >= before) throw invalidChange(`${what} that is not there yet`)
+  referredTo[actor] = 1
+}
+
+/** Whether one predecessor's id is less than another's. */
+function isBefore ({ predActor, predCounter }: Operations, actors: string[], a: number, b: number): boolean {
+  return predCounter[a] === predCounter[b] ? actors[predActor[a]!]! < actors[predActor[b]!]! : predCounter[a]! < predCounter[b]!
 }
 
 /** Whether each operation has what its action takes, and nothing else. */
-function checkActions ({ count, objectActor, objectCounter, keyActor, keyText, insert, action, predCount, markName }: Operations, valueMeta: Int32Array, expand: Uint8Array): void {
+function checkActions (operations: Operations, valueMeta: Int32Array, expand: Uint8Array): void {
+  const { count, objectActor, keyActor, keyText, insert, action, predCount, markName } = operations
   for (let row = 0; row < count; row++) {
     const valueType = valueMeta[row]! & 0xf
     const inserts = insert[row] === 1
-    const isMark = action[row] === ACTIONS.mark
     if (keyText[row] === NULL) {
       if (objectActor[row] === NULL) throw invalidChange('an element in the root')
       if (!inserts && keyActor[row] === NULL) throw invalidChange('an operation without key')
@@ -155,7 +157,7 @@ function checkActions ({ count, objectActor, objectCounter, keyActor, keyText, i
       if (keyText[row] === PROTOTYPE) throw invalidChange('the key __proto__')
     }
     if (inserts && predCount[row]! > 0) throw invalidChange('an insertion with predecessors')
-    if (!isMark && (expand[row] === 1 || markName[row] !== NULL)) throw invalidChange('a mark that is none')
+    if (action[row] !== ACTIONS.mark && (expand[row] === 1 || markName[row] !== NULL)) throw invalidChange('a mark that is none')
     switch (action[row]) {
       case ACTIONS.set: break
       case ACTIONS.makeMap:
@@ -171,16 +173,16 @@ function checkActions ({ count, objectActor, objectCounter, keyActor, keyText, i
         break
       case ACTIONS.mark:
         if (!inserts) throw invalidChange('a mark that is not inserted')
-        if (markName[row] === NULL) checkMarkEnd(row)
+        if (markName[row] === NULL) checkMarkEnd(operations, valueMeta, row)
         break
       default: throw invalidChange(`action ${action[row]}`)
     }
   }
+}
 
-  /** The end of a mark belongs to the operation before it, which must begin one in the same object. */
-  function checkMarkEnd (row: number): void {
-    const begins = row > 0 && action[row - 1] === ACTIONS.mark && markName[row - 1] !== NULL &&
-      objectActor[row - 1] === objectActor[row] && objectCounter[row - 1] === objectCounter[row]
-    if (!begins || valueMeta[row] !== VALUE_TYPES.null) throw invalidChange('a mark that ends before it begins')
-  }
+/** The end of a mark belongs to the operation before it, which must begin one in the same object. */
+function checkMarkEnd ({ objectActor, objectCounter, action, markName }: Operations, valueMeta: Int32Array, row: number): void {
+  const begins = row > 0 && action[row - 1] === ACTIONS.mark && markName[row - 1] !== NULL &&
+    objectActor[row - 1] === objectActor[row] && objectCounter[row - 1] === objectCounter[row]
+  if (!begins || valueMeta[row] !== VALUE_TYPES.null) throw invalidChange('a mark that ends before it begins')
 }
