@@ -157,7 +157,7 @@ t.test('what does not fit', async t => {
     'columns are out of order': [{ columns: [[0x42, 2], [0x34, 1]] }, { columns: [[0x42, 2], [0x42, 2]] }],
     'an empty column': [{ columns: [[0x15, 0], [0x42, 2]] }],
     'an operation without action': [action(0, 1)],
-    'more than 4194304 operations': [action(...leb(2 ** 40), 1), action(...new Array(4).fill(0x80), 0x70, 1), action(0x80, 0x80, 0x80, 2, 1, 0x80, 0x80, 0x80, 2, 2, 1, 1)],
+    'more than 1048576 operations': [action(...leb(2 ** 40), 1), action(...new Array(4).fill(0x80), 0x70, 1), action(0x80, 0x80, 0x80, 2, 1, 0x80, 0x80, 0x80, 2, 2, 1, 1)],
     'cut short in an action': [action(3), action(0x7d, 1, 1)]
   })) for (const fields of wrong) t.throws(() => readChange(seal(1, contents(fields))), invalid(problem), `${problem}: ${JSON.stringify(fields)}`)
   t.match(ours(seal(1, contents({ startOp: max, ...action(1, 1) }))), { startOp: 2 ** 31 - 1, opCount: 1 }, 'the last counter there is')

@@ -1,4 +1,5 @@
 import * as Automerge from '@automerge/automerge'
+import { readDocument } from '../../../lib/automerge/document.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import { random } from '../../fuzz.ts'
 import { Gate, GateError } from './gate.ts'
@@ -48,7 +49,9 @@ function makeCases (doc: Automerge.Doc<unknown>, below: (n: number) => number, t
   const before = new Gate()
   for (const change of honest) before.add(change)
   const worldBefore = worldOf(doc)
-  let [gate, world]: [Gate, World] = [before.clone(), structuredClone(worldBefore)]
+  const { references } = readDocument(base)
+  const start = (): [Gate, World] => [before.clone(below(2) === 0 ? references : undefined), structuredClone(worldBefore)]
+  let [gate, world] = start()
   let changes: Uint8Array[] = []
   tally.honest += honest.length
   for (let n = 0; n < EACH; n++) {
@@ -64,8 +67,10 @@ function makeCases (doc: Automerge.Doc<unknown>, below: (n: number) => number, t
     }
     changes = [...changes, change]
     cases.push({ base, changes })
-    if (changes.length === MAX_LENGTH || below(2) === 0) [gate, world, changes] = [before.clone(), structuredClone(worldBefore), []]
-    else {
+    if (changes.length === MAX_LENGTH || below(2) === 0) {
+      [gate, world] = start()
+      changes = []
+    } else {
       gate.add(change)
       extend(world, change)
     }

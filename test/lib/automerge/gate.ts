@@ -1,13 +1,13 @@
 import { readChange, type Change, type ChangeLimits } from '../../../lib/automerge/change.ts'
 import { readOperations, type Operations } from '../../../lib/automerge/operations.ts'
-import { References } from '../../../lib/automerge/references.ts'
+import { References, type ReferenceData } from '../../../lib/automerge/references.ts'
 
 /** What the engine refuses. */
 export class GateError extends Error {}
 
 /** Everything a relay checks of a change before it takes it into a document, over a plain list of all its changes. */
 export class Gate {
-  readonly references = new References()
+  #references = new References()
   readonly changes = new Map<string, Change>()
   readonly #operations = new Map<string, Operations>()
 
@@ -31,7 +31,7 @@ export class Gate {
     if (change.opCount === 0 && change.startOp !== last + 1) throw new GateError('nothing, and not counted on')
     if (change.seq !== seq + 1) throw new GateError('not the next of its author')
     if (change.startOp > maxOp + 1) throw new GateError('counted from nowhere')
-    this.references.check(change, operations, concurrent)
+    this.#references.check(change, operations, concurrent)
     return change
   }
 
@@ -40,14 +40,16 @@ export class Gate {
     this.#add(change, readOperations(change))
   }
 
-  clone (): Gate {
+  /** @param references what the saved document says that can be referred to, for what its changes do */
+  clone (references?: ReferenceData): Gate {
     const clone = new Gate()
     for (const change of this.changes.values()) clone.#add(change, this.#operations.get(change.hash)!)
+    if (references !== undefined) clone.#references = new References(references)
     return clone
   }
 
   #add (change: Change, operations: Operations): void {
-    this.references.add(change, operations)
+    this.#references.add(change, operations)
     this.changes.set(change.hash, change)
     this.#operations.set(change.hash, operations)
   }

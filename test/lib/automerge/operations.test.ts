@@ -138,10 +138,14 @@ t.test('actors', async t => {
 })
 
 t.test('many operations in few bytes', async t => {
-  const many = (count: number, preds: number) => assemble({ header: [...encodeParts(fields([])).header], others: [other], columns: [
-    [COLUMNS.keyText, [...signedLeb(count), 1, 107]], [COLUMNS.insert, leb(count)], [COLUMNS.action, [...signedLeb(count), 3]], [COLUMNS.valueMeta, [...signedLeb(count), 0]],
-    [COLUMNS.predGroup, [...signedLeb(count), ...leb(preds)]], [COLUMNS.predActor, [...signedLeb(count * preds), 1]], [COLUMNS.predCounter, [0x7f, 1, ...signedLeb(count * preds - 1), 0]]
-  ] })
+  const many = (count: number, preds: number) => assemble({
+    header: [...encodeParts(fields([])).header],
+    others: [other],
+    columns: [
+      [COLUMNS.keyText, [...signedLeb(count), 1, 107]], [COLUMNS.insert, leb(count)], [COLUMNS.action, [...signedLeb(count), 3]], [COLUMNS.valueMeta, [...signedLeb(count), 0]],
+      [COLUMNS.predGroup, [...signedLeb(count), ...leb(preds)]], [COLUMNS.predActor, [...signedLeb(count * preds), 1]], [COLUMNS.predCounter, [0x7f, 1, ...signedLeb(count * preds - 1), 0]]
+    ]
+  })
   t.equal(read(many(1_000_000, 1)).count, 1_000_000)
   t.throws(() => read(many(1_000_000, 1_000_000)), invalid('too many predecessors'))
 })

@@ -22,9 +22,11 @@ export function randomDocument (below: Below): Doc {
     const kind = below(8)
     if (kind === 0 && docs.length > 1) docs[at] = Automerge.merge(doc, docs[(at + 1) % docs.length]!)
     else if (kind === 1) docs[at] = Automerge.emptyChange(doc, { time: below(2 ** 31), message: 'nothing' })
-    else docs[at] = Automerge.change(doc, { time: below(100) - 50, ...below(3) === 0 ? { message: 'ünïcödé' } : {} }, d => {
-      for (let n = 1 + below(4); n > 0; n--) edit(d, below)
-    })
+    else {
+      docs[at] = Automerge.change(doc, { time: below(100) - 50, ...below(3) === 0 ? { message: 'ünïcödé' } : {} }, d => {
+        for (let n = 1 + below(4); n > 0; n--) edit(d, below)
+      })
+    }
   }
   for (let n = 1; n < docs.length; n++) if (below(4) > 0) docs[0] = Automerge.merge(docs[0]!, docs[n]!)
   return docs[0]!

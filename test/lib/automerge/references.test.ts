@@ -31,12 +31,18 @@ function both (doc: Automerge.Doc<unknown>): References[] {
 // the first change: a map, a list of two, a text, a counter
 const START = 10
 const [map, list, first, second, text, character, counter, key, deleted]: Id[] = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(n => [a, n])
-const base = encodeChange({ deps: [], actor: a, seq: 1, startOp: 1, rows: [
-  { action: 0, key: 'map' }, { action: 2, key: 'list' },
-  { action: 1, object: list!, key: HEAD, insert: true, value: x('one') }, { action: 1, object: list!, key: first!, insert: true, value: x('two') },
-  { action: 4, key: 'text' }, { action: 1, object: text!, key: HEAD, insert: true, value: x('c') },
-  { action: 1, key: 'count', value: [8, Uint8Array.of(5)] }, { action: 1, object: map!, key: 'k', value: x('v') }, { action: 3, object: list!, key: second!, preds: [second!] }
-] })
+const base = encodeChange({
+  deps: [],
+  actor: a,
+  seq: 1,
+  startOp: 1,
+  rows: [
+    { action: 0, key: 'map' }, { action: 2, key: 'list' },
+    { action: 1, object: list!, key: HEAD, insert: true, value: x('one') }, { action: 1, object: list!, key: first!, insert: true, value: x('two') },
+    { action: 4, key: 'text' }, { action: 1, object: text!, key: HEAD, insert: true, value: x('c') },
+    { action: 1, key: 'count', value: [8, Uint8Array.of(5)] }, { action: 1, object: map!, key: 'k', value: x('v') }, { action: 3, object: list!, key: second!, preds: [second!] }
+  ]
+})
 const check = (rows: Row[], concurrent: Concurrent[] = [], actor = b, startOp = START, seq = 1): true => {
   for (const references of both(Automerge.applyChanges(Automerge.init<unknown>(), [base])[0])) {
     const change = readChange(encodeChange({ deps: [], actor, seq, startOp, rows }))
@@ -136,7 +142,7 @@ function marks (t: Test, doc: Automerge.Doc<{ text: string }>): void {
         } catch (error) {
           isTaken = false
         }
-        if (isTaken !== from < to) wrong++
+        if (isTaken !== (from < to)) wrong++
       }
     }
   }
