@@ -81,7 +81,8 @@ export class StorageFolder {
 
   /** The keys of a document's chunks, snapshots first. */
   async chunkKeys (id: DocumentId): Promise<string[][]> {
-    return [...await this.list([id, 'snapshot']), ...await this.list([id, 'incremental'])]
+    const keys = await this.list([id])
+    return ['snapshot', 'incremental'].flatMap(kind => keys.filter(key => key[1] === kind))
   }
 
   /**
@@ -91,6 +92,7 @@ export class StorageFolder {
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
     for (;;) {
       const keys = await this.chunkKeys(id)
+      if (keys.length === 0) return []
       const files = await this.readAll(keys)
       const names = new Set(keys.map(String))
       const isWhole = files.length === keys.length && (await this.chunkKeys(id)).every(key => names.has(String(key)))

@@ -1,4 +1,5 @@
 import { RelayError } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
 import type { Connection, Transport } from './engine.ts'
 import { PROTOCOL_VERSION, decodeFrame, encodeFrame, encodeFrameHead, encodeTarget, type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from './frame.ts'
 
@@ -9,6 +10,7 @@ export interface Self { peerId: string, metadata: PeerMetadata }
 export interface ConnectionEvents {
   joined (peer: PeerConnection): void
   frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void
+  unfollowed (peer: PeerConnection, id: DocumentId): void
   gone (peer: PeerConnection): void
   received (type: FrameType | 'invalid', bytes: number): void
   sent (type: FrameType, bytes: number): void
@@ -69,6 +71,10 @@ export class PeerConnection implements Connection {
     } catch (error) {
       this.refuse(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'internal error', { cause: error }))
     }
+  }
+
+  unfollow (id: DocumentId): void {
+    this.#events.unfollowed(this, id)
   }
 
   refuse (error: RelayError): void {

@@ -15,6 +15,8 @@ export interface Transport {
 export interface Connection {
   /** One received frame. Errors are this connection's own: it is closed with a code, nothing is thrown. */
   receive (frame: Uint8Array): void
+  /** The peer no longer follows a document, which no frame of the protocol tells. It may ask for it again. */
+  unfollow (id: DocumentId): void
   /** The transport refused something itself (a text frame, too large a frame): closes with that error. */
   refuse (error: RelayError): void
   /** The transport is gone. */

@@ -17,6 +17,14 @@ export class Followers {
 
   has (id: DocumentId): boolean { return this.#peers.has(id) }
 
+  /** The peer has left the document. */
+  remove (peer: PeerConnection, id: DocumentId): void {
+    if (this.#documents.get(peer)?.delete(id) !== true) return
+    const peers = this.#peers.get(id)!
+    peers.delete(peer)
+    if (peers.size === 0) this.#peers.delete(id)
+  }
+
   /** Forgets a peer; returns the documents it followed. */
   leave (peer: PeerConnection): Iterable<DocumentId> {
     const documents = this.#documents.get(peer) ?? []

@@ -136,6 +136,12 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     else if (frame.type !== 'doc-unavailable') this.#sync(peer, frame)
   }
 
+  unfollowed (peer: PeerConnection, id: DocumentId): void {
+    this.#followers.remove(peer, id)
+    const document = this.#open.get(id)
+    if (document instanceof LiveDocument) document.audience.leave(peer)
+  }
+
   gone (peer: PeerConnection): void {
     this.#connections.delete(peer)
     this.#laggards.delete(peer)
