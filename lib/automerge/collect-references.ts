@@ -1,10 +1,10 @@
 import { ActorOperations, START_OF_LIST } from './actor-operations.ts'
 import { NULL, pairHash } from './columns.ts'
-import type { Operations } from './operations.ts'
+import { isCounter, type Operations } from './operations.ts'
 import { KINDS, depthOf, kindMade, objectFlags, type ReferenceData } from './references.ts'
 
 /** A document's operations, a row each, in the document's order; deletions are not among them. Actors are the document's. */
-export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action'> & {
+export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action' | 'valueMeta'> & {
   idActor: Int32Array
   idCounter: Int32Array
 }
@@ -12,6 +12,7 @@ export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'k
 const NONE = -1
 const ROOT = 0
 const DIGIT = 16 // bits
+const FEW = 10_000 // numbers: to sort fewer by comparing takes less than counting 65,536 digits twice
 
 /**
  * What changes may refer to, from a document's operations.
@@ -26,8 +27,8 @@ export function collectReferences (actors: string[], rows: DocumentRows, counted
     const actor = collected[idActor[row]!]!
     const counter = idCounter[row]!
     if (counter < actor.end) throw invalid('an operation that is there twice')
-    if (insert[row] === 1) actor.addInsert(counter, objectOf[row]!, { actor: keyActor[row] === NULL ? START_OF_LIST : keyActor[row]!, counter: keyCounter[row]! })
-    else actor.addSet(counter, objectOf[row]!, keyText[row] !== NULL ? keyText[row]! : pairHash(keyActor[row]!, keyCounter[row]!))
+    if (insert[row] === 1) actor.addInsert(counter, objectOf[row]!, { actor: keyActor[row] === NULL ? START_OF_LIST : keyActor[row]!, counter: keyCounter[row]! }, isCounter(rows, row))
+    else actor.addSet(counter, objectOf[row]!, keyText[row] !== NULL ? keyText[row]! : pairHash(keyActor[row]!, keyCounter[row]!), isCounter(rows, row))
     if (made[row] !== NONE) actor.addMade(counter, made[row]!)
   }
   return { actors: new Map(collected.map((actor, index) => [actors[index]!, actor.toData()])), objects: Int32Array.from(flags), counted }
@@ -59,6 +60,7 @@ function collectObjects ({ idActor, idCounter, objectActor, objectCounter, actio
 /** The places of numbers in order of the numbers, none of them negative: sorted by 16 bits and 16 bits. */
 function inOrder (numbers: Int32Array): Uint32Array {
   let order = new Uint32Array(numbers.length).map((_, place) => place)
+  if (numbers.length < FEW) return order.sort((a, b) => numbers[a]! - numbers[b]!)
   for (const shift of [0, DIGIT]) {
     const starts = new Uint32Array(2 ** DIGIT + 1)
     const digit = (place: number): number => numbers[place]! >>> shift & 2 ** DIGIT - 1

@@ -9,6 +9,8 @@ import type { DocumentContext } from './context.ts'
 import type { Follower } from './follower.ts'
 import type { History, LogEntry } from './history.ts'
 
+const SMALL = 64 * 1024 // bytes
+
 /** A version of a document with its heads. */
 export interface State { readonly version: number, readonly heads: Hash[] }
 
@@ -162,10 +164,12 @@ export class LiveDocument {
     if (this.#context.forward === 'received') this.#context.schedule(this)
   }
 
-  /** Stores chunks as a file, and takes the document as it then is. */
+  /** Stores chunks, and takes the document as it then is. */
   async #put (chunks: Uint8Array): Promise<void> {
     const { documents, read } = this.#context
-    await documents.put(this.id, chunks)
+    // what is small is quicker written together with what else comes in
+    if (chunks.length < SMALL) await documents.append(this.id, chunks)
+    else await documents.put(this.id, chunks)
     this.#history = await read(this.id)
     this.#durable = { version: this.#history.version, heads: this.#history.heads }
     this.audience.replaced()
