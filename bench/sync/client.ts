@@ -14,7 +14,8 @@ export interface HistoryOptions {
 }
 
 /** `head` is what an Automerge server confirms. */
-export interface SmallDocument { id: string, content: Uint8Array, head?: string }
+/** `changes` and `head` are Automerge's. */
+export interface SmallDocument { id: string, content: Uint8Array, changes?: Uint8Array[], head?: string }
 
 /**
  * A light client of a server's protocol: it reads what it gets without applying it and answers what a real client

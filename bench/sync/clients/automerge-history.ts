@@ -87,7 +87,7 @@ export function automergeHistory (options: HistoryOptions): History {
 export function automergeDocuments (count: number): SmallDocument[] {
   return Array.from({ length: count }, (_, n) => {
     const doc = Automerge.from({ title: `Document ${n}`, text: 'The quick brown fox jumps over the lazy dog. ', items: [1, 2, 3], done: false })
-    const small = { id: newId(), content: Automerge.save(doc), head: Automerge.getHeads(doc)[0]! }
+    const small = { id: newId(), content: Automerge.save(doc), changes: Automerge.getAllChanges(doc), head: Automerge.getHeads(doc)[0]! }
     Automerge.free(doc)
     return small
   })

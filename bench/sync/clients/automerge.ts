@@ -84,8 +84,8 @@ export class AutomergeClient implements Client {
     this.#pushes.delete(document.id)
   }
 
-  #offer ({ id, head }: SmallDocument, changes: Uint8Array[]): void {
-    this.#sync('sync', id, { heads: [head!], have: [{ lastSync: [], bloom: bloomOf([head!]) }], changes })
+  #offer ({ id, head }: SmallDocument, changes: Uint8Array[], version: 1 | 2 = 1): void {
+    this.#sync('sync', id, { version, heads: [head!], have: [{ lastSync: [], bloom: bloomOf([head!]) }], changes })
   }
 
   #seed (): void {
@@ -119,7 +119,10 @@ export class AutomergeClient implements Client {
       if (message.heads[0] === push.document.head) push.resolve()
       else if (!push.isSent) {
         push.isSent = true
-        this.#offer(push.document, [push.document.content])
+        // who tells no flags does not read whole documents
+        const { content, changes } = push.document
+        if (message.flags === undefined) this.#offer(push.document, changes!)
+        else this.#offer(push.document, [content], 2)
       }
     } else if (id === this.#history.id) this.#answer(message) // else something more about a document that was pushed
   }
