@@ -3,13 +3,18 @@ import { IntList } from './int-list.ts'
 /** The operations of one actor in a form that can be sent to another thread; the lists are those of ActorOperations. */
 export interface ActorData { runs: Int32Array, keys: Int32Array, made: Int32Array }
 
-// a run: its first counter, how many, the object and whether they insert, where their keys begin
+// a run: its first counter, how many, the object and of what kind they are, where their keys begin
 const RUN = 4
 const START = 0
 const LENGTH = 1
 const KIND = 2
 const KEYS = 3
 const MADE = 2
+
+// kinds of operations
+const INSERTS = 1
+const COUNTS = 2
+const KINDS = 4
 
 /** Where an element was inserted: after another, by its actor's index and counter, or at START_OF_LIST. */
 export interface Place { actor: number, counter: number }
@@ -25,8 +30,8 @@ export class ActorOperations {
   /** Its place among the document's actors. */
   readonly index: number
   /**
-   * Operations with counters without gap in the same object: all set something, or each inserts after the one before
-   * it; in order.
+   * Operations with counters without gap in the same object and of a kind: all set something, or each inserts after the
+   * one before it; in order.
    */
   readonly #runs: IntList
   /** Of a run that sets, the key of each; of one that inserts, the actor and counter that the first comes after. */
@@ -51,14 +56,20 @@ export class ActorOperations {
   /** Whether an operation inserts an element in an object. */
   inserts (counter: number, object: number): boolean {
     const at = this.#find(counter)
-    return at >= 0 && this.#runs.at(at + KIND) === kindOf(object, true)
+    return at >= 0 && (this.#runs.at(at + KIND) & ~COUNTS) === object * KINDS + INSERTS
   }
 
   /** Whether an operation sets a key in an object. */
   sets (counter: number, object: number, key: number): boolean {
     const at = this.#find(counter)
-    return at >= 0 && this.#runs.at(at + KIND) === kindOf(object, false) &&
+    return at >= 0 && (this.#runs.at(at + KIND) & ~COUNTS) === object * KINDS &&
       this.#keys.at(this.#runs.at(at + KEYS) + counter - this.#runs.at(at + START)) === key
+  }
+
+  /** Whether an operation sets or inserts a counter. */
+  isCounter (counter: number): boolean {
+    const at = this.#find(counter)
+    return at >= 0 && (this.#runs.at(at + KIND) & COUNTS) !== 0
   }
 
   /** The object that an operation made; -1 when it made none. */
@@ -75,22 +86,24 @@ export class ActorOperations {
   }
 
   /** Adds an operation, after all others, that sets something. */
-  addSet (counter: number, object: number, key: number): void {
+  addSet (counter: number, object: number, key: number, isCounter: boolean): void {
     const last = this.#runs.length - RUN
-    if (this.#follows(last, counter, kindOf(object, false))) this.#runs.set(last + LENGTH, this.#runs.at(last + LENGTH) + 1)
-    else this.#addRun(counter, kindOf(object, false))
+    const kind = object * KINDS + (isCounter ? COUNTS : 0)
+    if (this.#follows(last, counter, kind)) this.#runs.set(last + LENGTH, this.#runs.at(last + LENGTH) + 1)
+    else this.#addRun(counter, kind)
     this.#keys.push(key)
   }
 
   /** Adds an operation, after all others, that inserts an element. */
-  addInsert (counter: number, object: number, after: Place): void {
+  addInsert (counter: number, object: number, after: Place, isCounter: boolean): void {
     const last = this.#runs.length - RUN
+    const kind = object * KINDS + INSERTS + (isCounter ? COUNTS : 0)
     const isChained = after.actor === this.index && after.counter === counter - 1
-    if (isChained && this.#follows(last, counter, kindOf(object, true))) {
+    if (isChained && this.#follows(last, counter, kind)) {
       this.#runs.set(last + LENGTH, this.#runs.at(last + LENGTH) + 1)
       return
     }
-    this.#addRun(counter, kindOf(object, true))
+    this.#addRun(counter, kind)
     this.#keys.push(after.actor)
     this.#keys.push(after.counter)
   }
@@ -124,8 +137,6 @@ export class ActorOperations {
     return at >= 0 && counter < this.#endOf(at) ? at : -1
   }
 }
-
-const kindOf = (object: number, inserts: boolean): number => object * 2 + (inserts ? 1 : 0)
 
 /** Where the last item is whose first number is at most `value`, in a list of items in order; negative when there is none. */
 function floor (list: IntList, size: number, value: number): number {

@@ -68,7 +68,8 @@ export function readDocument (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps 
   const headOps = readHeadOps(reader, heads.length, changes)
   const opCount = countRows(operationColumns(COLUMNS.action) ?? new ByteReader(NOTHING, invalid), maxOps, { what: 'action', invalid })
   const rows = readRows(operationColumns, opCount)
-  const references = collectReferences(actors, rows, readCounted(operationColumns, rows), invalid)
+  const counted = sumCounted(rows.valueMeta, operationColumns(COLUMNS.value), row => rows.action[row] === ACTIONS.increment)
+  const references = collectReferences(actors, rows, counted, invalid)
   const seqs = new Map(changes.seqs.map((seq, actor) => [actors[actor]!, seq] as const).filter(([, seq]) => seq > 0))
   return { heads, headOps, seqs, maxOp: changes.maxOp, changeCount: changes.maxOps.length, opCount, room: changes.room, references }
 }
@@ -177,11 +178,7 @@ function readRows (columns: Columns, count: number): DocumentRows {
     keyCounter: readDeltas(columns(COLUMNS.keyCounter), count, column('elements')),
     keyText: readTexts(columns(COLUMNS.keyText), count, column('keys')),
     insert: readFlags(columns(COLUMNS.insert), count, column('insert')),
-    action: readUints(columns(COLUMNS.action), count, column('actions'))
+    action: readUints(columns(COLUMNS.action), count, column('actions')),
+    valueMeta: readUints(columns(COLUMNS.valueMeta), count, column('values'))
   }
-}
-
-function readCounted (columns: Columns, { action }: DocumentRows): number {
-  const meta = readUints(columns(COLUMNS.valueMeta), action.length, column('values'))
-  return sumCounted(meta, columns(COLUMNS.value), row => action[row] === ACTIONS.increment)
 }

@@ -23,6 +23,8 @@ export interface Operations {
   keyText: Int32Array
   insert: Uint8Array
   action: Int32Array
+  /** Of its value, length << 4 | type (see values.ts). */
+  valueMeta: Int32Array
   /** How many operations it overwrites; they follow one another in `predActor` and `predCounter`. */
   predCount: Int32Array
   predActor: Int32Array
@@ -79,6 +81,7 @@ export function readOperations (change: Change): Operations {
     keyText: readTexts(reader(COLUMNS.keyText), count, OPTIONS.keyText),
     insert: readFlags(reader(COLUMNS.insert), count, OPTIONS.insert),
     action: readUints(reader(COLUMNS.action), count, OPTIONS.action),
+    valueMeta: readUints(reader(COLUMNS.valueMeta), count, OPTIONS.value),
     predCount,
     predActor: readUints(reader(COLUMNS.predActor), preds, OPTIONS.preds),
     predCounter: readDeltas(reader(COLUMNS.predCounter), preds, OPTIONS.preds),
@@ -87,10 +90,9 @@ export function readOperations (change: Change): Operations {
   }
   if (count > 0 && reader(COLUMNS.insert) === undefined) throw invalidChange('no column of insert')
   checkReferences(operations, change)
-  const valueMeta = readUints(reader(COLUMNS.valueMeta), count, OPTIONS.value)
-  checkValues(valueMeta, reader(COLUMNS.value), plain)
-  checkActions(operations, valueMeta, optionalFlags(reader(COLUMNS.expand), count))
-  operations.counted = sumCounted(valueMeta, reader(COLUMNS.value), row => operations.action[row] === ACTIONS.increment)
+  checkValues(operations.valueMeta, reader(COLUMNS.value), plain)
+  checkActions(operations, optionalFlags(reader(COLUMNS.expand), count))
+  operations.counted = sumCounted(operations.valueMeta, reader(COLUMNS.value), row => operations.action[row] === ACTIONS.increment)
   return operations
 }
 
@@ -144,8 +146,8 @@ function isBefore ({ predActor, predCounter }: Operations, actors: string[], a: 
 }
 
 /** Whether each operation has what its action takes, and nothing else. */
-function checkActions (operations: Operations, valueMeta: Int32Array, expand: Uint8Array): void {
-  const { count, objectActor, keyActor, keyText, insert, action, predCount, markName } = operations
+function checkActions (operations: Operations, expand: Uint8Array): void {
+  const { count, objectActor, keyActor, keyText, insert, action, valueMeta, predCount, markName } = operations
   for (let row = 0; row < count; row++) {
     const valueType = valueMeta[row]! & 0xf
     const inserts = insert[row] === 1
@@ -169,11 +171,11 @@ function checkActions (operations: Operations, valueMeta: Int32Array, expand: Ui
         if (inserts || valueMeta[row] !== VALUE_TYPES.null || predCount[row] === 0) throw invalidChange('a deletion of nothing')
         break
       case ACTIONS.increment:
-        if (inserts || (valueType !== VALUE_TYPES.uint && valueType !== VALUE_TYPES.int)) throw invalidChange('an increment of nothing')
+        if (inserts || predCount[row] === 0 || (valueType !== VALUE_TYPES.uint && valueType !== VALUE_TYPES.int)) throw invalidChange('an increment of nothing')
         break
       case ACTIONS.mark:
         if (!inserts) throw invalidChange('a mark that is not inserted')
-        if (markName[row] === NULL) checkMarkEnd(operations, valueMeta, row)
+        if (markName[row] === NULL) checkMarkEnd(operations, row)
         break
       default: throw invalidChange(`action ${action[row]}`)
     }
@@ -181,8 +183,12 @@ function checkActions (operations: Operations, valueMeta: Int32Array, expand: Ui
 }
 
 /** The end of a mark belongs to the operation before it, which must begin one in the same object. */
-function checkMarkEnd ({ objectActor, objectCounter, action, markName }: Operations, valueMeta: Int32Array, row: number): void {
+function checkMarkEnd ({ objectActor, objectCounter, action, valueMeta, markName }: Operations, row: number): void {
   const begins = row > 0 && action[row - 1] === ACTIONS.mark && markName[row - 1] !== NULL &&
     objectActor[row - 1] === objectActor[row] && objectCounter[row - 1] === objectCounter[row]
   if (!begins || valueMeta[row] !== VALUE_TYPES.null) throw invalidChange('a mark that ends before it begins')
 }
+
+/** Whether an operation sets or inserts a counter. */
+export const isCounter = ({ action, valueMeta }: Pick<Operations, 'action' | 'valueMeta'>, row: number): boolean =>
+  action[row] === ACTIONS.set && (valueMeta[row]! & 0xf) === VALUE_TYPES.counter

@@ -3,7 +3,7 @@ import { invalidChange, type Change } from './change.ts'
 import { NULL, pairHash } from './columns.ts'
 import { isBefore, type Chain } from './element-order.ts'
 import { IntList } from './int-list.ts'
-import { ACTIONS, type Operations } from './operations.ts'
+import { ACTIONS, isCounter, type Operations } from './operations.ts'
 import { MAX_COUNTED } from './values.ts'
 
 /** What is kept of a document's operations, in a form that can be sent to another thread of this process. */
@@ -77,8 +77,8 @@ export class References {
     for (let row = 0, next = 0; row < operations.count; row++) {
       if (operations.action[row] === ACTIONS.delete) continue
       const counter = change.startOp + row
-      if (operations.insert[row] === 1) author.addInsert(counter, objects[row]!, resolved.placeOf(row))
-      else author.addSet(counter, objects[row]!, keys[row]!)
+      if (operations.insert[row] === 1) author.addInsert(counter, objects[row]!, resolved.placeOf(row), isCounter(operations, row))
+      else author.addSet(counter, objects[row]!, keys[row]!, isCounter(operations, row))
       if (made[next]?.row !== row) continue
       author.addMade(counter, this.#objects.length)
       this.#objects.push(made[next++]!.flags)
@@ -149,15 +149,19 @@ class Resolving {
     return this
   }
 
-  /** Whether what operations overwrite is about the same as they are. */
+  /**
+   * Whether what operations overwrite is about the same as they are. What is incremented must be a counter where there
+   * are several values: the last, which is the one that is shown.
+   */
   checkPreds (): void {
-    const { count, predCount, predActor, predCounter, keyActor, keyCounter } = this.#operations
+    const { count, action, predCount, predActor, predCounter, keyActor, keyCounter } = this.#operations
     for (let row = 0, pred = 0; row < count; row++) {
       const isElement = kindOf(this.#flags(this.objects[row]!)) !== KINDS.map
       for (const end = pred + predCount[row]!; pred < end; pred++) {
         const same = isElement && predActor[pred] === keyActor[row] && predCounter[pred] === keyCounter[row]
         if (!same && !this.#sets(predActor[pred]!, predCounter[pred]!, row)) throw unknown('a predecessor')
       }
+      if (action[row] === ACTIONS.increment && !this.#isCounter(predActor[pred - 1]!, predCounter[pred - 1]!)) throw invalidChange('an increment of what is no counter')
     }
   }
 
@@ -245,6 +249,11 @@ class Resolving {
     const own = this.#ownRow(actor, counter)
     if (own >= 0) return this.#operations.insert[own] === 1 && this.objects[own] === object
     return this.#known(actor, counter)?.inserts(counter, object) ?? false
+  }
+
+  #isCounter (actor: number, counter: number): boolean {
+    const own = this.#ownRow(actor, counter)
+    return own < 0 ? this.#actors[actor]!.isCounter(counter) : isCounter(this.#operations, own)
   }
 
   #sets (actor: number, counter: number, row: number): boolean {

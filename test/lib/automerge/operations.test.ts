@@ -73,7 +73,7 @@ t.test('operations that make no sense, from all of which Automerge panics or mak
     'a mark that is none': [[{ ...set, markName: 'bold' }], [{ ...set, expand: true }]],
     'an object with a value': [[{ ...set, action: 0 }], [{ ...set, action: 2, value: [1, empty] }], [{ ...set, action: 4 }]],
     'a deletion of nothing': [[{ action: 3, key: 'k' }], [{ ...set, action: 3, preds: [[other, 2]] }], [{ ...insert, action: 3, value: [0, empty] }]],
-    'an increment of nothing': [[{ ...set, action: 5, value: [6, Buffer.from('1')], preds: [[other, 2]] }], [{ ...insert, action: 5, value: [3, Uint8Array.of(1)] }]],
+    'an increment of nothing': [[{ ...set, action: 5, value: [3, Uint8Array.of(1)] }], [{ ...set, action: 5, value: [6, Buffer.from('1')], preds: [[other, 2]] }], [{ ...insert, action: 5, value: [3, Uint8Array.of(1)] }]],
     'a mark that is not inserted': [[{ action: 7, object, key: element, markName: 'bold' }]],
     'a mark that ends before it begins': [[mark[1]!], [mark[0]!, { ...mark[1]!, object: [other, 3] }], [mark[0]!, { ...mark[1]!, value: [1, empty] }], [mark[0]!, insert, mark[1]!]],
     'action 6': [[{ action: 6, key: 'table' }]],

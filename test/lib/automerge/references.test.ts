@@ -92,6 +92,7 @@ t.test('what is not there, or not of the kind', async t => {
       [{ action: 3, key: 'count', preds: [counter!] }, { action: 1, key: 'count', value: x('v'), preds: [own] }]
     ],
     'a text whose characters change': [[{ action: 1, object: text!, key: character!, value: x('d'), preds: [character!] }]],
+    'an increment of what is no counter': [[{ action: 5, object: map!, key: 'k', value: [4, Uint8Array.of(1)], preds: [key!] }]],
     'a mark in what is no text': [[{ action: 7, object: list!, key: first!, insert: true, markName: 'bold', value: [2, new Uint8Array(0)] }, { action: 7, object: list!, key: first!, insert: true }]]
   }
   for (const [problem, changes] of Object.entries(wrong)) for (const rows of changes) t.throws(() => check(rows), invalid(problem), `${problem}: ${JSON.stringify(rows)}`)
