@@ -11,6 +11,8 @@ export class Replica {
   readonly #confirmed: Int32Array
   /** Edits that came before the one they follow: the server took that for one we have. */
   readonly #early = new Set<number>()
+  /** This client's edits that the server has not said it has. */
+  readonly #own = new Set<number>()
   readonly #onSeed: () => void
   readonly #onEdit: (edit: number) => void
   #hasSeed = false
@@ -38,7 +40,10 @@ export class Replica {
   }
 
   /** An edit of this client's own. */
-  make (edit: number): void { this.#held[edit % this.#history.writers] = edit }
+  make (edit: number): void {
+    this.#held[edit % this.#history.writers] = edit
+    this.#own.add(edit)
+  }
 
   /** The whole seed is here. */
   takeSeed (): void {
@@ -86,18 +91,18 @@ export class Replica {
     return edit > this.#held[edit % this.#history.writers]! && !this.#early.has(edit)
   }
 
-  /** The server has these heads. @returns the edits it had not said it has before */
+  /** The server has these heads. @returns this client's edits among what it had not said it has */
   confirm (heads: string[]): number[] {
-    const fresh: number[] = []
+    const own: number[] = []
     const { writers } = this.#history
     for (const head of heads) {
       const edit = this.#history.withHash(head) ?? SEED
       if (edit === SEED) continue
       const writer = edit % writers
-      for (let n = this.#after(this.#confirmed[writer]!, writer); n <= edit; n += writers) fresh.push(n)
+      for (let n = this.#after(this.#confirmed[writer]!, writer); n <= edit; n += writers) if (this.#own.delete(n)) own.push(n)
       if (edit > this.#confirmed[writer]!) this.#confirmed[writer] = edit
     }
-    return fresh
+    return own
   }
 
   heads (): string[] {
