@@ -108,7 +108,7 @@ export class Answer {
   #json (status: number, body: string, extra: FlatHeaders = []): void {
     if (this.isOver) return
     const { headers, text } = this.#head(body, extra)
-    this.#parts.response.writeHead(status, headers).end(text)
+    send(this.#parts.response.writeHead(status, headers), text)
     this.#passOver()
   }
 
@@ -130,6 +130,15 @@ export class Answer {
     const { request, limit } = this.#parts
     if (!request.complete) passOver(request, limit)
   }
+}
+
+/** Head and body in one write: `end(text)` alone makes Node write a second, empty part with them. */
+function send (response: ServerResponse, text: string): void {
+  if (text !== '' && response.socket !== null && response.socket.writableLength === 0) {
+    response.write(text)
+    response.socket.uncork()
+    response.end()
+  } else response.end(text)
 }
 
 /** Resolves when there is something to send; a stream that fails before that can still be answered. */

@@ -49,20 +49,28 @@ const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof (val
 
 function inTime (work: PromiseLike<unknown>, { timeout, leave, call }: { timeout: number, leave: () => void, call: RequestCall }): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const late = refusal('TIMEOUT')
-      call.abort(late)
-      reject(late)
-    }, timeout)
-    timer.unref() // a server that closes does not wait for who takes too long
-    work.then(value => {
+    let timer: NodeJS.Timeout | undefined
+    let isSettled = false
+    const settle = (): void => {
+      isSettled = true
       clearTimeout(timer)
       leave()
+    }
+    work.then(value => {
+      settle()
       resolve(value)
     }, error => {
-      clearTimeout(timer)
-      leave()
+      settle()
       reject(error)
+    })
+    // most have settled by then, and need no timer
+    process.nextTick(() => {
+      if (isSettled) return
+      timer = setTimeout(() => {
+        const late = refusal('TIMEOUT')
+        call.abort(late)
+        reject(late)
+      }, timeout).unref() // a server that closes does not wait for who takes too long
     })
   })
 }
