@@ -1,7 +1,8 @@
 import { ActorOperations, START_OF_LIST } from './actor-operations.ts'
 import { NULL, pairHash } from './columns.ts'
+import { KINDS, ROOT, depthOf, kindMade, objectFlags } from './objects.ts'
 import { isCounter, type Operations } from './operations.ts'
-import { KINDS, depthOf, kindMade, objectFlags, type ReferenceData } from './references.ts'
+import type { ReferenceData } from './references.ts'
 
 /** A document's operations, a row each, in the document's order; deletions are not among them. Actors are the document's. */
 export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action' | 'valueMeta'> & {
@@ -10,7 +11,6 @@ export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'k
 }
 
 const NONE = -1
-const ROOT = 0
 const DIGIT = 16 // bits
 const FEW = 10_000 // numbers: to sort fewer by comparing takes less than counting 65,536 digits twice
 

@@ -3,7 +3,8 @@ import * as Automerge from '@automerge/automerge'
 import { readChange } from '../../../lib/automerge/change.ts'
 import { readDocument } from '../../../lib/automerge/document.ts'
 import { readOperations } from '../../../lib/automerge/operations.ts'
-import { MAX_DEPTH, References, type Concurrent } from '../../../lib/automerge/references.ts'
+import { References, type Concurrent } from '../../../lib/automerge/references.ts'
+import { MAX_DEPTH } from '../../../lib/automerge/resolution.ts'
 import { random } from '../../fuzz.ts'
 import { encodeChange, HEAD, signedLeb, type Id, type Row } from './encode.ts'
 import { honestDocuments } from './honest.ts'
@@ -165,6 +166,19 @@ t.test('marks end after they begin', async t => {
     }
     marks(t, docs.reduce((one, other) => Automerge.merge(one, other)))
   }
+})
+
+t.test('marks in what the same change inserts', async t => {
+  const own = (n: number): Id => [b, START + n]
+  const letters = (after: (n: number) => Id | 'HEAD', count: number): Row[] => Array.from({ length: count }, (_, n) => ({ action: 1, object: text!, key: after(n), insert: true, value: x('x') }))
+  const mark = (begin: Id, end: Id): Row[] => [{ action: 7, object: text!, key: begin, insert: true, markName: 'bold', value: [2, new Uint8Array(0)] }, { action: 7, object: text!, key: end, insert: true }]
+  const typed = (n: number): Id => n === 0 ? character! : own(n - 1)
+  t.ok(check([...letters(typed, 100), ...mark(own(3), own(90)), ...mark(character!, own(99))]))
+  t.throws(() => check([...letters(typed, 100), ...mark(own(90), own(3))]), invalid('a mark that ends before it begins'))
+  t.throws(() => check([...letters(typed, 100), ...mark(own(3), character!)]), invalid('a mark that ends before it begins'))
+  t.ok(check([...letters(() => HEAD, 100), ...mark(own(90), own(3)), ...mark(own(3), character!)]), 'the latest first')
+  t.throws(() => check([...letters(() => HEAD, 100), ...mark(own(3), own(90))]), invalid('a mark that ends before it begins'))
+  t.throws(() => check([...letters(n => n < 2 ? HEAD : own(n - 2), 3_000), ...Array.from({ length: 1_000 }, () => mark(own(1), own(2_999))).flat()]), invalid('marks that reach too far'))
 })
 
 t.test('a large text takes little, a small document next to nothing', async t => {
