@@ -93,6 +93,12 @@ t.test('nesting ends at 1000 both ways, as theirs does', async t => {
   t.throws(() => ours.parse(nested(500_000)), RangeError)
 })
 
+t.test('a number too long to be read in time is refused', async t => {
+  const wire = (digits: number) => `{"__type":"BigInt","value":"-${'9'.repeat(digits)}"}`
+  t.equal(ours.parse(wire(10_000)), theirs.parse(wire(10_000)))
+  t.throws(() => ours.parse(wire(10_001)), /BigInt/)
+})
+
 t.test('an error is sent without its stack', async t => {
   const error = Object.assign(new TypeError('no', { cause: new Error('why') }), { code: 'E1', toString: () => '' })
   t.equal(ours.stringify(error), '{"__type":"Error","value":{"name":"TypeError","message":"no","customFields":{"code":"E1"},' +
