@@ -1,6 +1,7 @@
 import t from 'tap'
 import { optionInfos, parseOptions } from '../../../lib/options.ts'
 import { readValues, settings, settle } from '../../../lib/cli/settings.ts'
+import { scratch } from '../../scratch.ts'
 
 const by = (flag: string) => settings.find(setting => setting.flag === flag)
 
@@ -64,4 +65,13 @@ t.test('peers are taken on any path unless told otherwise, and the relay takes t
 t.test('a region without a bucket asks for nothing in the environment and is refused as a flag', async t => {
   t.equal(settle({ 's3-region': 'eu-west-1' }).relay.s3, undefined)
   t.throws(() => settle({}, { 's3-region': 'eu-west-1' }), { code: 'RELAY_BAD_OPTION', message: /^--s3-region needs --s3-bucket/ })
+})
+
+t.test('the tunnel is on when it is said who may call', async t => {
+  t.equal(settle({ 'tunnel-timeout': 5 }).relay.tunnel, undefined)
+  t.throws(() => settle({}, { 'tunnel-timeout': 5 }), { code: 'RELAY_BAD_OPTION', message: /^--tunnel-timeout needs --tunnel-token-file/ })
+  const folder = await scratch(t, { tokens: 'one\ntwo\n' })
+  const { relay } = settle(readValues({ RELAY_TUNNEL_TOKEN_FILE: `${folder}/tokens`, RELAY_TUNNEL_TIMEOUT: '5' }, 'variable'))
+  t.match(parseOptions(relay).tunnel, { tokens: ['one', 'two'], timeout: 5, basePath: '/__runner', allowAnonymous: false })
+  t.match(parseOptions(settle({}, { 'tunnel-allow-anonymous': true }).relay).tunnel, { tokens: [], allowAnonymous: true })
 })
