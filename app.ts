@@ -4,6 +4,7 @@ import automerge from './plugins/automerge.ts'
 import bundles from './plugins/bundles.ts'
 import cors from './plugins/cors.ts'
 import errors from './plugins/errors.ts'
+import health from './plugins/health.ts'
 import http from './plugins/http.ts'
 import metrics from './plugins/metrics.ts'
 import operations from './plugins/operations.ts'
@@ -14,6 +15,7 @@ import wasm from './plugins/wasm.ts'
 import webhooks from './plugins/webhooks.ts'
 import websocket from './plugins/websocket.ts'
 import bundleRoutes from './routes/bundles.ts'
+import healthRoutes from './routes/health.ts'
 import metricsRoutes from './routes/metrics.ts'
 import methodRoutes from './routes/methods.ts'
 import syncRoutes from './routes/sync.ts'
@@ -40,6 +42,7 @@ export default async function relay (fastify: FastifyInstance, given: RelayOptio
   fastify.register(bundles, options)
   fastify.register(wasm, options)
   fastify.register(websocket, options)
+  fastify.register(health, options)
   fastify.register(webhooks, options)
   if (options.tunnel !== undefined) {
     fastify.register(tunnel, options.tunnel)
@@ -50,6 +53,7 @@ export default async function relay (fastify: FastifyInstance, given: RelayOptio
   fastify.register(syncRoutes, options)
   fastify.register(wasmRoutes, options)
   fastify.register(bundleRoutes, options)
+  fastify.register(healthRoutes, options)
   fastify.register(metricsRoutes, options)
   fastify.register(methodRoutes, options)
 }

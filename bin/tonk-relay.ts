@@ -10,7 +10,7 @@ import { settle, type Values } from '../lib/cli/settings.ts'
 import { RelayError, messageOf } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
 
-const GRACE = 8_000 // ms for a close, within the 10 s that Docker gives
+const GRACE = 8_000 // ms for a close once peers are closed, within the 10 s that Docker gives
 
 let logLevel = 'info'
 let closing = false
@@ -41,10 +41,13 @@ async function start (flags: Values): Promise<void> {
   await probe(port, host)
 
   const app = Fastify(serverOptions(logLevel))
-  closeWithGrace({ delay: GRACE, logger: app.log }, async ({ signal, err }) => {
+  const delay = GRACE + (options.drainDelay ?? 0) + (options.drainWindow ?? 0)
+  closeWithGrace({ delay, logger: app.log }, async ({ signal, err }) => {
     closing = true
     if (err !== undefined) app.log.fatal(err, 'closing after an error nobody caught')
     else app.log.info(`closing on ${signal}`)
+    // before the close, in which Fastify answers no request any more: readiness is to be seen failing
+    if (err === undefined && app.hasDecorator('sockets')) await app.sockets.drain()
     await app.close()
   })
   process.removeAllListeners('warning') // Node's own writes several lines to stderr

@@ -58,6 +58,12 @@ export const optionsSchema = Type.Object({
   handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
   pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses two in a row is dropped, in ms'),
   closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, in ms'),
+  drainDelay: Type.Integer({
+    default: 0, minimum: 0, maximum: 2 ** 31 - 1, description: 'Time between readiness failing and the first peer being closed at shutdown, in ms'
+  }),
+  drainWindow: Type.Integer({
+    default: 0, minimum: 0, maximum: 2 ** 31 - 1, description: 'Time over which peers are closed at shutdown, so that they do not all return at once, in ms'
+  }),
   cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests from anywhere; left to the host when it has `@fastify/cors`' }),
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),
   anyPath: Type.Boolean({ default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable' })

@@ -25,6 +25,7 @@ async function peers (fastify: FastifyInstance, options: Options): Promise<void>
   // else the websocket plugin opens a WebSocket only to close it, and waits half a minute for a peer that does not answer
   fastify.addHook('preValidation', async ({ ws, routeOptions }) => {
     if (ws && routeOptions.config.peers !== true) throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'No WebSocket here')
+    if (ws && sockets.closing) throw new RelayError('RELAY_CLOSING', 'the relay is closing')
   })
   // before @fastify/websocket adds its own preClose: that one closes without a code
   fastify.addHook('preClose', async () => { await sockets.close() })

@@ -168,6 +168,11 @@ export class Bundles {
     return await this.#meter.operation('bundle', 'blank', () => openLocalFile(this.#blankPath))
   }
 
+  /** Whether the store answers and takes bundles. @throws RelayError RELAY_STORE_UNAVAILABLE */
+  async check (): Promise<void> {
+    await this.#meter.operation('store', 'check', () => this.#parts.store.check())
+  }
+
   async close (): Promise<void> {
     this.#stopListening()
   }

@@ -70,6 +70,12 @@ export class Documents {
     return this.#foldFailure === undefined ? this.#journal.backlog : Math.max(this.#journal.backlog, this.#held)
   }
 
+  /** ms that the journal's write under way takes by now. */
+  get stalled (): number { return this.#journal.stalled }
+
+  /** Proves that the disk takes a file. @throws RelayError RELAY_STORAGE_FAILED */
+  async probe (): Promise<void> { await this.#folder.probe() }
+
   /** Why nothing can be stored at the moment, if that is so. */
   get failure (): unknown { return this.#journal.failure ?? this.#foldFailure }
 

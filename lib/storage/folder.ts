@@ -31,15 +31,21 @@ export class StorageFolder {
 
   /** Makes the folder, proves that it can be written, and reads or makes its id. */
   async open (): Promise<void> {
-    await this.#disk(this.folder, async () => {
-      await makeFolder(this.scratch)
-      await writeAtomic(path.join(this.scratch, 'probe'), new Uint8Array(1), this.scratch)
-      await rm(path.join(this.scratch, 'probe'))
-      await clearScratch(this.scratch)
-    })
+    await this.probe()
+    await this.#disk(this.folder, async () => { await clearScratch(this.scratch) })
     const known = await this.read(STORAGE_ID_KEY)
     this.#id = known === undefined ? randomUUID() : Buffer.from(known).toString().trim()
     if (known === undefined) await this.write(STORAGE_ID_KEY, Buffer.from(this.#id))
+  }
+
+  /** Proves that a file can be written and is on disk then. */
+  async probe (): Promise<void> {
+    await this.#disk(this.folder, async () => {
+      await makeFolder(this.scratch)
+      const file = path.join(this.scratch, 'probe')
+      await writeAtomic(file, new Uint8Array(1), this.scratch)
+      await rm(file)
+    })
   }
 
   /** One file's bytes, or undefined when there is none. */

@@ -40,6 +40,8 @@ export class Journal {
   #size = 0
   #backlog = 0
   #failure: unknown
+  /** When the batch that is being written was first tried (ms of `performance.now()`). */
+  #begun: number | undefined
   #writing: Promise<void> | undefined
 
   constructor ({ folder, durability, log }: JournalOptions) {
@@ -56,6 +58,9 @@ export class Journal {
 
   /** Why nothing can be written at the moment, if that is so. */
   get failure (): unknown { return this.#failure }
+
+  /** ms since the batch that is being written was first tried; 0 when none is. */
+  get stalled (): number { return this.#begun === undefined ? 0 : performance.now() - this.#begun }
 
   /**
    * Makes the folder and reads what an earlier process left: its records, oldest first. Nothing is deleted.
@@ -128,8 +133,10 @@ export class Journal {
         continue
       }
       const batch = this.#take()
+      this.#begun ??= performance.now()
       try {
         await this.#commit(batch.map(({ record }) => record))
+        this.#begun = undefined
         this.#failure = undefined
         wait = RETRY_FIRST
         for (const { record, done } of batch) {

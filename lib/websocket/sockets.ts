@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError, messageOf } from '../errors.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
 import { encodeMessages } from './message.ts'
@@ -29,6 +30,9 @@ export interface SocketsOptions {
   pingInterval: number
   /** ms for the other side to answer a close */
   closeTimeout: number
+  /** ms from the start of draining until the first peer is closed, and from then until the last is */
+  drainDelay: number
+  drainWindow: number
 }
 
 const OPEN = 1
@@ -41,6 +45,8 @@ export class Sockets {
   readonly #sockets = new Set<Peer>()
   readonly #acceptListeners = new Set<() => void>()
   readonly #heartbeat: NodeJS.Timeout
+  #drained: Promise<void> | undefined
+  #closing = false
 
   constructor (engine: SyncEngine, options: SocketsOptions) {
     this.#engine = engine
@@ -66,11 +72,36 @@ export class Sockets {
     return () => { this.#acceptListeners.delete(listener) }
   }
 
-  /** Says goodbye to every peer (1001) and ends those that do not answer; resolves when none is left. */
+  /** Whether it is about to close: nobody new should be sent here. */
+  get draining (): boolean { return this.#drained !== undefined }
+
+  /** Whether peers are being closed: who comes now would be, too. */
+  get closing (): boolean { return this.#closing }
+
+  /** Closes the peers (1001) one after the other, over the time that the options give. */
+  async drain (): Promise<void> {
+    await (this.#drained ??= this.#drain())
+  }
+
+  /** Drains, and ends peers that do not answer; resolves when none is left. */
   async close (): Promise<void> {
+    await this.drain()
     clearInterval(this.#heartbeat)
     this.#engine.disconnect()
     await Promise.all([...this.#sockets].map(peer => peer.gone))
+  }
+
+  async #drain (): Promise<void> {
+    const { drainDelay, drainWindow } = this.#options
+    if (drainDelay > 0) await sleep(drainDelay)
+    this.#closing = true
+    const peers = [...this.#sockets]
+    const start = performance.now()
+    for (const [n, peer] of peers.entries()) {
+      const wait = start + drainWindow * n / peers.length - performance.now()
+      if (wait >= 1) await sleep(wait)
+      peer.dismiss()
+    }
   }
 }
 
@@ -98,6 +129,11 @@ class Peer implements Transport {
     socket.on('close', () => { connection.closed() })
     // ws has begun to close by itself, with the code that fits
     socket.on('error', error => { connection.refuse(refusal(error)) })
+  }
+
+  /** Closes it because the relay is about to. */
+  dismiss (): void {
+    this.#connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
   }
 
   get backlog (): number { return this.#socket.bufferedAmount }

@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import Fastify from 'fastify'
+import fp from 'fastify-plugin'
+import t from 'tap'
+import WebSocket from 'ws'
+import relay from '../../app.ts'
+import { listen, start, until } from '../helper.ts'
+import { scratch } from '../scratch.ts'
+import { run, urlIn } from './executable.ts'
+
+async function peers (ws: string, count: number) {
+  const closes: Array<{ code: number, at: number }> = []
+  const sockets = await Promise.all(Array.from({ length: count }, async () => {
+    const socket = new WebSocket(ws)
+    socket.on('close', code => { closes.push({ code, at: performance.now() }) })
+    await once(socket, 'open')
+    return socket
+  }))
+  return { sockets, closes }
+}
+
+t.test('readiness fails while peers are still served, then they are closed one after the other', async t => {
+  const relay = run(t, ['0', '--drain-delay', '2000', '--drain-window', '600'])
+  const http = urlIn(await relay.ready())
+  t.equal((await fetch(`${http}/health/ready`)).status, 200)
+  const { closes } = await peers(http.replace('http', 'ws'), 4)
+  relay.child.kill('SIGTERM')
+  await until(async () => {
+    const response = await fetch(`${http}/health/ready`)
+    if (response.status === 200) return false
+    t.match(await response.json(), { checks: { accepting: { status: 'failing', reason: 'RELAY_CLOSING' }, disk: { status: 'ok' } } })
+    return true
+  })
+  t.strictSame(closes, [], 'nobody yet')
+  t.equal((await fetch(`${http}/health/live`)).status, 200)
+  t.equal((await fetch(`${http}/metrics`)).status, 200)
+  t.equal((await relay.exit).code, 0)
+  await until(() => closes.length === 4)
+  t.strictSame(closes.map(({ code }) => code), [1001, 1001, 1001, 1001])
+  t.ok(closes.at(-1)!.at - closes[0]!.at > 300, 'not all at once')
+})
+
+t.test('who comes while peers are closed is refused before the upgrade', async t => {
+  const storage = await scratch(t)
+  const app = Fastify()
+  app.register(fp(async fastify => { await relay(fastify, { storage, drainWindow: 2_000 }) }))
+  const { ws, http } = await listen(t, app)
+  const { closes } = await peers(ws, 2)
+  const drained = app.sockets.drain()
+  const late = new WebSocket(ws)
+  late.on('error', () => {})
+  const [, response] = await once(late, 'unexpected-response')
+  t.equal(response.statusCode, 503)
+  t.ok(response.headers['retry-after'])
+  t.equal((await fetch(`${http}/health/ready`)).status, 503)
+  await drained
+  await until(() => closes.length === 2)
+  t.strictSame(closes.map(({ code }) => code), [1001, 1001])
+})
+
+t.test('a host’s close drains too', async t => {
+  const { close, ws } = await start(t, { drainWindow: 300 })
+  const { closes } = await peers(ws, 3)
+  await close()
+  await until(() => closes.length === 3)
+  t.strictSame(closes.map(({ code }) => code), [1001, 1001, 1001])
+  t.ok(closes.at(-1)!.at - closes[0]!.at > 100)
+})
