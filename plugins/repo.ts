@@ -1,0 +1,20 @@
+import type { Repo } from '@automerge/automerge-repo'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Options } from '../lib/options.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance { repo: Repo }
+}
+
+/** An automerge-repo `Repo` that is a peer of this relay. It is there, and connected, once it is first asked for. */
+async function repo (fastify: FastifyInstance, { closeTimeout }: Options): Promise<void> {
+  const { LazyRepo } = await import('../lib/repo/lazy-repo.ts') // it loads Automerge, of which most relays need nothing here
+  const { sync: engine, log } = fastify
+  const lazy = new LazyRepo({ engine, log, closeTimeout })
+  fastify.decorate<Repo>('repo', { getter: () => lazy.repo })
+  // before the websocket plugin has the engine disconnect everyone
+  fastify.addHook('preClose', async () => { await lazy.close() })
+}
+
+export default fp(repo, { name: 'relay-repo', fastify: '5.x', dependencies: ['relay-sync'] })
