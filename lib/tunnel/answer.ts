@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable, pipeline } from 'node:stream'
-import type { Log } from '../log.ts'
 import { endAfterRequest, passOver } from './body.ts'
 import type { FlatHeaders } from './cors.ts'
 import { refusal, type TunnelError } from './errors.ts'
@@ -38,7 +37,6 @@ export interface AnswerParts {
   hostHeaders: Record<string, unknown> | undefined
   /** bytes of a body nobody waited for that are still passed over */
   limit: number
-  log: Log
 }
 
 /** The answer to one request: written once, whoever gets there first. */

@@ -131,7 +131,7 @@ export class Tunnel {
   async #answer (request: IncomingMessage, response: ServerResponse, host: Host): Promise<void> {
     const requestId = requestIdOf(request.headers)
     const answer = new Answer({
-      request, response, requestId, cors: this.#cors.headers(request.headers), hostHeaders: host.headers, limit: this.#settings.maxBody, log: host.log
+      request, response, requestId, cors: this.#cors.headers(request.headers), hostHeaders: host.headers, limit: this.#settings.maxBody
     })
     if (request.method === 'OPTIONS' && this.covers(request.url!)) {
       answer.preflight(this.#cors.preflight(request.headers))
