@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { parseOptions, type RelayOptions } from './lib/options.ts'
+import access from './plugins/access.ts'
 import automerge from './plugins/automerge.ts'
 import bundles from './plugins/bundles.ts'
 import cors from './plugins/cors.ts'
@@ -22,6 +23,11 @@ import syncRoutes from './routes/sync.ts'
 import tunnelRoutes from './routes/tunnel.ts'
 import wasmRoutes from './routes/wasm.ts'
 
+export type { Action, Authorize, Resource } from './lib/access/action.ts'
+export type { Authenticate } from './lib/access/authenticator.ts'
+export type { Credentials } from './lib/access/credentials.ts'
+export type { Principal } from './lib/access/principal.ts'
+export { Revocations } from './lib/access/revocations.ts'
 export type { BundleFile, BundleStore, ByteRange, StoredBundle } from './lib/bundles/store.ts'
 export type { RelayOptions } from './lib/options.ts'
 
@@ -42,6 +48,7 @@ export default async function relay (fastify: FastifyInstance, given: RelayOptio
   fastify.register(bundles, options)
   fastify.register(wasm, options)
   fastify.register(websocket, options)
+  fastify.register(access, options)
   fastify.register(health, options)
   fastify.register(webhooks, options)
   if (options.tunnel !== undefined) {

@@ -3,7 +3,8 @@ interface ErrorRow { status: number, close: number, retryAfter?: number }
 
 /**
  * Every error the relay raises on purpose. The code is the API, the message is for people.
- * Close codes: RFC 6455 section 7.4.1 and the IANA registry (1013 "try again later").
+ * Close codes: RFC 6455 section 7.4.1 and the IANA registry (1013 "try again later"); 4401 and 4403 are the relay's own
+ * (the range of applications), so that a client tells them from an outage.
  */
 const table = {
   RELAY_BAD_OPTION: { status: 500, close: 1011 },
@@ -13,9 +14,16 @@ const table = {
   RELAY_RANGE_NOT_SATISFIABLE: { status: 416, close: 1008 },
   RELAY_INTERNAL: { status: 500, close: 1011 },
 
+  RELAY_UNAUTHENTICATED: { status: 401, close: 4401 },
+  RELAY_TOKEN_EXPIRED: { status: 401, close: 4401 },
+  RELAY_ACCESS_DENIED: { status: 403, close: 4403 },
+  RELAY_ACCESS_REVOKED: { status: 403, close: 4403 },
+  RELAY_KEYS_UNAVAILABLE: { status: 503, close: 1013, retryAfter: 5 },
+
   RELAY_BUNDLE_INVALID: { status: 400, close: 1008 },
   RELAY_BUNDLE_TOO_LARGE: { status: 413, close: 1009 },
   RELAY_BUNDLE_NOT_FOUND: { status: 404, close: 1008 },
+  RELAY_PRECONDITION_FAILED: { status: 412, close: 1008 },
   RELAY_BUNDLE_CHANGED: { status: 503, close: 1013, retryAfter: 1 },
   RELAY_FILE_NOT_FOUND: { status: 404, close: 1008 },
   RELAY_STORE_UNAVAILABLE: { status: 503, close: 1013, retryAfter: 5 },

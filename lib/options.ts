@@ -1,5 +1,6 @@
 import { Ajv } from 'ajv'
 import { Type, type Static, type TSchema } from 'typebox'
+import { accessProperties, parseAccessOptions, type AccessOptions } from './access/options.ts'
 import { RelayError } from './errors.ts'
 import type { BundleStore } from './bundles/store.ts'
 import type { Durability } from './storage/journal.ts'
@@ -64,6 +65,7 @@ export const optionsSchema = Type.Object({
   drainWindow: Type.Integer({
     default: 0, minimum: 0, maximum: 2 ** 31 - 1, description: 'Time over which peers are closed at shutdown, so that they do not all return at once, in ms'
   }),
+  ...accessProperties,
   cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests from anywhere; left to the host when it has `@fastify/cors`' }),
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),
   anyPath: Type.Boolean({ default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable' })
@@ -72,7 +74,7 @@ export const optionsSchema = Type.Object({
 export type S3Options = Static<typeof s3>
 
 /** All settings, filled in. */
-export interface Options extends Static<typeof optionsSchema> {
+export interface Options extends Static<typeof optionsSchema>, AccessOptions {
   /** A host's own bundle store; it is used and not closed. */
   store?: BundleStore | undefined
   /** Who is told of what happens */
@@ -111,7 +113,7 @@ const valid = new Ajv({ useDefaults: true, removeAdditional: true, strict: false
  * @throws RelayError RELAY_BAD_OPTION naming the option.
  */
 export function parseOptions (given: object): Options {
-  const { store, tunnel, webhooks, ...rest } = given as RelayOptions
+  const { store, tunnel, webhooks, authenticate, authorize, revocations, ...rest } = given as RelayOptions
   const known = Object.entries(rest).filter(([name, value]) => name in optionsSchema.properties && value !== undefined)
   const picked = structuredClone(Object.fromEntries(known)) // defaults are filled in there, not in what was given
   if (!valid(picked)) {
@@ -120,6 +122,7 @@ export function parseOptions (given: object): Options {
   }
   const options: Options = {
     ...picked,
+    ...parseAccessOptions({ authenticate, authorize, revocations, rules: picked.rules }),
     webhooks: [...parseWebhooks(webhooks ?? []), ...picked.webhookFile === undefined ? [] : readWebhooks(picked.webhookFile)],
     ...(tunnel !== undefined && { tunnel: parseTunnelOptions(tunnel) })
   }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { chooseSubprotocol } from '../lib/access/credentials.ts'
 import { RelayError } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
 import { Sockets } from '../lib/websocket/sockets.ts'
@@ -31,7 +32,7 @@ async function peers (fastify: FastifyInstance, options: Options): Promise<void>
   fastify.addHook('preClose', async () => { await sockets.close() })
   if (fastify.hasPlugin('@fastify/websocket')) return
   await fastify.register(websocket, {
-    options: { maxPayload: options.maxFrame, perMessageDeflate: false },
+    options: { maxPayload: options.maxFrame, perMessageDeflate: false, handleProtocols: chooseSubprotocol },
     errorHandler: (error, _socket, request) => {
       request.log.debug({ err: error }, 'websocket error') // Sockets has refused it already
     }

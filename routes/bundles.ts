@@ -21,13 +21,14 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
   fastify.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
   await fastify.register(multipart, { limits: { files: 1, fields: 16, fileSize: options.maxUpload + 1 } })
 
-  fastify.get('/.manifest.tonk', async (_request, reply) =>
+  fastify.get('/.manifest.tonk', { config: { access: ['bundle:read'] } }, async (_request, reply) =>
     await named(reply, ZIP, 'manifest').represent(made(await bundles.servedSlim())))
 
-  fastify.get('/api/blank-tonk', async (_request, reply) =>
+  fastify.get('/api/blank-tonk', { config: { access: 'public' } }, async (_request, reply) =>
     await named(reply, BYTES, 'blank').represent(await bundles.blank()))
 
   fastify.post('/api/bundles', {
+    config: { access: ['bundle:create', 'bundle:replace'] },
     handler: async request => {
       const { id } = request.isMultipart()
         ? await bundles.receive(await uploadedFile(request))
@@ -42,6 +43,7 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
   })
 
   fastify.get<{ Params: { id: string }, Querystring: { state?: string } }>('/api/bundles/:id', {
+    config: { access: ['bundle:read'] },
     schema: { querystring: { type: 'object', properties: { state: { enum: ['live', 'stored'] } } } },
     handler: async (request, reply) => {
       const id = documentId(request.params.id)
@@ -53,7 +55,7 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     }
   })
 
-  fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', async (request, reply) => {
+  fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', { config: { access: ['bundle:read'] } }, async (request, reply) => {
     const id = documentId(request.params.id)
     return await named(reply, ZIP, id).represent(made(await bundles.slim(id)))
   })

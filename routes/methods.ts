@@ -15,6 +15,7 @@ async function methodRoutes (fastify: FastifyInstance): Promise<void> {
     fastify.route({
       method: others,
       url: path,
+      config: { access: 'public' },
       // before the body is looked at
       onRequest: async (request, reply) => {
         reply.header('allow', allow)

@@ -7,14 +7,16 @@ const GREETING = '\u{1F44D} Tonk relay server is running'
 
 /** The relay's address: says that it runs, and takes automerge-repo peers. */
 async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { sockets } = fastify
+  const { access, sockets } = fastify
 
-  const accept = (socket: WebSocket, request: FastifyRequest): void => { sockets.accept(socket, request.raw.socket) }
+  const accept = (socket: WebSocket, request: FastifyRequest): void => {
+    sockets.accept(socket, request.raw.socket, access.session(request.credentials(), request.principal))
+  }
 
   fastify.route({
     method: 'GET',
     url: '/',
-    config: { peers: true },
+    config: { peers: true, access: 'public' },
     handler: async (_request: FastifyRequest, reply: FastifyReply) => reply.type('text/plain; charset=utf-8').send(GREETING),
     wsHandler: accept
   })
@@ -23,11 +25,11 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
     fastify.route({
       method: 'GET',
       url: '/*',
-      config: { peers: true },
+      config: { peers: true, access: 'public' },
       handler: (_request: FastifyRequest, reply: FastifyReply) => { reply.callNotFound() },
       wsHandler: accept
     })
   }
 }
 
-export default fp(syncRoutes, { name: 'relay-routes-sync', fastify: '5.x', encapsulate: true, dependencies: ['relay-websocket'] })
+export default fp(syncRoutes, { name: 'relay-routes-sync', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-websocket'] })

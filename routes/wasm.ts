@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 /** The WASM of Tonk's client. */
 async function wasmRoutes (fastify: FastifyInstance): Promise<void> {
   const { wasm } = fastify
-  fastify.get('/tonk_core_bg.wasm', async (_request, reply) => {
+  fastify.get('/tonk_core_bg.wasm', { config: { access: 'public' } }, async (_request, reply) => {
     const file = await wasm.open()
     return await reply.type('application/wasm').represent(file)
   })

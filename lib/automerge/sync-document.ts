@@ -9,6 +9,9 @@ import { soundChanges, type Handle } from './sound-changes.ts'
 /** As the handle of a document, one of Automerge's WASM objects, whose memory is not the garbage collector's. */
 type State = Parameters<Handle['receiveSyncMessage']>[0]
 
+/** What a peer brings is not taken, or is taken again: it is to send what it was told it need not. */
+export type SyncMode = 'readOnly' | 'again'
+
 interface Peer { state: State, heads: Hash[] | null, needs: boolean }
 
 /** Changes that wait for what they depend on, and whose they are; nobody's when their sender has left. */
@@ -61,9 +64,9 @@ export class SyncDocument {
   }
 
   /** @throws what Automerge throws, a panic of its WASM included; Error for changes that must not be applied */
-  receive (name: string, message: Uint8Array): SyncResult {
+  receive (name: string, message: Uint8Array, mode?: SyncMode): SyncResult {
     const { heads, need, changes } = decodeSyncMessage(message)
-    const peer = this.#peer(name)
+    const peer = this.#peer(name, mode)
     const { added, reply } = this.#change(peer, (handle, state) => {
       const before = handle.getHeads()
       handle.receiveSyncMessage(state, message)
@@ -85,8 +88,8 @@ export class SyncDocument {
     this.#released.push(...added)
   }
 
-  generate (name: string): SyncResult {
-    const { reply } = this.#change(this.#peer(name), (handle, state) => ({ added: [], held: this.#held, reply: handle.generateSyncMessage(state) }))
+  generate (name: string, mode?: SyncMode): SyncResult {
+    const { reply } = this.#change(this.#peer(name, mode), (handle, state) => ({ added: [], held: this.#held, reply: handle.generateSyncMessage(state) }))
     return this.#result(name, [], reply)
   }
 
@@ -102,12 +105,14 @@ export class SyncDocument {
     this.#handle.free()
   }
 
-  #peer (name: string): Peer {
+  #peer (name: string, mode?: SyncMode): Peer {
     let peer = this.#peers.get(name)
     if (peer === undefined) {
       peer = { state: newState(), heads: null, needs: false }
       this.#peers.set(name, peer)
     }
+    if (mode === 'again') askAgain(peer)
+    else if (mode === 'readOnly' && !peer.state.readOnly) peer.state.readOnly = true
     return peer
   }
 
@@ -185,7 +190,8 @@ export class SyncDocument {
   #result (name: string, added: Uint8Array[], reply: Uint8Array | null): SyncResult {
     const { state, heads: theirHeads, needs } = this.#peer(name)
     const heads = this.#handle.getHeads()
-    const inSync = theirHeads !== null && !needs && !state.peerReadOnly && String(theirHeads) === String(heads)
+    const isEqual = state.readOnly ? isAnswered(reply) : !state.peerReadOnly && String(theirHeads) === String(heads)
+    const inSync = theirHeads !== null && !needs && isEqual
     const held = [...this.#held.values()].some(change => change.peer === name)
     const result = { changes: [...this.#released, ...added], heads, theirHeads, reply, inSync, held, forgot: this.#forgot }
     this.#released = []
@@ -211,6 +217,13 @@ const bytesOf = (held: Held, peer: string | null): number => {
   let bytes = 0
   for (const change of held.values()) if (change.peer === peer) bytes += change.bytes.length
   return bytes
+}
+
+/** Whether a peer that may keep changes of its own has been sent all it lacks: the message brings nothing and does not start anew. */
+function isAnswered (reply: Uint8Array | null): boolean {
+  if (reply === null) return true
+  const { changes, have } = decodeSyncMessage(reply)
+  return changes.length === 0 && have.some(({ lastSync, bloom }) => lastSync.length + bloom.length > 0)
 }
 
 /** Has the peer forget which changes it sent here: that is what follows when a side was read-only and is so no longer. */

@@ -1,6 +1,7 @@
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Hash } from './hash.ts'
+import type { SyncMode } from './sync-document.ts'
 import type { Task } from './sync-thread.ts'
 import type { SyncAnswer, SyncJob } from './sync-worker.ts'
 
@@ -62,15 +63,16 @@ export class SyncSession {
   /**
    * Applies a sync message of a peer and answers it. Rejects with RELAY_SYNC_INVALID when it cannot be applied: the
    * document and its other peers go on as if it had not come.
+   * @param mode how to take what the peer brings, if not as ever
    * @param message one that `decodeSyncMessage` takes, its changes such that `readChange` takes them; not to be written to
    */
-  receive (peer: string, message: Uint8Array): Promise<Answer> {
-    return this.#ask({ name: 'receive', session: this.#around.session, peer, message })
+  receive (peer: string, message: Uint8Array, mode?: SyncMode): Promise<Answer> {
+    return this.#ask({ name: 'receive', session: this.#around.session, peer, message, mode })
   }
 
   /** The next message for a peer, who may be new. */
-  generate (peer: string): Promise<Answer> {
-    return this.#ask({ name: 'generate', session: this.#around.session, peer })
+  generate (peer: string, mode?: SyncMode): Promise<Answer> {
+    return this.#ask({ name: 'generate', session: this.#around.session, peer, mode })
   }
 
   /** Changes the document has got elsewhere; must be in what `load` gives from now on. */

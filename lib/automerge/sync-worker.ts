@@ -2,16 +2,17 @@ import { getHeapStatistics } from 'node:v8'
 import { parentPort, type TransferListItem } from 'node:worker_threads'
 import * as Automerge from '@automerge/automerge'
 import { messageOf } from '../errors.ts'
-import { SyncDocument, type SyncResult } from './sync-document.ts'
+import { SyncDocument, type SyncMode, type SyncResult } from './sync-document.ts'
 
 // Runs in a worker thread (see sync-thread.ts): one answer to each job, in order.
 
 /** `session` is the number of a session, which has one document. */
 export type SyncJob = { session: number } & (
   { name: 'open', chunks: Uint8Array[], maxHeld: number, again: string[] } |
-  { name: 'receive', peer: string, message: Uint8Array } |
+  { name: 'receive', peer: string, message: Uint8Array, mode?: SyncMode | undefined } |
   { name: 'update', chunks: Uint8Array[] } |
-  { name: 'generate' | 'leave', peer: string } |
+  { name: 'generate', peer: string, mode?: SyncMode | undefined } |
+  { name: 'leave', peer: string } |
   { name: 'close' }
 )
 
@@ -36,8 +37,8 @@ function run (job: SyncJob): SyncResult | null {
   const document = documents.get(job.session)
   if (document === undefined) throw new Error('the document is not open')
   switch (job.name) {
-    case 'receive': return document.receive(job.peer, job.message)
-    case 'generate': return document.generate(job.peer)
+    case 'receive': return document.receive(job.peer, job.message, job.mode)
+    case 'generate': return document.generate(job.peer, job.mode)
     case 'update': document.update(job.chunks); return null
     case 'leave': document.leave(job.peer); return null
     case 'close':

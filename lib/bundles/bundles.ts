@@ -9,6 +9,7 @@ import type { SyncEngine } from '../sync/engine.ts'
 import { keepBlank } from './blank.ts'
 import type { Source } from './block-reader.ts'
 import { Bundle } from './bundle.ts'
+import { Holdings } from './holdings.ts'
 import { streamLive } from './live.ts'
 import { openLocalFile } from './local-file.ts'
 import { MergeMarks } from './merge-marks.ts'
@@ -51,6 +52,7 @@ export class Bundles {
   readonly #spool: Spool
   readonly #merger: Merger
   readonly #slims: SlimCache
+  readonly #holdings = new Holdings()
   #served: { etag: string, rootId: DocumentId } | undefined
   readonly #storedListeners = new Set<(id: DocumentId) => void>()
   #stopListening = (): void => {}
@@ -148,6 +150,20 @@ export class Bundles {
         throw error
       }
     })
+  }
+
+  /** Whether a document is in a stored bundle, as it was uploaded. @throws RelayError RELAY_STORE_UNAVAILABLE, RELAY_BUNDLE_INVALID */
+  async holds (id: DocumentId, document: DocumentId): Promise<boolean> {
+    const stored = await this.#parts.store.open(id)
+    if (stored === null) return false
+    try {
+      return await this.#holdings.has(id, stored.etag, document, async () => {
+        const { rootId, documents } = await this.#read(stored)
+        return [rootId, ...documents]
+      })
+    } finally {
+      await stored.close()
+    }
   }
 
   /** The slim bundle of the one given at the start, or of the blank one. A file replaced since is read again. */

@@ -36,6 +36,7 @@ export class Metrics {
   readonly #received = new Traffic(this.#registry, 'received', 'from')
   readonly #sent = new Traffic(this.#registry, 'sent', 'to')
   readonly #refused = this.#counter('relay_connections_refused_total', 'Connections closed by the relay, by error code', ['code'])
+  readonly #accessRefused = this.#counter('relay_access_refused_total', 'Requests, connections and changes refused by access control, by error code', ['code'])
   readonly #fallbacks = this.#counter('relay_sync_fallbacks_total', 'Times that a peer’s sync was left to Automerge, by cause', ['cause'])
   readonly #syncLatency = new Histogram({
     name: 'relay_sync_latency_seconds',
@@ -92,6 +93,11 @@ export class Metrics {
   /** A connection closed by the relay. */
   refused (code: RelayErrorCode): void {
     this.#refused.inc({ code })
+  }
+
+  /** Access control refused something. */
+  accessRefused (code: RelayErrorCode): void {
+    this.#accessRefused.inc({ code })
   }
 
   /** Runs, times and counts one operation; `name` is one of a few, never made of input. Settles as `run` does. */

@@ -2,29 +2,24 @@ import { readChange } from '../automerge/change.ts'
 import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
 import type { Hash } from '../automerge/hash.ts'
 import { readOperations } from '../automerge/operations.ts'
-import { RelayError } from '../errors.ts'
 import type { PeerConnection } from './connection.ts'
 import type { DocumentContext, FallbackCause } from './context.ts'
 import type { LiveDocument, State } from './document.ts'
 import { Fallback } from './fallback.ts'
 import { Follower } from './follower.ts'
+import type { Rights } from './grant.ts'
 import { Outbox } from './outbox.ts'
+import { refusalOf } from './refusal.ts'
 import { Snapshots } from './snapshots.ts'
-import { FLAGS, filterSize, type SyncMessage } from './sync-codec.ts'
+import { FLAGS, encodeSyncMessage, filterSize, type SyncMessage } from './sync-codec.ts'
 
 /** A message about the document. `isRequest`: its sender wants the document and has nothing of it. */
-export interface Incoming { peer: PeerConnection, isRequest: boolean, data: Uint8Array, message: SyncMessage }
+export interface Incoming { peer: PeerConnection, isRequest: boolean, data: Uint8Array, message: SyncMessage, rights: Rights }
 
 const MANY = 32 // changes that are sent one by one to who has nothing
 const COMING = 5_000 // ms until a peer that said it has a document should have sent it
 const QUIET = 20_000 // ms until a peer whose heads are others is taken as stuck
 const DEAF = 60_000 // ms, the same while others go on editing
-
-/** What a peer is closed with. */
-function errorOf (cause: unknown): RelayError {
-  if (!(cause instanceof RelayError)) return new RelayError('RELAY_INTERNAL', 'internal error', { cause })
-  return cause.code === 'RELAY_DOCUMENT_INVALID' ? new RelayError('RELAY_SYNC_INVALID', cause.message, { cause }) : cause
-}
 
 /** The peers of a document: what each has, and what it is told. Whom it cannot answer itself it leaves to the fallback. */
 export class Audience {
@@ -55,16 +50,33 @@ export class Audience {
     this.#follower(peer).standing = 'waiting'
   }
 
-  hear ({ peer, isRequest, data, message }: Incoming): void {
+  hear (incoming: Incoming): void {
+    const { peer } = incoming
     try {
       const follower = this.#follower(peer)
+      this.#limit(follower, incoming.rights)
+      const { isRequest, data, message } = follower.isReadOnly ? this.#withoutChanges(incoming) : incoming
       follower.heardAt = performance.now()
       follower.readsDocuments = message.flags !== undefined
       follower.claims = message.have.reduce((sum, { bloom }) => sum + filterSize(bloom), 0)
       if (this.#takes(follower, message, data)) this.#heed(follower, message, isRequest, data)
     } catch (error) {
-      peer.refuse(errorOf(error))
+      peer.refuse(refusalOf(error))
     }
+  }
+
+  /** What a peer may do has changed. */
+  regrant (peer: PeerConnection, rights: Rights): void {
+    const follower = this.#followers.get(peer)
+    if (follower === undefined) return
+    this.#limit(follower, rights)
+    if (follower.asksAgain && follower.standing === 'steady') this.#fallBack(follower, 'flags')
+  }
+
+  /** Has a peer say what it has of the document, which it was told is not here. */
+  invite (peer: PeerConnection): void {
+    const follower = this.#follower(peer)
+    if (follower.standing === 'new') this.#outbox.state(follower, this.#visible(follower).heads)
   }
 
   leave (peer: PeerConnection): void {
@@ -137,6 +149,21 @@ export class Audience {
     return follower
   }
 
+  #limit (follower: Follower, { write, create }: Rights): void {
+    const isReadOnly = !(this.#document.history.isEmpty ? create : write)
+    follower.asksAgain ||= follower.isReadOnly && !isReadOnly
+    follower.isReadOnly = isReadOnly
+  }
+
+  /** What a peer that may not bring changes says beside them. */
+  #withoutChanges (incoming: Incoming): Incoming {
+    const { peer, message } = incoming
+    if (message.changes.length === 0) return incoming
+    peer.deny(this.#document.id, 'You may not change this document')
+    const rest = { ...message, changes: [] }
+    return { ...incoming, message: rest, data: encodeSyncMessage(rest) }
+  }
+
   /** Tells those who asked for the document that it is not here, unless a peer is about to bring it. */
   #settle (): void {
     if (!this.#document.history.isEmpty) return
@@ -178,7 +205,7 @@ export class Audience {
       if (this.#followers.get(follower.peer) !== follower) return
       follower.heads = heads
       this.#greet(follower, false)
-    }).catch((error: unknown) => { follower.peer.refuse(errorOf(error)) })
+    }).catch((error: unknown) => { follower.peer.refuse(refusalOf(error)) })
   }
 
   /** What a message says, once its changes are taken. */
@@ -187,11 +214,12 @@ export class Audience {
     const startsAnew = heads.length === 0 && (isRequest || follower.heads.length > 0)
     follower.heads = heads
     if (history.hasHeads(heads)) follower.heard = history.version
+    else if (follower.isReadOnly) follower.heard = follower.sent // it has what it was sent, and perhaps changes of its own
     if (follower.standing === 'fallback') this.#fallback.receive(follower, data)
     else if (need.length > 0) this.#fallBack(follower, 'need', data)
-    else if ((flags & (FLAGS.readOnly | FLAGS.syncReset)) !== 0) this.#fallBack(follower, 'flags', data)
+    else if ((flags & (FLAGS.readOnly | FLAGS.syncReset)) !== 0 || (follower.asksAgain && !history.isEmpty)) this.#fallBack(follower, 'flags', data)
     else if (follower.standing === 'steady' && !startsAnew) {
-      if (!heads.every(hash => history.knows(hash))) this.#fallBack(follower, 'unknown-heads', data)
+      if (!follower.isReadOnly && !heads.every(hash => history.knows(hash))) this.#fallBack(follower, 'unknown-heads', data)
     } else if (follower.standing !== 'joining') this.#greet(follower, isRequest, data)
   }
 
@@ -200,13 +228,14 @@ export class Audience {
     const { history } = this.#document
     const { heads } = follower
     const state = this.#visible(follower)
-    if (history.isEmpty && heads.length > 0) {
+    if (history.isEmpty && heads.length > 0 && !follower.isReadOnly) {
       follower.standing = 'asked'
       this.#outbox.ask(follower)
-    } else if (state.heads.length === 0 && heads.length === 0) {
+    } else if (state.heads.length === 0 && (heads.length === 0 || follower.isReadOnly)) {
+      const isTold = follower.standing === 'waiting' && heads.length > 0 // it would answer each time
       follower.standing = 'waiting'
       follower.isOwed = isRequest
-      if (!isRequest) this.#outbox.nothing(follower)
+      if (!isRequest && !isTold) this.#outbox.state(follower, [])
       this.#settle()
     } else if (!heads.every(hash => history.knows(hash))) {
       this.#fallBack(follower, 'unknown-heads', data)
@@ -227,7 +256,7 @@ export class Audience {
       this.#fallBack(follower, heads.length > 0 ? 'behind' : 'old-protocol', data)
     } else {
       follower.standing = 'joining'
-      this.#join(follower).catch((error: unknown) => { follower.peer.refuse(errorOf(error)) })
+      this.#join(follower).catch((error: unknown) => { follower.peer.refuse(refusalOf(error)) })
     }
   }
 

@@ -1,6 +1,7 @@
 import { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Connection, Transport } from './engine.ts'
+import type { Grant } from './grant.ts'
 import { PROTOCOL_VERSION, decodeFrame, encodeFrame, encodeFrameHead, encodeTarget, type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from './frame.ts'
 
 /** What the relay says of itself to a peer. */
@@ -11,6 +12,8 @@ export interface ConnectionEvents {
   joined (peer: PeerConnection): void
   frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void
   unfollowed (peer: PeerConnection, id: DocumentId): void
+  /** What it may do is to be asked anew. */
+  reassessed (peer: PeerConnection): void
   gone (peer: PeerConnection): void
   received (type: FrameType | 'invalid', bytes: number): void
   sent (type: FrameType, bytes: number): void
@@ -40,16 +43,21 @@ export class PeerConnection implements Connection {
   readonly key: string
   /** The id the peer chose; empty until it joined. */
   peerId = ''
+  /** What it may do; everything without one. */
+  readonly grant: Grant | undefined
   readonly #transport: Transport
   readonly #self: Self
   readonly #limits: ConnectionLimits
   readonly #events: ConnectionEvents
   readonly #handshake: NodeJS.Timeout
   #target: Uint8Array = NOTHING
+  #readsNotices: boolean
   #state: 'joining' | 'open' | 'over' = 'joining'
 
-  constructor (key: string, transport: Transport, self: Self, limits: ConnectionLimits, events: ConnectionEvents) {
+  constructor (key: string, transport: Transport, self: Self, limits: ConnectionLimits, events: ConnectionEvents, grant?: Grant) {
     this.key = key
+    this.grant = grant
+    this.#readsNotices = grant?.readsNotices ?? false
     this.#transport = transport
     this.#self = self
     this.#limits = limits
@@ -82,6 +90,16 @@ export class PeerConnection implements Connection {
     this.#events.refused(this, error)
     this.#end()
     this.#transport.close(error.closeCode, reason(error))
+  }
+
+  reassess (): void {
+    if (this.#state === 'open') this.#events.reassessed(this)
+  }
+
+  /** The peer tried what it may not do: it is told, if it reads that. */
+  deny (documentId: DocumentId, message: string): void {
+    this.grant?.denied()
+    if (this.#readsNotices) this.#notify({ documentId, code: 'RELAY_ACCESS_DENIED', message })
   }
 
   closed (): void {
@@ -136,6 +154,10 @@ export class PeerConnection implements Connection {
       case 'ephemeral':
         this.#events.frame(this, frame)
         break
+      case 'access':
+        this.#readsNotices = true
+        this.#renew(frame.token).catch((cause: unknown) => { this.refuse(new RelayError('RELAY_INTERNAL', 'internal error', { cause })) })
+        break
       case 'leave':
         this.#end()
         this.#transport.close(1000, 'left')
@@ -163,6 +185,22 @@ export class PeerConnection implements Connection {
     }
   }
 
+  /** Takes a new token; one that is refused changes nothing. */
+  async #renew (token: string | undefined): Promise<void> {
+    const { grant } = this
+    try {
+      if (token !== undefined) await grant?.renew(token)
+      if (this.#state === 'open') this.#notify({ expires: grant?.expires })
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error
+      if (this.#state === 'open') this.#notify({ code: error.code, message: error.message })
+    }
+  }
+
+  #notify (notice: { expires?: number | undefined, documentId?: DocumentId, code?: string, message?: string }): void {
+    this.#deliver('access', encodeFrame({ type: 'access', senderId: this.#self.peerId, targetId: this.peerId, ...notice }))
+  }
+
   #deliver (type: FrameType, bytes: Uint8Array): void {
     this.#transport.send([bytes], NOTHING)
     this.#events.sent(type, bytes.length)
@@ -171,6 +209,7 @@ export class PeerConnection implements Connection {
   #end (): void {
     clearTimeout(this.#handshake)
     this.#state = 'over'
+    this.grant?.detach()
     this.#events.gone(this)
   }
 }

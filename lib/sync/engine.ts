@@ -1,5 +1,6 @@
 import type { DocumentId } from '../ids.ts'
 import type { RelayError } from '../errors.ts'
+import type { Grant } from './grant.ts'
 
 /** What the engine needs of a connection's transport (a WebSocket, a pipe in a test). */
 export interface Transport {
@@ -31,8 +32,8 @@ export interface EngineStats { connections: number, peers: number, documents: nu
  * it (routes, bundles, metrics) knows only this.
  */
 export interface SyncEngine {
-  /** Takes on a new connection; the peer is expected to send `join`. */
-  connect (transport: Transport): Connection
+  /** Takes on a new connection; the peer is expected to send `join`. @param grant what it may do; everything without one */
+  connect (transport: Transport, grant?: Grant): Connection
   /**
    * The document as stored now, edits received before the call included, in `Automerge.save` format (the whole
    * history in one document chunk); null when there is none.

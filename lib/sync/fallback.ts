@@ -1,3 +1,4 @@
+import type { SyncMode } from '../automerge/sync-document.ts'
 import type { Answer, SyncSession } from '../automerge/sync-sessions.ts'
 import { RelayError } from '../errors.ts'
 import type { Audience } from './audience.ts'
@@ -51,7 +52,8 @@ export class Fallback {
 
   /** A message of a peer that has been taken on; what it carries has been checked in form. */
   receive (follower: Follower, message: Uint8Array): void {
-    this.#ask(follower, session => session.receive(follower.peer.key, message))
+    const mode = takeMode(follower)
+    this.#ask(follower, session => session.receive(follower.peer.key, message, mode))
   }
 
   /** Tells the session what the document got elsewhere, and its peers what there is to tell. */
@@ -103,7 +105,10 @@ export class Fallback {
     const talk = this.#talks.get(follower)!
     // while something is on its way the answer to that will tell it all
     if (talk.open > 0) talk.isDue = true
-    else this.#ask(follower, session => session.generate(follower.peer.key))
+    else {
+      const mode = takeMode(follower)
+      this.#ask(follower, session => session.generate(follower.peer.key, mode))
+    }
   }
 
   #ask (follower: Follower, call: (session: SyncSession) => Promise<Answer>): void {
@@ -168,4 +173,12 @@ export class Fallback {
     this.#timer = setTimeout(() => { if (this.#talks.size === 0 && this.#merges === 0) this.close() }, LINGER)
     this.#timer.unref()
   }
+}
+
+/** How Automerge is to take what a peer brings. */
+function takeMode (follower: Follower): SyncMode | undefined {
+  if (follower.isReadOnly) return 'readOnly'
+  if (!follower.asksAgain) return undefined
+  follower.asksAgain = false
+  return 'again'
 }

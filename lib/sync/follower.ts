@@ -34,6 +34,10 @@ export class Follower {
   readsDocuments = false
   /** How many changes it says that it has and does not know the relay to have. */
   claims = 0
+  /** Its changes are not taken. */
+  isReadOnly = false
+  /** Its changes are taken again: it is to be asked for those that were not. */
+  asksAgain = false
   /** When Automerge was last asked about it for want of a sign of life. */
   checkedAt = 0
 

@@ -17,6 +17,9 @@ export class Followers {
 
   has (id: DocumentId): boolean { return this.#peers.has(id) }
 
+  /** What a peer follows. */
+  documents (peer: PeerConnection): Iterable<DocumentId> { return this.#documents.get(peer) ?? [] }
+
   /** The peer has left the document. */
   remove (peer: PeerConnection, id: DocumentId): void {
     if (this.#documents.get(peer)?.delete(id) !== true) return

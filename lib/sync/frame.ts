@@ -19,15 +19,18 @@ export interface SyncFrame extends OfDocument { type: 'sync' | 'request', data: 
 export interface UnavailableFrame extends OfDocument { type: 'doc-unavailable' }
 /** `count` rises for each message of a sender's session; receivers drop what they have seen. */
 export interface EphemeralFrame extends OfDocument { type: 'ephemeral', data: Uint8Array, sessionId: string, count: number }
+/** The relay's own: a client that reads such frames shows a new token, or only says that it does. */
+export interface AccessFrame { type: 'access', senderId: string, token?: string }
 /** `leave`, and what the relay takes but has no use for: gossip about other storages, a client's own error. */
 export interface OtherFrame { type: 'leave' | 'error' | 'remote-subscription-change' | 'remote-heads-changed', senderId: string }
 
-export type PeerFrame = JoinFrame | SyncFrame | UnavailableFrame | EphemeralFrame | OtherFrame
+export type PeerFrame = JoinFrame | SyncFrame | UnavailableFrame | EphemeralFrame | AccessFrame | OtherFrame
 export type FrameType = PeerFrame['type'] | 'peer'
 
 export type RelayFrame =
   | { type: 'peer', senderId: string, targetId: string, peerMetadata: PeerMetadata, selectedProtocolVersion: string }
   | { type: 'error', senderId: string, targetId: string, message: string }
+  | { type: 'access', senderId: string, targetId: string, expires?: number | undefined, documentId?: DocumentId | undefined, code?: string, message?: string }
   | (SyncFrame | UnavailableFrame | EphemeralFrame) & { targetId: string }
 
 /** What the relay says of a document, to whom it may concern. */
@@ -38,6 +41,7 @@ export type OutgoingFrame =
 
 const MAX_ID_LENGTH = 256
 const MAX_VERSIONS = 16
+const MAX_TOKEN_LENGTH = 16_384
 
 const invalid = (problem: string): RelayError => new RelayError('RELAY_FRAME_INVALID', `not a frame of the protocol: ${problem}`)
 
@@ -60,6 +64,8 @@ export function decodeFrame (bytes: Uint8Array): PeerFrame {
       return { type, senderId, documentId: documentId(frame) }
     case 'ephemeral':
       return { type, senderId, documentId: documentId(frame), data: data(frame), sessionId: text(frame, 'sessionId'), count: count(frame) }
+    case 'access':
+      return { type, senderId, ...token(frame) }
     case 'leave':
     case 'error':
     case 'remote-subscription-change':
@@ -101,6 +107,13 @@ function data (frame: CborMap): Uint8Array {
   const { data: bytes } = frame
   if (!(bytes instanceof Uint8Array) || bytes.length === 0) throw invalid('data must be a byte string')
   return bytes
+}
+
+function token (frame: CborMap): { token?: string } {
+  const { token: text } = frame
+  if (text === undefined || text === null) return {}
+  if (typeof text !== 'string' || text.length > MAX_TOKEN_LENGTH) throw invalid(`token must be text of at most ${MAX_TOKEN_LENGTH} characters`)
+  return { token: text }
 }
 
 function count (frame: CborMap): number {

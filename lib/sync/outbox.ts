@@ -13,7 +13,7 @@ const NOTHING = new Uint8Array()
 const FEW = 1_000
 
 /** The changes after one version, and the frame with all of them once it is made: the same for all who have brought none. */
-interface Update { entries: LogEntry[], writers: Set<object | undefined>, head?: Uint8Array }
+interface Update { entries: LogEntry[], writers: Set<object | undefined>, head?: Uint8Array, headForReaders?: Uint8Array }
 
 /** Makes and sends the messages about a document. What many are sent is encoded once. */
 export class Outbox {
@@ -38,26 +38,28 @@ export class Outbox {
     if (update.writers.has(follower.peer)) {
       this.send(follower, state, update.entries.filter(({ from }) => from !== follower.peer))
     } else {
-      update.head ??= this.#head(stateMessage(state.heads, update.entries))
-      this.#sent(follower, state, update.head)
+      const head = follower.isReadOnly ? update.headForReaders : update.head
+      this.#sent(follower, state, head ?? this.#headOf(update, state, follower.isReadOnly))
     }
   }
 
   /** Sends changes, after which the peer has all of a state; also none, which acknowledges its own. */
   send (follower: Follower, state: State, entries: LogEntry[]): void {
-    this.#sent(follower, state, this.#head(stateMessage(state.heads, entries)))
+    this.#sent(follower, state, this.#head(stateMessage(state.heads, entries, follower.isReadOnly)))
   }
 
   /** Sends a state to who has nothing: stored chunks and the changes after them. */
   sendDocument (follower: Follower, state: State, chunks: Uint8Array, entries: LogEntry[]): void {
     const all = entries.length === 0 ? chunks : Buffer.concat([chunks, ...entries.map(({ bytes }) => bytes)])
-    this.#sent(follower, state, this.#head({ ...stateMessage(state.heads, []), version: 2, changes: [all] }))
+    this.#sent(follower, state, this.#head({ ...stateMessage(state.heads, [], follower.isReadOnly), version: 2, changes: [all] }))
   }
 
   /** Asks for a document of which there is nothing here. */
-  ask ({ peer, heads, claims }: Follower): void {
+  ask (follower: Follower): void {
+    const { peer, heads, claims, asksAgain } = follower
     // who is told no flags sends changes, not a whole document
-    const flags = claims <= FEW ? undefined : FLAGS.supportsSyncReset
+    const flags = asksAgain ? FLAGS.supportsSyncReset | FLAGS.syncReset : claims <= FEW ? undefined : FLAGS.supportsSyncReset
+    follower.asksAgain = false
     peer.sendHeads('sync', [this.#head({ version: 1, heads: [], need: heads, have: [{ lastSync: [], bloom: NOTHING }], changes: [], flags })])
   }
 
@@ -66,9 +68,10 @@ export class Outbox {
     peer.send({ type: 'doc-unavailable', documentId: this.#document.id })
   }
 
-  /** Tells who has nothing of the document that there is nothing of it here. */
-  nothing ({ peer }: Follower): void {
-    peer.sendHeads('sync', [this.#head(stateMessage([], []))])
+  /** Tells the heads, without saying that the peer has all of that. */
+  state (follower: Follower, heads: Hash[]): void {
+    const message = { ...stateMessage(heads, [], follower.isReadOnly), have: [{ lastSync: [], bloom: NOTHING }] }
+    follower.peer.sendHeads('sync', [this.#head(message)])
   }
 
   /** Sends a message that Automerge made. */
@@ -86,6 +89,13 @@ export class Outbox {
       updates.set(version, update = { entries, writers: new Set(entries.map(({ from }) => from)) })
     }
     return update
+  }
+
+  #headOf (update: Update, { heads }: State, isReadOnly: boolean): Uint8Array {
+    const head = this.#head(stateMessage(heads, update.entries, isReadOnly))
+    if (isReadOnly) update.headForReaders = head
+    else update.head = head
+    return head
   }
 
   #head (message: SyncMessage): Uint8Array {
@@ -107,11 +117,11 @@ export class Outbox {
 }
 
 /** What a peer is told in the steady state: we are at these heads, you have what is before these changes. */
-const stateMessage = (heads: Hash[], entries: LogEntry[]): SyncMessage => ({
+const stateMessage = (heads: Hash[], entries: LogEntry[], isReadOnly: boolean): SyncMessage => ({
   version: 1,
   heads,
   need: [],
   have: [{ lastSync: heads, bloom: NOTHING }],
   changes: entries.map(({ bytes }) => bytes),
-  flags: FLAGS.supportsSyncReset
+  flags: isReadOnly ? FLAGS.supportsSyncReset | FLAGS.readOnly : FLAGS.supportsSyncReset
 })

@@ -13,6 +13,8 @@ import { LiveDocument } from './document.ts'
 import type { Connection, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './ephemeral.ts'
 import { Followers } from './followers.ts'
+import { Gate } from './gate.ts'
+import { ALL_RIGHTS, type Grant } from './grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
 import type { History } from './history.ts'
 import { Laggards } from './laggards.ts'
@@ -44,6 +46,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #followers = new Followers()
   readonly #ephemeral = new EphemeralRelay(this.#followers)
   readonly #laggards = new Laggards()
+  readonly #gate = new Gate()
   readonly #listeners = new Set<(id: DocumentId) => void>()
   readonly #open = new Map<DocumentId, LiveDocument | Promise<LiveDocument>>()
   readonly #timers: NodeJS.Timeout[]
@@ -80,9 +83,10 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     for (const timer of this.#timers) timer.unref()
   }
 
-  connect (transport: Transport): Connection {
-    const connection = new PeerConnection(`connection-${++this.#count}`, transport, this.#self, this.#options.limits, this)
+  connect (transport: Transport, grant?: Grant): Connection {
+    const connection = new PeerConnection(`connection-${++this.#count}`, transport, this.#self, this.#options.limits, this, grant)
     this.#connections.add(connection)
+    grant?.attach(connection)
     if (this.#closing) connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
     return connection
   }
@@ -132,7 +136,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void {
-    if (frame.type === 'ephemeral') this.#ephemeral.pass(peer, frame)
+    if (frame.type === 'ephemeral') this.#gate.admit(peer, frame.documentId, ({ read }) => { if (read) this.#ephemeral.pass(peer, frame) })
     else if (frame.type !== 'doc-unavailable') this.#sync(peer, frame)
   }
 
@@ -142,7 +146,25 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     if (document instanceof LiveDocument) document.audience.leave(peer)
   }
 
+  reassessed (peer: PeerConnection): void {
+    for (const id of [...this.#followers.documents(peer)]) {
+      this.#gate.admit(peer, id, rights => {
+        const document = this.#open.get(id)
+        if (!rights.read) this.#withhold(peer, id, false)
+        else if (document instanceof LiveDocument) document.audience.regrant(peer, rights)
+      })
+    }
+    for (const id of this.#gate.take(peer)) {
+      this.#gate.admit(peer, id, ({ read }) => {
+        if (!read) return
+        this.#followers.add(peer, id)
+        this.#document(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#refuse(peer, error) })
+      })
+    }
+  }
+
   gone (peer: PeerConnection): void {
+    this.#gate.take(peer)
     this.#connections.delete(peer)
     this.#laggards.delete(peer)
     this.#ephemeral.leave(peer)
@@ -166,7 +188,25 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   #sync (peer: PeerConnection, { type, documentId: id, data }: SyncFrame): void {
     const { documents, limits } = this.#options
     if (documents.backlog > limits.maxBacklog) throw new RelayError('RELAY_STORAGE_FAILED', 'changes cannot be stored at the moment')
-    const incoming: Incoming = { peer, isRequest: type === 'request', data, message: decodeSyncMessage(data) }
+    const incoming: Incoming = { peer, isRequest: type === 'request', data, message: decodeSyncMessage(data), rights: ALL_RIGHTS }
+    if (peer.grant === undefined) {
+      this.#hear(id, incoming)
+      return
+    }
+    this.#gate.admit(peer, id, rights => {
+      if (rights.read) this.#hear(id, { ...incoming, rights })
+      else this.#withhold(peer, id, incoming.message.changes.length > 0)
+    })
+  }
+
+  /** The peer may not read the document, or may no more. */
+  #withhold (peer: PeerConnection, id: DocumentId, isChange: boolean): void {
+    this.unfollowed(peer, id)
+    this.#gate.withhold(peer, id, isChange)
+  }
+
+  #hear (id: DocumentId, incoming: Incoming): void {
+    const { peer } = incoming
     this.#followers.add(peer, id)
     const known = this.#open.get(id)
     if (known instanceof LiveDocument) {
@@ -175,9 +215,11 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     }
     this.#document(id).then(document => {
       if (peer.open) this.#receive(document, incoming)
-    }, (error: unknown) => {
-      peer.refuse(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'internal error', { cause: error }))
-    })
+    }, (error: unknown) => { this.#refuse(peer, error) })
+  }
+
+  #refuse (peer: PeerConnection, error: unknown): void {
+    peer.refuse(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'internal error', { cause: error }))
   }
 
   #receive (document: LiveDocument, incoming: Incoming): void {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError, messageOf } from '../errors.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
+import type { Grant } from '../sync/grant.ts'
 import { encodeMessages } from './message.ts'
 
 /** What is used of a `ws` WebSocket. */
@@ -58,9 +59,10 @@ export class Sockets {
   /**
    * Takes on an open socket; must be called before its first message can arrive.
    * @param wire the stream it reads from and writes to
+   * @param grant what its peer may do; everything without one
    */
-  accept (socket: Socket, wire: Wire): void {
-    const peer = new Peer(socket, wire, this.#engine, this.#options)
+  accept (socket: Socket, wire: Wire, grant?: Grant): void {
+    const peer = new Peer(socket, wire, this.#engine, this.#options, grant)
     this.#sockets.add(peer)
     socket.on('close', () => { this.#sockets.delete(peer) })
     for (const listener of this.#acceptListeners) listener()
@@ -118,12 +120,12 @@ class Peer implements Transport {
   #flushed = 0
   #unflushed = 0
 
-  constructor (socket: Socket, wire: Wire, engine: SyncEngine, options: SocketsOptions) {
+  constructor (socket: Socket, wire: Wire, engine: SyncEngine, options: SocketsOptions, grant: Grant | undefined) {
     this.#socket = socket
     this.#wire = wire
     this.#options = options
     this.gone = new Promise(resolve => { socket.on('close', resolve) })
-    const connection = this.#connection = engine.connect(this)
+    const connection = this.#connection = engine.connect(this, grant)
     socket.on('message', (data, isBinary) => { this.#receive(data, isBinary) })
     socket.on('pong', () => { this.#answered = true })
     socket.on('close', () => { connection.closed() })

@@ -119,7 +119,7 @@ t.test('who gets in', async t => {
 
 t.test('the host’s hooks, headers and principal', async t => {
   const { app, url } = await serve(t, {}, app => {
-    app.decorateRequest('principal', undefined as unknown)
+    app.decorateRequest('principal', undefined as never)
     app.addHook('onRequest', async (request, reply) => {
       (request as unknown as { principal: string }).principal = String(request.headers['x-user'])
       reply.header('x-host', 'yes').header('x-frame-options', 'SAMEORIGIN')

@@ -1,0 +1,116 @@
+import { RelayError, type RelayErrorCode } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Log } from '../log.ts'
+import type { Action, Authorize } from './action.ts'
+import type { Authenticator } from './authenticator.ts'
+import type { Credentials } from './credentials.ts'
+import { ANONYMOUS, isPrincipalId, type Principal } from './principal.ts'
+import { Revocations, type RevocationEvent } from './revocations.ts'
+import { DEFAULT_RULES, isForAnonymous, permits, type Rule } from './rules.ts'
+import { Session, type SessionParts } from './session.ts'
+
+export interface AccessParts {
+  /** Asked in turn; with none, everybody is anonymous. */
+  authenticators: readonly Authenticator[]
+  /** A host's own; else the rules */
+  authorize?: Authorize | undefined
+  /** As they are now; undefined when nobody has said any */
+  rules (): readonly Rule[] | undefined
+  /** Whether a document is part of a bundle. */
+  holds (bundle: DocumentId, document: DocumentId): Promise<boolean>
+  revocations?: Revocations | undefined
+  refused (code: RelayErrorCode): void
+  log: Log
+}
+
+/** Who may do what: asked by the routes for each request, and by the sync engine through a session for each connection. */
+export class Access {
+  /** Everybody may do everything: nothing has been said about access. */
+  readonly isOpen: boolean
+  readonly #parts: AccessParts
+  readonly #revocations: Revocations
+  readonly #sessions = new Set<Session>()
+  readonly #sessionParts: SessionParts
+  readonly #stop: () => void
+
+  constructor (parts: AccessParts) {
+    this.#parts = parts
+    this.isOpen = parts.authenticators.length === 0 && parts.authorize === undefined && parts.rules() === undefined
+    this.#revocations = parts.revocations ?? new Revocations()
+    this.#stop = this.#revocations.onEvent(event => { this.#heed(event) })
+    this.#sessionParts = {
+      authenticate: credentials => this.authenticate(credentials),
+      allows: (principal, action, id) => this.allows(principal, action, id),
+      denied: () => { this.refused('RELAY_ACCESS_DENIED') },
+      opened: session => { this.#sessions.add(session) },
+      closed: session => { this.#sessions.delete(session) }
+    }
+  }
+
+  /**
+   * Who it is.
+   * @throws RelayError RELAY_UNAUTHENTICATED, RELAY_TOKEN_EXPIRED, RELAY_ACCESS_REVOKED or RELAY_KEYS_UNAVAILABLE
+   */
+  async authenticate (credentials: Credentials): Promise<Principal> {
+    const principal = await this.#identify(credentials)
+    if (this.#revocations.has(principal.id)) throw new RelayError('RELAY_ACCESS_REVOKED', 'Access has been revoked')
+    if (principal.expires !== undefined && principal.expires <= Date.now()) throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired')
+    return principal
+  }
+
+  /** Whether it may; without an id, whether it may with any. At once where that is known. */
+  allows (principal: Principal, action: Action, id?: DocumentId): boolean | Promise<boolean> {
+    if (this.isOpen) return true
+    const { authorize, holds } = this.#parts
+    const resource = { id, isIn: async (bundle: DocumentId) => id !== undefined && await holds(bundle, id) }
+    if (authorize !== undefined) return authorize(principal, action, resource)
+    const rules = [...this.#parts.rules() ?? (principal.rules === undefined ? DEFAULT_RULES : []), ...principal.rules ?? []]
+    return permits(rules, principal, action, resource)
+  }
+
+  /** @throws RelayError RELAY_ACCESS_DENIED */
+  async require (principal: Principal, action: Action, id?: DocumentId): Promise<void> {
+    if (await this.allows(principal, action, id) !== true) throw new RelayError('RELAY_ACCESS_DENIED', `Not allowed: ${action}`)
+  }
+
+  /** What a connection is given; nothing when everybody may do everything. */
+  session (credentials: Credentials, principal: Principal): Session | undefined {
+    return this.isOpen ? undefined : new Session(this.#sessionParts, credentials, principal)
+  }
+
+  /** Closes a principal's connections and refuses it from now on. */
+  revoke (id: string): void { this.#revocations.revoke(id) }
+
+  /** The rules have changed, or what a principal may do. */
+  refresh (id?: string): void { this.#heed({ type: 'changed', id }) }
+
+  /** Counts a refusal. */
+  refused (code: RelayErrorCode): void { this.#parts.refused(code) }
+
+  close (): void {
+    this.#stop()
+    for (const authenticator of this.#parts.authenticators) authenticator.close?.()
+  }
+
+  async #identify (credentials: Credentials): Promise<Principal> {
+    const { authenticators, rules } = this.#parts
+    if (authenticators.length === 0) return ANONYMOUS
+    for (const { authenticate } of authenticators) {
+      const principal = await authenticate(credentials)
+      if (principal === null) continue
+      if (principal !== ANONYMOUS && !isPrincipalId(principal?.id)) throw new TypeError('a principal without a proper id')
+      return principal
+    }
+    const { token } = credentials
+    if (token === undefined && isForAnonymous(rules() ?? [])) return ANONYMOUS
+    throw new RelayError('RELAY_UNAUTHENTICATED', token === undefined ? 'A token is needed' : 'The token is not accepted')
+  }
+
+  #heed (event: RevocationEvent): void {
+    for (const session of [...this.#sessions]) {
+      if (event.id !== undefined && session.principal.id !== event.id) continue
+      if (event.type === 'changed') session.refresh()
+      else session.end(new RelayError('RELAY_ACCESS_REVOKED', 'Access has been revoked'))
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { RelayErrorCode } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Log } from '../log.ts'
+import { Access } from './access.ts'
+import type { Authenticator } from './authenticator.ts'
+import { Jwt, type JwtOptions } from './jwt.ts'
+import type { AccessOptions } from './options.ts'
+import { readRules } from './rules.ts'
+import { Tokens } from './tokens.ts'
+import { WatchedFile } from './watched-file.ts'
+
+export interface AccessSettings extends AccessOptions, Omit<JwtOptions, 'jwtKeys'> {
+  tokens?: string | undefined
+  jwtKeys?: string | undefined
+  rules?: string | undefined
+}
+
+export interface AccessSurroundings {
+  log: Log
+  refused (code: RelayErrorCode): void
+  holds (bundle: DocumentId, document: DocumentId): Promise<boolean>
+}
+
+/** The access control that the options ask for. @throws RelayError RELAY_BAD_OPTION */
+export function openAccess (settings: AccessSettings, { log, refused, holds }: AccessSurroundings): { access: Access, close: () => void } {
+  const { authenticate, authorize, revocations, tokens, jwtKeys, rules } = settings
+  const authenticators: Authenticator[] = []
+  if (authenticate !== undefined) authenticators.push({ authenticate })
+  if (tokens !== undefined) authenticators.push(new Tokens(tokens))
+  if (jwtKeys !== undefined) authenticators.push(new Jwt({ ...settings, jwtKeys }, log))
+  const file = rules === undefined
+    ? undefined
+    : new WatchedFile({ option: 'rules', file: rules, parse: text => readRules(JSON.parse(text)), changed: () => { access.refresh() }, log })
+  const access = new Access({ authenticators, authorize, revocations, rules: () => file?.value, holds, refused, log })
+  const close = (): void => {
+    file?.close()
+    access.close()
+  }
+  return { access, close }
+}

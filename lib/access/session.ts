@@ -1,0 +1,114 @@
+import { RelayError } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { Grant, Granted, Rights } from '../sync/grant.ts'
+import type { Action } from './action.ts'
+import { readsRelayFrames, type Credentials } from './credentials.ts'
+import type { Principal } from './principal.ts'
+
+/** What a session asks of the access control it belongs to. */
+export interface SessionParts {
+  authenticate (credentials: Credentials): Promise<Principal>
+  allows (principal: Principal, action: Action, id: DocumentId): boolean | Promise<boolean>
+  denied (): void
+  opened (session: Session): void
+  closed (session: Session): void
+}
+
+const MAX_REMEMBERED = 10_000 // documents
+const DOUBTFUL = 1_000 // ms that less than everything is remembered: a document may become part of a bundle
+const MAX_TIMEOUT = 2 ** 31 - 1 // ms that a timer of Node takes
+
+/** Who is behind a live connection: what it may do, and until when. */
+export class Session implements Grant {
+  readonly #parts: SessionParts
+  readonly #credentials: Credentials
+  readonly #rights = new Map<DocumentId, { rights: Rights | Promise<Rights>, until: number }>()
+  #principal: Principal
+  #connection: Granted | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (parts: SessionParts, credentials: Credentials, principal: Principal) {
+    this.#parts = parts
+    this.#credentials = credentials
+    this.#principal = principal
+  }
+
+  get readsNotices (): boolean { return readsRelayFrames(this.#credentials.headers) }
+
+  get expires (): number | undefined { return this.#principal.expires }
+
+  get principal (): Principal { return this.#principal }
+
+  attach (connection: Granted): void {
+    this.#connection = connection
+    this.#parts.opened(this)
+    this.#watchExpiry()
+  }
+
+  detach (): void {
+    this.#connection = undefined
+    clearTimeout(this.#timer)
+    this.#parts.closed(this)
+  }
+
+  rights (id: DocumentId): Rights | Promise<Rights> {
+    const known = this.#rights.get(id)
+    if (known !== undefined && (known.until === Infinity || known.until > performance.now())) return known.rights
+    const rights = this.#ask(id)
+    this.#remember(id, rights)
+    return rights
+  }
+
+  async renew (token: string): Promise<void> {
+    const principal = await this.#parts.authenticate({ ...this.#credentials, token })
+    if (principal.id !== this.#principal.id) throw new RelayError('RELAY_ACCESS_DENIED', 'The token is somebody else’s')
+    this.#principal = principal
+    if (this.#connection === undefined) return
+    this.#watchExpiry()
+    this.refresh()
+  }
+
+  denied (): void { this.#parts.denied() }
+
+  /** What it may do is to be asked anew. */
+  refresh (): void {
+    this.#rights.clear()
+    this.#connection?.reassess()
+  }
+
+  end (error: RelayError): void { this.#connection?.refuse(error) }
+
+  #watchExpiry (): void {
+    clearTimeout(this.#timer)
+    const { expires } = this.#principal
+    if (expires === undefined) return
+    const left = expires - Date.now()
+    if (left <= 0) {
+      this.end(new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired'))
+      return
+    }
+    this.#timer = setTimeout(() => { this.#watchExpiry() }, Math.min(left, MAX_TIMEOUT)).unref()
+  }
+
+  #ask (id: DocumentId): Rights | Promise<Rights> {
+    const ask = (action: Action): boolean | Promise<boolean> => this.#parts.allows(this.#principal, action, id)
+    const answers = [ask('document:read'), ask('document:write'), ask('document:create')]
+    if (answers.every(answer => typeof answer === 'boolean')) return rightsOf(answers)
+    return Promise.all(answers).then(rightsOf)
+  }
+
+  #remember (id: DocumentId, rights: Rights | Promise<Rights>): void {
+    if (this.#rights.size >= MAX_REMEMBERED) this.#rights.clear()
+    if (rights instanceof Promise) {
+      this.#rights.set(id, { rights, until: Infinity })
+      rights.then(
+        settled => { if (this.#rights.get(id)?.rights === rights) this.#remember(id, settled) },
+        () => { this.#rights.delete(id) }) // who asked is told
+    } else {
+      this.#rights.set(id, { rights, until: rights.read && rights.write && rights.create ? Infinity : performance.now() + DOUBTFUL })
+    }
+  }
+}
+
+/** What cannot be read can be neither written nor made. */
+const rightsOf = ([read, write, create]: boolean[]): Rights => ({ read: read!, write: read! && write!, create: read! && create! })
