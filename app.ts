@@ -1,5 +1,8 @@
+import type { Repo } from '@automerge/automerge-repo'
 import type { FastifyInstance } from 'fastify'
-import { parseOptions, type RelayOptions } from './lib/options.ts'
+import { RelayError } from './lib/errors.ts'
+import { hostBundles, hostSync, type HostBundles, type HostSync } from './lib/host.ts'
+import { parseOptions, type Options, type RelayOptions } from './lib/options.ts'
 import access from './plugins/access.ts'
 import automerge from './plugins/automerge.ts'
 import bundles from './plugins/bundles.ts'
@@ -9,6 +12,7 @@ import health from './plugins/health.ts'
 import http from './plugins/http.ts'
 import metrics from './plugins/metrics.ts'
 import operations from './plugins/operations.ts'
+import repo from './plugins/repo.ts'
 import storage from './plugins/storage.ts'
 import sync from './plugins/sync.ts'
 import tunnel from './plugins/tunnel.ts'
@@ -29,6 +33,7 @@ export type { Credentials } from './lib/access/credentials.ts'
 export type { Principal } from './lib/access/principal.ts'
 export { Revocations } from './lib/access/revocations.ts'
 export type { BundleFile, BundleStore, ByteRange, StoredBundle } from './lib/bundles/store.ts'
+export type { HostBundles, HostSync } from './lib/host.ts'
 export type { RelayOptions } from './lib/options.ts'
 
 /**
@@ -36,8 +41,41 @@ export type { RelayOptions } from './lib/options.ts'
  * @throws RelayError RELAY_BAD_OPTION, and what its parts cannot start with (a missing bundle, a folder without write access)
  */
 export default async function relay (fastify: FastifyInstance, given: RelayOptions): Promise<void> {
-  const options = parseOptions(given)
+  registerParts(fastify, parseOptions(given), false)
+}
 
+/** A relay, and what its host may use of it. Parts are there once it is registered and loaded. */
+export interface Relay {
+  /** The relay, to be registered once: `app.register(relay.plugin, { prefix: '/sync', storage: './data' })`. */
+  readonly plugin: (fastify: FastifyInstance, options: RelayOptions) => Promise<void>
+  /** An automerge-repo `Repo` that is a peer of this relay. It is made when it is first used. @throws RelayError RELAY_NOT_READY, RELAY_CLOSING */
+  readonly repo: Repo
+  /** @throws RelayError RELAY_NOT_READY */
+  readonly bundles: HostBundles
+  /** @throws RelayError RELAY_NOT_READY */
+  readonly sync: HostSync
+}
+
+/** A relay whose host can reach into it. */
+export function createRelay (): Relay {
+  let isRegistered = false
+  let loaded: Relay | undefined
+  const plugin: Relay['plugin'] = async function relay (fastify, given) {
+    if (isRegistered) throw new RelayError('RELAY_BAD_OPTION', 'this relay is registered already: createRelay() makes one')
+    isRegistered = true
+    registerParts(fastify, parseOptions(given), true)
+    fastify.after(() => {
+      loaded = { plugin, bundles: hostBundles(fastify.bundles), sync: hostSync(fastify.sync), get repo () { return fastify.repo } }
+    })
+  }
+  const parts = (): Relay => {
+    if (loaded === undefined) throw new RelayError('RELAY_NOT_READY', 'the relay is not loaded: await app.register(relay.plugin) or app.ready() first')
+    return loaded
+  }
+  return { plugin, get repo () { return parts().repo }, get bundles () { return parts().bundles }, get sync () { return parts().sync } }
+}
+
+function registerParts (fastify: FastifyInstance, options: Options, hasRepo: boolean): void {
   fastify.register(errors, options)
   fastify.register(cors, options)
   fastify.register(http, options)
@@ -45,6 +83,7 @@ export default async function relay (fastify: FastifyInstance, given: RelayOptio
   fastify.register(automerge, options)
   fastify.register(storage, options)
   fastify.register(sync, options)
+  if (hasRepo) fastify.register(repo, options)
   fastify.register(bundles, options)
   fastify.register(wasm, options)
   fastify.register(websocket, options)

@@ -13,6 +13,7 @@ const table = {
   RELAY_METHOD_NOT_ALLOWED: { status: 405, close: 1008 },
   RELAY_RANGE_NOT_SATISFIABLE: { status: 416, close: 1008 },
   RELAY_INTERNAL: { status: 500, close: 1011 },
+  RELAY_NOT_READY: { status: 503, close: 1013, retryAfter: 1 },
 
   RELAY_UNAUTHENTICATED: { status: 401, close: 4401 },
   RELAY_TOKEN_EXPIRED: { status: 401, close: 4401 },

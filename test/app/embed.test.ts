@@ -4,7 +4,8 @@ import cors from '@fastify/cors'
 import websocket from '@fastify/websocket'
 import WebSocket from 'ws'
 import { once } from 'node:events'
-import relay, { type BundleStore } from '../../app.ts'
+import { Readable } from 'node:stream'
+import relay, { createRelay, type BundleStore } from '../../app.ts'
 import { FolderStore } from '../../lib/bundles/folder-store.ts'
 import { client, listen, start, until, urlOf } from '../helper.ts'
 import { scratch } from '../scratch.ts'
@@ -109,4 +110,58 @@ t.test('a WebSocket on any path when it is told so', async t => {
   const ours = client(t, `${ws}/some/where?x=1`).create({ n: 1 })
   t.strictSame((await client(t, ws).find(urlOf(ours.documentId))).doc(), { n: 1 })
   t.equal((await fetch(`${http}/some/where`)).status, 404)
+})
+
+t.test('a host reaches into its relays by what createRelay gave it, and their clients see what it does', async t => {
+  const [notes, tasks] = [createRelay(), createRelay()]
+  const app = Fastify()
+  const name: string = 'repo' // which the host may use for something else
+  app.decorate(name, 'the host’s own')
+  t.throws(() => notes.repo, { code: 'RELAY_NOT_READY' })
+  await app.register(notes.plugin, { prefix: '/notes', storage: await scratch(t) })
+  app.register(tasks.plugin, { prefix: '/tasks', storage: await scratch(t) })
+  app.get<{ Params: { id: string } }>('/titles/:id', async ({ params }) => {
+    const handle = await notes.repo.find<{ title: string }>(urlOf(params.id))
+    return { title: handle.doc().title }
+  })
+  t.equal(notes.sync.stats().connections, 0)
+  t.throws(() => tasks.bundles, { code: 'RELAY_NOT_READY' }, 'registered and not awaited')
+  const { http, ws } = await listen(t, app)
+  t.equal(app.getDecorator(name), 'the host’s own')
+
+  const changed: string[] = []
+  t.teardown(notes.sync.onChange(id => { changed.push(id) }))
+  const ours = notes.repo.create({ title: 'from the host' })
+  await notes.repo.flush([ours.documentId])
+  t.strictSame(changed, [ours.documentId])
+  const theirs = await client(t, `${ws}/notes`).find<{ title: string }>(ours.url)
+  t.strictSame(theirs.doc(), { title: 'from the host' })
+  theirs.change(doc => { doc.title = 'from a client' })
+  await until(() => ours.doc().title === 'from a client')
+  t.strictSame(await (await fetch(`${http}/titles/${ours.documentId}`)).json(), { title: 'from a client' })
+  await t.rejects(tasks.repo.find(ours.url), /unavailable/)
+
+  await tasks.sync.merge(ours.documentId, [(await notes.sync.snapshot(ours.documentId))!])
+  await t.rejects(tasks.repo.find(ours.url), /unavailable/, 'it was told so')
+  await until(() => tasks.repo.handles[ours.documentId]!.isReady())
+  t.strictSame((await tasks.repo.find(ours.url)).doc(), { title: 'from a client' })
+
+  const { id } = await notes.bundles.receive(Readable.from([await blankOf(`${http}/notes`)]))
+  t.equal((await fetch(`${http}/notes/api/bundles/${id}`)).status, 200)
+  t.ok((await notes.bundles.slim(id)).bytes.length > 0)
+  await t.rejects(tasks.bundles.download(id), { code: 'RELAY_BUNDLE_NOT_FOUND' })
+  for (const bad of ['../x', `automerge:${id}`]) {
+    await t.rejects(notes.bundles.live(bad), { code: 'RELAY_ID_INVALID' })
+    await t.rejects(notes.sync.snapshot(bad), { code: 'RELAY_ID_INVALID' })
+  }
+})
+
+t.test('what createRelay gave is registered once', async t => {
+  const storage = await scratch(t)
+  const notes = createRelay()
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  app.register(notes.plugin, { prefix: '/a', storage })
+  app.register(notes.plugin, { prefix: '/b', storage })
+  await t.rejects(async () => { await app.ready() }, { code: 'RELAY_BAD_OPTION' })
 })
