@@ -53,6 +53,8 @@ export class PeerConnection implements Connection {
   #target: Uint8Array = NOTHING
   #readsNotices: boolean
   #state: 'joining' | 'open' | 'over' = 'joining'
+  /** Bytes of messages that wait. */
+  #held = 0
 
   constructor (key: string, transport: Transport, self: Self, limits: ConnectionLimits, events: ConnectionEvents, grant?: Grant) {
     this.key = key
@@ -126,6 +128,18 @@ export class PeerConnection implements Connection {
     }
     this.#transport.send(heads, this.#target)
     for (const { length } of heads) this.#events.sent(type, length + this.#target.length)
+  }
+
+  /**
+   * Counts a message that cannot be seen to at once, until the returned function is called.
+   * @throws RelayError RELAY_PEER_SLOW when the peer has too much of that
+   */
+  hold (bytes: number): () => void {
+    if (this.#held > 0 && this.#held + bytes > this.#limits.maxBacklog) {
+      throw new RelayError('RELAY_PEER_SLOW', `more than ${this.#limits.maxBacklog} bytes sent ahead of what can be seen to`)
+    }
+    this.#held += bytes
+    return () => { this.#held -= bytes }
   }
 
   #decode (bytes: Uint8Array): PeerFrame {

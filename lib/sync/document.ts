@@ -31,7 +31,7 @@ export class LiveDocument {
   /** What has the document to itself, one after the other, and the messages that wait for it. */
   #turn: Promise<void> = Promise.resolve()
   #turns = 0
-  #waiting: Incoming[] = []
+  #waiting: Array<() => void> = []
 
   /** @param history of what is stored */
   constructor (id: DocumentId, history: History, context: DocumentContext) {
@@ -58,10 +58,17 @@ export class LiveDocument {
   /** Whether there is nothing to remember of it. */
   get isVacant (): boolean { return this.#history.isEmpty && this.#turns === 0 && this.audience.isWaiting }
 
-  /** A peer's message. Errors are the peer's own, it is closed. */
+  /** A peer's message. Errors are the peer's own, it is closed. @throws RelayError RELAY_PEER_SLOW when too many wait */
   receive (incoming: Incoming): void {
-    if (this.#turns > 0) this.#waiting.push(incoming)
-    else this.audience.hear(incoming)
+    if (this.#turns === 0) {
+      this.audience.hear(incoming)
+      return
+    }
+    const release = incoming.peer.hold(incoming.data.length)
+    this.#waiting.push(() => {
+      release()
+      if (incoming.peer.open) this.audience.hear(incoming)
+    })
   }
 
   /**
@@ -182,7 +189,7 @@ export class LiveDocument {
     const turn = this.#turn.then(run)
     this.#turn = turn.catch(() => {}).then(() => { // told to who waits for the turn
       if (--this.#turns > 0) return
-      for (const incoming of this.#waiting.splice(0)) if (incoming.peer.open) this.audience.hear(incoming)
+      for (const hear of this.#waiting.splice(0)) hear()
     })
     await turn
   }

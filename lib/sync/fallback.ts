@@ -53,7 +53,14 @@ export class Fallback {
   /** A message of a peer that has been taken on; what it carries has been checked in form. */
   receive (follower: Follower, message: Uint8Array): void {
     const mode = takeMode(follower)
-    this.#ask(follower, session => session.receive(follower.peer.key, message, mode))
+    const release = follower.peer.hold(message.length)
+    this.#ask(follower, async session => {
+      try {
+        return await session.receive(follower.peer.key, message, mode)
+      } finally {
+        release()
+      }
+    })
   }
 
   /** Tells the session what the document got elsewhere, and its peers what there is to tell. */

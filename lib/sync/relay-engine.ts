@@ -31,6 +31,7 @@ export interface RelayEngineOptions {
 }
 
 const LARGE = 256 * 1024 // bytes of a document that is read on another thread
+const CALL_TIMEOUT = 60_000 // ms that Automerge may take over one message: a document of a million changes takes seconds to load
 const CHECK_INTERVAL = 5_000 // ms between looks for peers that are stuck
 
 /**
@@ -58,7 +59,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     const { documents, automerge, forward, meter, log, limits } = options
     this.#options = options
     this.#self = { peerId: `relay-${documents.id}`, metadata: { storageId: documents.id, isEphemeral: false } }
-    this.#sessions = new SyncSessions({ log })
+    this.#sessions = new SyncSessions({ log, callTimeout: CALL_TIMEOUT })
     this.#context = {
       selfId: this.#self.peerId,
       documents,
@@ -213,9 +214,10 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       this.#receive(known, incoming)
       return
     }
-    this.#document(id).then(document => {
+    const release = peer.hold(incoming.data.length)
+    this.#document(id).finally(release).then(document => {
       if (peer.open) this.#receive(document, incoming)
-    }, (error: unknown) => { this.#refuse(peer, error) })
+    }).catch((error: unknown) => { this.#refuse(peer, error) })
   }
 
   #refuse (peer: PeerConnection, error: unknown): void {
