@@ -13,8 +13,7 @@ export interface HistoryOptions {
   document?: Uint8Array
 }
 
-/** `head` is what an Automerge server confirms. */
-/** `changes` and `head` are Automerge's. */
+/** `changes` and `head`, which the server confirms, are Automerge’s. */
 export interface SmallDocument { id: string, content: Uint8Array, changes?: Uint8Array[], head?: string }
 
 /**
