@@ -4,11 +4,12 @@ import { writeFile } from 'node:fs/promises'
 import { Repo } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import Fastify from 'fastify'
-import relay from 'fastify-automerge-relay'
+import { createRelay } from 'fastify-automerge-relay'
 
 const app = Fastify()
 app.get('/', async () => 'the host')
-app.register(relay, { prefix: '/sync', storage: './embedded' })
+const relay = createRelay()
+app.register(relay.plugin, { prefix: '/sync', storage: './embedded' })
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
 
 assert.equal(await (await fetch(url)).text(), 'the host')
@@ -24,6 +25,10 @@ const read = await reader.find(written.url)
 assert.equal(read.doc().text, 'packed')
 read.change(doc => { doc.text = 'and back' })
 await new Promise(resolve => { written.on('change', ({ doc }) => { if (doc.text === 'and back') resolve() }) })
+
+const hosts = await relay.repo.find(written.url)
+assert.equal(hosts.doc().text, 'and back')
+assert.ok(relay.repo instanceof Repo)
 
 await Promise.all([writer.shutdown(), reader.shutdown()])
 await app.close()
