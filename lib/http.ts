@@ -25,6 +25,15 @@ export function select (headers: ConditionalHeaders, etag: string, size: number)
   return { status: 206, range: { start, end } }
 }
 
+/**
+ * Whether the conditions of a request that changes something hold (RFC 9110 section 13.1): If-Match compares strongly.
+ * @param etag of what is there, null when nothing is
+ */
+export function holds ({ 'if-match': known, 'if-none-match': unknown }: { 'if-match'?: string | undefined, 'if-none-match'?: string | undefined }, etag: string | null): boolean {
+  if (known !== undefined && (etag === null || (known.trim() !== '*' && !known.split(',').some(one => one.trim() === etag)))) return false
+  return unknown === undefined || etag === null || !matches(unknown, etag)
+}
+
 /** If-None-Match compares weakly: `W/` makes no difference. */
 function matches (list: string, etag: string): boolean {
   return list.trim() === '*' || list.split(',').some(one => one.trim().replace(/^W\//, '') === etag)

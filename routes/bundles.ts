@@ -2,7 +2,10 @@ import type { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { ANONYMOUS } from '../lib/access/principal.ts'
+import type { Admission } from '../lib/bundles/admission.ts'
 import { RelayError, messageOf } from '../lib/errors.ts'
+import { holds } from '../lib/http.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
 import type { Representation } from '../plugins/http.ts'
@@ -14,15 +17,33 @@ const LINGER = 2_000 // ms that the rest of a refused upload may still come, so 
 
 /** Bundles: upload, download, slim ones to start from, live ones to share. */
 async function bundleRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { bundles } = fastify
+  const { access, bundles, storage } = fastify
+
+  const hasDocument = async (id: DocumentId): Promise<boolean> => (await storage.chunks(id)).length > 0
+
+  /** What has to hold for an upload; nothing when everybody may do everything and it names no condition. */
+  const admission = ({ headers, principal }: FastifyRequest): Admission | undefined => {
+    if (access.isOpen && headers['if-match'] === undefined && headers['if-none-match'] === undefined) return undefined
+    return {
+      owner: principal === ANONYMOUS ? undefined : principal.id,
+      permit: async ({ id, documents }, stored) => {
+        await access.requireUpload(principal, { id, documents, replaces: stored }, hasDocument)
+        if (holds(headers, stored?.etag ?? null)) return
+        throw new RelayError('RELAY_PRECONDITION_FAILED', stored === null ? 'There is no such bundle' : 'There is another version of this bundle')
+      }
+    }
+  }
 
   // a body is a stream here, whatever it is called; nothing reads it into memory
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
   await fastify.register(multipart, { limits: { files: 1, fields: 16, fileSize: options.maxUpload + 1 } })
 
-  fastify.get('/.manifest.tonk', { config: { access: ['bundle:read'] } }, async (_request, reply) =>
-    await named(reply, ZIP, 'manifest').represent(made(await bundles.servedSlim())))
+  fastify.get('/.manifest.tonk', { config: { access: ['bundle:read'] } }, async (request, reply) => {
+    const slim = await bundles.servedSlim()
+    await access.require(request.principal, 'bundle:read', slim.rootId)
+    return await named(reply, ZIP, 'manifest').represent(made(slim))
+  })
 
   fastify.get('/api/blank-tonk', { config: { access: 'public' } }, async (_request, reply) =>
     await named(reply, BYTES, 'blank').represent(await bundles.blank()))
@@ -31,8 +52,8 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     config: { access: ['bundle:create', 'bundle:replace'] },
     handler: async request => {
       const { id } = request.isMultipart()
-        ? await bundles.receive(await uploadedFile(request))
-        : await bundles.receive(request.raw, Number(request.headers['content-length'] ?? 0))
+        ? await bundles.receive(await uploadedFile(request), undefined, admission(request))
+        : await bundles.receive(request.raw, Number(request.headers['content-length'] ?? 0), admission(request))
       return { id, message: 'Bundle uploaded successfully' }
     },
     onResponse: async ({ raw }) => {
@@ -83,4 +104,4 @@ const named = (reply: FastifyReply, type: string, name: string): FastifyReply =>
 const made = ({ bytes, etag }: { bytes: Uint8Array, etag: string }): Representation =>
   ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
 
-export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-bundles', 'relay-http'] })
+export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-bundles', 'relay-http', 'relay-storage'] })

@@ -23,6 +23,13 @@ export interface AccessParts {
   log: Log
 }
 
+/** A bundle that is to be stored, and the one it would replace. */
+export interface Upload {
+  id: DocumentId
+  documents: readonly DocumentId[]
+  replaces: { readonly owner?: string | undefined } | null
+}
+
 /** Who may do what: asked by the routes for each request, and by the sync engine through a session for each connection. */
 export class Access {
   /** Everybody may do everything: nothing has been said about access. */
@@ -68,9 +75,24 @@ export class Access {
     return permits(rules, principal, action, resource)
   }
 
-  /** @throws RelayError RELAY_ACCESS_DENIED */
+  /** @throws RelayError RELAY_ACCESS_DENIED, which is counted */
   async require (principal: Principal, action: Action, id?: DocumentId): Promise<void> {
-    if (await this.allows(principal, action, id) !== true) throw new RelayError('RELAY_ACCESS_DENIED', `Not allowed: ${action}`)
+    if (await this.allows(principal, action, id) !== true) throw this.#denial(`Not allowed: ${action}`)
+  }
+
+  /**
+   * Whether somebody may store a bundle: it is new, or its owner's, or an administrator's to replace; what it brings into
+   * documents that are there already must be allowed, too.
+   * @param hasDocument whether a document is there
+   * @throws RelayError RELAY_ACCESS_DENIED
+   */
+  async requireUpload (principal: Principal, upload: Upload, hasDocument: (id: DocumentId) => Promise<boolean>): Promise<void> {
+    if (this.isOpen) return
+    const { id, documents, replaces } = upload
+    await this.require(principal, replaces === null ? 'bundle:create' : 'bundle:replace', id)
+    const isOwn = replaces === null || (replaces.owner !== undefined && replaces.owner === principal.id)
+    if (!isOwn && await this.allows(principal, 'administer') !== true) throw this.#denial('The bundle is somebody else’s')
+    for (const document of documents) if (await hasDocument(document)) await this.require(principal, 'document:write', document)
   }
 
   /** What a connection is given; nothing when everybody may do everything. */
@@ -90,6 +112,11 @@ export class Access {
   close (): void {
     this.#stop()
     for (const authenticator of this.#parts.authenticators) authenticator.close?.()
+  }
+
+  #denial (message: string): RelayError {
+    this.refused('RELAY_ACCESS_DENIED')
+    return new RelayError('RELAY_ACCESS_DENIED', message)
   }
 
   async #identify (credentials: Credentials): Promise<Principal> {

@@ -6,6 +6,7 @@ import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Options } from '../options.ts'
 import type { SyncEngine } from '../sync/engine.ts'
+import type { Admission } from './admission.ts'
 import { keepBlank } from './blank.ts'
 import type { Source } from './block-reader.ts'
 import { Bundle } from './bundle.ts'
@@ -18,7 +19,7 @@ import { invalidBundle } from './refusal.ts'
 import { SlimCache } from './slim-cache.ts'
 import { cutSlim, type Slim } from './slim.ts'
 import { Spool } from './spool.ts'
-import type { BundleStore, StoredBundle } from './store.ts'
+import type { BundleStore, PutOptions, StoredBundle } from './store.ts'
 
 /** Counts and times operations. */
 export interface OperationMeter {
@@ -89,16 +90,18 @@ export class Bundles {
    * Takes a bundle: checks all of it, stores it under its root's id, merges its documents. Durable when resolved; nothing
    * is left of one that is refused. The stream is not destroyed then, so that its sender can be answered.
    * @param length bytes announced, if any
+   * @param admission says whether it may be stored, once what it holds is known
    * @throws RelayError RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE, RELAY_BAD_REQUEST when the stream breaks off,
-   *   RELAY_STORE_UNAVAILABLE, RELAY_STORAGE_FAILED
+   *   RELAY_STORE_UNAVAILABLE, RELAY_STORAGE_FAILED, RELAY_PRECONDITION_FAILED
    */
-  async receive (body: Readable, length?: number): Promise<{ id: DocumentId }> {
+  async receive (body: Readable, length?: number, admission?: Admission): Promise<{ id: DocumentId }> {
     const incoming = { stream: body, limit: this.#parts.options.maxUpload, length }
     return await this.#meter.operation('bundle', 'upload', () => this.#spool.hold(incoming, async (opened, file) => {
       const bundle = await this.#merger.check(opened)
       const id = bundle.rootId
       await this.#merger.alone(id, async () => {
-        await this.#meter.operation('store', 'put', () => this.#parts.store.put(id, file))
+        const options = await this.#admit(bundle, admission)
+        await this.#meter.operation('store', 'put', () => this.#parts.store.put(id, file, options))
         await this.#merger.merge(bundle)
         await this.#markStored(bundle)
       })
@@ -167,12 +170,13 @@ export class Bundles {
   }
 
   /** The slim bundle of the one given at the start, or of the blank one. A file replaced since is read again. */
-  async servedSlim (): Promise<Slim> {
+  async servedSlim (): Promise<Slim & { rootId: DocumentId }> {
     return await this.#meter.operation('bundle', 'served', async () => {
       const file = await openLocalFile(this.#servedPath)
       try {
         const rootId = await this.#servedRoot(file)
-        return await this.#slims.get('served', rootId, file.etag, async () => await cutSlim(await this.#read(file), this.#parts.sync))
+        const slim = await this.#slims.get('served', rootId, file.etag, async () => await cutSlim(await this.#read(file), this.#parts.sync))
+        return { ...slim, rootId }
       } finally {
         await file.close()
       }
@@ -197,6 +201,18 @@ export class Bundles {
     const stored = await this.#meter.operation('store', 'open', () => this.#parts.store.open(id))
     if (stored === null) throw new RelayError('RELAY_BUNDLE_NOT_FOUND', `Bundle not found: ${id}`)
     return stored
+  }
+
+  /** Has an upload let in, and holds on to what was looked at for that. */
+  async #admit ({ rootId: id, documents }: Bundle, admission: Admission | undefined): Promise<PutOptions | undefined> {
+    if (admission === undefined) return undefined
+    const stored = await this.#parts.store.open(id)
+    try {
+      await admission.permit({ id, documents }, stored)
+    } finally {
+      await stored?.close()
+    }
+    return { owner: stored?.owner ?? admission.owner, replaces: stored?.etag ?? null }
   }
 
   async #read (source: Source): Promise<Bundle> {

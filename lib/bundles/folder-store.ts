@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { constants, copyFile, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { constants, copyFile, mkdir, open, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import { silent, type Log } from '../log.ts'
 import { bundleKey } from './key.ts'
 import { openLocalFile } from './local-file.ts'
-import type { BundleFile, BundleStore, StoredBundle } from './store.ts'
+import type { BundleFile, BundleStore, PutOptions, StoredBundle } from './store.ts'
 
 const STALE_AFTER = 60 * 60 * 1000 // ms: a copy under way is written to all the time
 const TEMPORARY = /^\.put-[0-9a-f-]{36}$/
 
-/** Bundles as files at `<folder>/bundles/<id>.tonk`. A bundle is one file, never changed but replaced by renaming. */
+/** Bundles as files at `<folder>/bundles/<id>.tonk`, whose they are in `<id>.owner` beside them. A bundle is one file, never changed but replaced by renaming. */
 export class FolderStore implements BundleStore {
   readonly #root: string
   readonly #folder: string
@@ -26,7 +26,7 @@ export class FolderStore implements BundleStore {
   /** Holds the file open, so that its bytes stay readable while a `put` replaces it. */
   async open (id: DocumentId): Promise<StoredBundle | null> {
     try {
-      return await openLocalFile(this.#path(id), error => unavailable('read', error))
+      return await openLocalFile(this.#path(id), error => unavailable('read', error), await this.#owner(id))
     } catch (error) {
       if (codeOf((error as Error).cause) === 'ENOENT') return null
       throw codeOf(error) === 'RELAY_STORE_UNAVAILABLE' ? error : unavailable('open', error)
@@ -34,10 +34,12 @@ export class FolderStore implements BundleStore {
   }
 
   /** Moves the file into place; across file systems it is copied and left where it was. */
-  async put (id: DocumentId, { path: file }: BundleFile): Promise<void> {
+  async put (id: DocumentId, { path: file }: BundleFile, { owner, replaces }: PutOptions = {}): Promise<void> {
     const target = this.#path(id)
     try {
       await seal(file)
+      if (replaces !== undefined) await this.#mustBe(id, replaces)
+      if (owner !== undefined) await this.#own(id, owner)
       try {
         await rename(file, target)
       } catch (error) {
@@ -46,7 +48,7 @@ export class FolderStore implements BundleStore {
       }
       await sync(this.#folder)
     } catch (error) {
-      throw unavailable('store', error)
+      throw error instanceof RelayError ? error : unavailable('store', error)
     }
   }
 
@@ -67,6 +69,34 @@ export class FolderStore implements BundleStore {
   async close (): Promise<void> {}
 
   #path (id: DocumentId): string { return path.join(this.#root, bundleKey(id)) }
+
+  async #owner (id: DocumentId): Promise<string | undefined> {
+    try {
+      return await readFile(this.#ownerPath(id), 'utf8')
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw unavailable('open', error)
+    }
+  }
+
+  /** Before the bundle is there: one without its owner would be nobody's. */
+  async #own (id: DocumentId, owner: string): Promise<void> {
+    if (await this.#owner(id) === owner) return
+    const temporary = this.#temporary()
+    await this.#orRemove(temporary, async () => {
+      await writeFile(temporary, owner, { flag: 'wx', flush: true })
+      await rename(temporary, this.#ownerPath(id))
+    })
+  }
+
+  /** One relay has the folder to itself, and stores one version of a bundle at a time: nobody comes in between. */
+  async #mustBe (id: DocumentId, etag: string | null): Promise<void> {
+    const stored = await this.open(id)
+    await stored?.close()
+    if ((stored?.etag ?? null) !== etag) throw changed()
+  }
+
+  #ownerPath (id: DocumentId): string { return this.#path(id).replace(/\.tonk$/, '.owner') }
 
   #temporary (): string { return path.join(this.#folder, `.put-${randomUUID()}`) }
 
@@ -132,6 +162,8 @@ async function sync (file: string): Promise<void> {
     await handle.close()
   }
 }
+
+const changed = (): RelayError => new RelayError('RELAY_PRECONDITION_FAILED', 'the bundle was replaced meanwhile')
 
 /** Clients may see the message, so it names no path; the cause does. */
 const unavailable = (doing: string, error: unknown): RelayError =>

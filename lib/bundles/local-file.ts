@@ -9,9 +9,10 @@ const CHUNK = 64 * 1024
 /**
  * A bundle that is a file of this machine's, opened: it stays readable when the file is replaced or removed.
  * @param refuse makes the error of what the system says
+ * @param owner whose it is
  * @throws RelayError RELAY_FILE_NOT_FOUND, RELAY_BUNDLE_INVALID when it is no file, RELAY_STORAGE_FAILED
  */
-export async function openLocalFile (path: string, refuse = unreadable): Promise<StoredBundle> {
+export async function openLocalFile (path: string, refuse = unreadable, owner?: string): Promise<StoredBundle> {
   const handle = await open(path, 'r').catch(error => { throw refuse(error) })
   try {
     const facts = await handle.stat({ bigint: true })
@@ -21,6 +22,7 @@ export async function openLocalFile (path: string, refuse = unreadable): Promise
       size: Number(size),
       etag: `"${[ino, size, mtimeNs].map(fact => fact.toString(16)).join('-')}"`,
       modified,
+      owner,
       read: range => read(handle, range, refuse),
       release: () => handle.close().catch(() => {}) // it was only read
     })

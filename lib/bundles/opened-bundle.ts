@@ -7,6 +7,7 @@ export interface BundleSource {
   readonly size: number
   readonly etag: string
   readonly modified: Date
+  readonly owner?: string | undefined
   /** Reads a range that lies within the bundle; started with the first read, to be given up when the signal aborts. */
   read (range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array>
   /** Called once, when the bundle is closed and its last stream is done. Never rejects. */
@@ -18,6 +19,7 @@ export class OpenedBundle implements StoredBundle {
   readonly size: number
   readonly etag: string
   readonly modified: Date
+  readonly owner: string | undefined
   readonly #source: BundleSource
   #streams = 0
   #closed = false
@@ -26,6 +28,7 @@ export class OpenedBundle implements StoredBundle {
     this.size = source.size
     this.etag = source.etag
     this.modified = source.modified
+    this.owner = source.owner
     this.#source = source
   }
 

@@ -7,7 +7,7 @@ import type { DocumentId } from '../ids.ts'
 import type { S3Options } from '../options.ts'
 import { bundleKey } from './key.ts'
 import { OpenedBundle } from './opened-bundle.ts'
-import type { BundleFile, BundleStore, ByteRange, StoredBundle } from './store.ts'
+import type { BundleFile, BundleStore, ByteRange, PutOptions, StoredBundle } from './store.ts'
 
 /**
  * All in ms and for one attempt, of which the SDK makes three (AWS_MAX_ATTEMPTS): `connect`; `answer`, the headers of a
@@ -54,12 +54,13 @@ export class S3Store implements BundleStore {
     try {
       const command = new HeadObjectCommand({ Bucket: this.#bucket, Key })
       const head = await this.#client.send(command, { requestTimeout: this.#timeouts.answer })
-      const { ContentLength: size, ETag: etag, LastModified: modified } = head
+      const { ContentLength: size, ETag: etag, LastModified: modified, Metadata: { owner } = {} } = head
       if (size === undefined || etag === undefined || modified === undefined) throw new Error('an answer without size, ETag or date')
       return new OpenedBundle({
         size,
         etag,
         modified,
+        owner: owner === undefined ? undefined : decodeURIComponent(owner),
         read: (range, signal) => this.#read(Key, etag, range, signal),
         release: async () => {} // nothing is held
       })
@@ -71,7 +72,7 @@ export class S3Store implements BundleStore {
     }
   }
 
-  async put (id: DocumentId, { path: file }: BundleFile): Promise<void> {
+  async put (id: DocumentId, { path: file }: BundleFile, { owner, replaces }: PutOptions = {}): Promise<void> {
     const body = createReadStream(file)
     try {
       await new Upload({
@@ -82,10 +83,13 @@ export class S3Store implements BundleStore {
           Key: bundleKey(id),
           Body: body,
           ContentType: 'application/octet-stream',
-          Metadata: { uploadedAt: new Date().toISOString() }
+          Metadata: { uploadedAt: new Date().toISOString(), ...owner !== undefined && { owner: encodeURIComponent(owner) } },
+          ...replaces === null ? { IfNoneMatch: '*' } : replaces !== undefined && { IfMatch: replaces }
         }
       }).done()
     } catch (error) {
+      const isReplaced = replaces !== undefined && [404, 409, 412].includes(statusOf(error) ?? 0)
+      if (isReplaced) throw new RelayError('RELAY_PRECONDITION_FAILED', 'the bundle was replaced meanwhile', { cause: harmless(error) })
       throw unavailable('store', error)
     } finally {
       body.destroy()

@@ -15,6 +15,8 @@ export interface StoredBundle {
   /** Strong validator with its quotes, e.g. `"5d41402a"`: changes whenever the bytes change. */
   readonly etag: string
   readonly modified: Date
+  /** Who has brought it first, if that is known */
+  readonly owner?: string | undefined
   /**
    * Nothing is read before the stream is. Without a range: the whole bundle. Any number at once. Never throws: the
    * stream fails, with RELAY_RANGE_NOT_SATISFIABLE for a range that is not in the bundle, RELAY_INTERNAL once closed.
@@ -30,6 +32,14 @@ export interface StoredBundle {
 /** A complete file on local disk, to be stored; the store may move it away. */
 export interface BundleFile { readonly path: string, readonly size: number }
 
+/** What goes with a bundle that is stored. */
+export interface PutOptions {
+  /** Whose it is from now on */
+  owner?: string | undefined
+  /** The ETag of the bundle that is replaced, `null` for none: with another one there RELAY_PRECONDITION_FAILED */
+  replaces?: string | null | undefined
+}
+
 /**
  * Where bundles are kept, by the id of their root document. Errors are `RelayError`s: RELAY_STORE_UNAVAILABLE when the
  * store cannot be reached or refuses.
@@ -39,9 +49,10 @@ export interface BundleStore {
   open (id: DocumentId): Promise<StoredBundle | null>
   /**
    * Stores or atomically replaces: readers see the old bytes or the new, never a part. Durable when resolved. A failed
-   * put leaves the old bytes and no remains. The file itself may be gone afterwards, or not.
+   * put leaves the old bytes and no remains. The file itself may be gone afterwards, or not. A store that does not keep
+   * owners has bundles that only administrators replace, where access is controlled.
    */
-  put (id: DocumentId, file: BundleFile): Promise<void>
+  put (id: DocumentId, file: BundleFile, options?: PutOptions): Promise<void>
   /** Whether the store answers; called before anything else, at start, and by health checks. Rejects with the reason. */
   check (): Promise<void>
   close (): Promise<void>

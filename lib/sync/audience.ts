@@ -73,10 +73,10 @@ export class Audience {
     if (follower.asksAgain && follower.standing === 'steady') this.#fallBack(follower, 'flags')
   }
 
-  /** Has a peer say what it has of the document, which it was told is not here. */
+  /** Has a peer say what it has of the document, which it was told is not here, and send again what was not taken. */
   invite (peer: PeerConnection): void {
     const follower = this.#follower(peer)
-    if (follower.standing === 'new') this.#outbox.state(follower, this.#visible(follower).heads)
+    if (follower.standing === 'new') this.#outbox.state(follower, this.#visible(follower).heads, FLAGS.syncReset)
   }
 
   leave (peer: PeerConnection): void {

@@ -68,10 +68,11 @@ export class Outbox {
     peer.send({ type: 'doc-unavailable', documentId: this.#document.id })
   }
 
-  /** Tells the heads, without saying that the peer has all of that. */
-  state (follower: Follower, heads: Hash[]): void {
-    const message = { ...stateMessage(heads, [], follower.isReadOnly), have: [{ lastSync: [], bloom: NOTHING }] }
-    follower.peer.sendHeads('sync', [this.#head(message)])
+  /** Tells the heads, without saying that the peer has all of that. @param flags more of them */
+  state (follower: Follower, heads: Hash[], flags = 0): void {
+    const message = stateMessage(heads, [], follower.isReadOnly)
+    const have = [{ lastSync: [], bloom: NOTHING }]
+    follower.peer.sendHeads('sync', [this.#head({ ...message, have, flags: message.flags! | flags })])
   }
 
   /** Sends a message that Automerge made. */

@@ -6,7 +6,7 @@ import bs58check from 'bs58check'
 import type { Test } from 'tap'
 import { RelayError } from '../../../lib/errors.ts'
 import { isDocumentId, type DocumentId } from '../../../lib/ids.ts'
-import type { BundleFile, BundleStore, ByteRange, StoredBundle } from '../../../lib/bundles/store.ts'
+import type { BundleFile, BundleStore, ByteRange, PutOptions, StoredBundle } from '../../../lib/bundles/store.ts'
 import { scratch } from '../../scratch.ts'
 
 const MiB = 1024 * 1024
@@ -43,6 +43,26 @@ export async function refuses (t: Test, running: Promise<unknown>, code: string)
   return error
 }
 
+/** Whose a bundle is, and which version is replaced. */
+async function ownership (t: Test, store: BundleStore): Promise<void> {
+  const id = newId()
+  const put = async (byte: number, options?: PutOptions): Promise<string> => {
+    await store.put(id, await bundleFile(t, Buffer.alloc(100, byte)), options)
+    return (await opened(t, store, id)).etag
+  }
+  const owner = 'Ann Müller/ops, \u{1F43B}'
+  const first = await put(1, { owner, replaces: null })
+  t.equal((await opened(t, store, id)).owner, owner)
+  await refuses(t, put(2, { owner, replaces: null }), 'RELAY_PRECONDITION_FAILED')
+  await refuses(t, put(2, { owner, replaces: '"other"' }), 'RELAY_PRECONDITION_FAILED')
+  t.same(await read(await opened(t, store, id)), Buffer.alloc(100, 1))
+  const second = await put(2, { owner, replaces: first })
+  await refuses(t, put(3, { owner: 'bob', replaces: first }), 'RELAY_PRECONDITION_FAILED')
+  t.equal((await opened(t, store, id)).owner, owner)
+  await put(4, { owner: 'bob', replaces: second })
+  t.equal((await opened(t, store, id)).owner, 'bob')
+}
+
 /** What every bundle store must do. `make` gives a store that is ready; each test uses ids of its own. */
 export function storeBehaviour (t: Test, make: (t: Test) => Promise<BundleStore>): void {
   const test = (name: string, run: (t: Test, store: BundleStore) => Promise<void>) => {
@@ -56,6 +76,8 @@ export function storeBehaviour (t: Test, make: (t: Test) => Promise<BundleStore>
 
   const put = async (t: Test, store: BundleStore, id: DocumentId, bytes: Uint8Array) =>
     await store.put(id, await bundleFile(t, bytes))
+
+  test('a bundle has an owner, and is replaced only as the version that was looked at', ownership)
 
   test('is ready', async (t, store) => {
     await t.resolves(store.check())
