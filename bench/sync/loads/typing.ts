@@ -6,25 +6,34 @@ import { anyServer, type Load } from './load.ts'
 
 const SETTLE = 30_000 // ms for what is on its way at the end
 const WINDOW_TIME = 8_000
+const WARM_UP = 5_000 // ms of the same before anything is measured: what a server compiles in its first seconds is another figure
 
 interface Typing { clients: number, writers?: number, edits: number, perSecond?: number, window?: number }
 
 /** Typing in one document: by the clock, or as fast as a window of unacknowledged edits allows. */
 async function type (kind: ServerKind, server: Server, { clients, writers = 1, edits, perSecond, window }: Typing): Promise<Figures> {
-  const room = await Room.open(kind, server, { clients, writers, edits })
+  const warmUp = perSecond === undefined ? edits : WARM_UP / 1000 * perSecond
+  const room = await Room.open(kind, server, { clients, writers, edits: edits + warmUp })
+  const typeFor = async (edits: number, ms: number): Promise<void> => {
+    if (perSecond !== undefined) await room.type(edits, perSecond)
+    if (window !== undefined) await room.typeAhead(window, ms)
+    await room.settle(SETTLE)
+  }
+  await typeFor(warmUp, WARM_UP)
+  room.reset()
+  const before = { sent: room.sent, delivered: room.delivered }
   const meter = new Meter(server, room.wires)
-  if (perSecond !== undefined) await room.type(edits, perSecond)
-  if (window !== undefined) await room.typeAhead(window, WINDOW_TIME)
-  await room.settle(SETTLE)
+  await typeFor(edits, WINDOW_TIME)
   const use = meter.use()
+  const delivered = room.delivered - before.delivered
   return {
-    'CPU per delivery, us': use.server / room.delivered * 1e6,
+    'CPU per delivery, us': use.server / delivered * 1e6,
     'server, cores': use.server / use.seconds,
-    'edits/s': room.sent / use.seconds,
-    'deliveries/s': room.delivered / use.seconds,
+    'edits/s': (room.sent - before.sent) / use.seconds,
+    'deliveries/s': delivered / use.seconds,
     ...room.latencies(),
-    'bytes to a client per delivery': use.bytesIn / room.delivered,
-    'deliveries per message': room.delivered / use.messagesIn,
+    'bytes to a client per delivery': use.bytesIn / delivered,
+    'deliveries per message': delivered / use.messagesIn,
     ...room.troubles(),
     ...credibility(use)
   }
