@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { FastifyHttpOptions, FastifyRequest } from 'fastify'
 import relay from './app.ts'
+import { withoutToken } from './lib/access/credentials.ts'
 import { parseDotenv } from './lib/cli/dotenv.ts'
 import { readValues, settle, type Values } from './lib/cli/settings.ts'
 import { RelayError, codeOf, messageOf } from './lib/errors.ts'
@@ -29,9 +30,6 @@ loadDotenv()
 
 /** What the environment says, by flag. */
 export const environment: Values = readValues(process.env, 'variable')
-
-/** A URL fit for a log: a `token` in its query is a key to something. */
-const withoutToken = (url: string): string => url.replace(/([?&]token=)[^&]*/gi, '$1[Redacted]')
 
 /** Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds. */
 export const serverOptions = (logLevel?: string): FastifyHttpOptions<Server> => ({

@@ -174,3 +174,27 @@ t.test('without access control a connection has no grant, and nothing is asked o
     t.strictSame(grants.map(grant => typeof grant), [type])
   }
 })
+
+t.test('no token gets into the log', async t => {
+  const { serverOptions } = await import('../../fastify.config.ts')
+  const lines: string[] = []
+  const { logger, ...options } = serverOptions('trace')
+  const { transport, ...pino } = logger as { transport?: unknown }
+  const storage = await scratch(t)
+  const app = Fastify({ ...options, logger: { ...pino, stream: { write: (line: string) => { lines.push(line) } } } })
+  app.register(relay, { storage, tokens })
+  const { http, ws } = await listen(t, app)
+  for (const path of ['', 'metrics', 'nowhere', 'api/bundles/x', '%zz']) {
+    for (const token of [TOKEN, 'secret-but-wrong']) {
+      await fetch(`${http}/${path}?a=1&token=${token}&b=2`)
+      await fetch(`${http}/${path}`, { headers: bearer(token) })
+      await upgrade(t, `${ws}/${path}?TOKEN=${token}`)
+      await upgrade(t, `${ws}/${path}`, { protocols: ['automerge-relay', `bearer.${token}`] })
+    }
+  }
+  const peer = await upgrade(t, `${ws}/?token=${TOKEN}`)
+  peer.socket!.close()
+  t.ok(lines.length > 20)
+  t.match(lines.join(''), '?a=1&token=[Redacted]&b=2')
+  t.notMatch(lines.join(''), new RegExp(`${TOKEN}|secret-but-wrong`))
+})
