@@ -18,6 +18,7 @@ import { ALL_RIGHTS, type Grant } from './grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
 import type { History } from './history.ts'
 import { Laggards } from './laggards.ts'
+import { refusalOf } from './refusal.ts'
 import { readStored } from './stored.ts'
 import { decodeSyncMessage } from './sync-codec.ts'
 
@@ -159,7 +160,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       this.#gate.admit(peer, id, ({ read }) => {
         if (!read) return
         this.#followers.add(peer, id)
-        this.#document(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#refuse(peer, error) })
+        this.#document(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { peer.refuse(refusalOf(error)) })
       })
     }
   }
@@ -217,11 +218,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     const release = peer.hold(incoming.data.length)
     this.#document(id).finally(release).then(document => {
       if (peer.open) this.#receive(document, incoming)
-    }).catch((error: unknown) => { this.#refuse(peer, error) })
-  }
-
-  #refuse (peer: PeerConnection, error: unknown): void {
-    peer.refuse(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'internal error', { cause: error }))
+    }).catch((error: unknown) => { peer.refuse(refusalOf(error)) })
   }
 
   #receive (document: LiveDocument, incoming: Incoming): void {
