@@ -1,3 +1,4 @@
+import type { StoredDocument } from '../automerge/document.ts'
 import type { AutomergePool } from '../automerge/pool.ts'
 import type { SyncSessions } from '../automerge/sync-sessions.ts'
 import type { RelayError } from '../errors.ts'
@@ -33,6 +34,8 @@ export interface DocumentContext {
   readonly forward: Forward
   readonly meter: EngineMeter
   readonly log: Log
+  /** Reads a document chunk, on another thread when it is large. @throws RelayError RELAY_DOCUMENT_INVALID */
+  readDocument (chunk: Uint8Array): Promise<StoredDocument>
   /** The history of what is stored of a document. @throws RelayError RELAY_STORAGE_FAILED or RELAY_DOCUMENT_INVALID */
   read (id: DocumentId): Promise<History>
   /** Has the document flushed once what runs now is done. */

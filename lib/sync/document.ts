@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { readChange } from '../automerge/change.ts'
 import { CHUNK_TYPES, type Chunk } from '../automerge/chunk.ts'
 import type { Hash } from '../automerge/hash.ts'
-import { ACTIONS, readOperations } from '../automerge/operations.ts'
+import { readOperations } from '../automerge/operations.ts'
 import type { DocumentId } from '../ids.ts'
 import { Audience, type Incoming } from './audience.ts'
 import type { DocumentContext } from './context.ts'
@@ -85,8 +85,6 @@ export class LiveDocument {
         if (place === 'unclear') return false
         if (place === 'known') continue
         const operations = readOperations(change)
-        // whether a mark ends after it begins, only Automerge knows
-        if (operations.action.includes(ACTIONS.mark)) return false
         this.#history.check(change, operations)
         const copy = Buffer.from(bytes) // the frame is not to be kept for it
         this.#history.add(change, operations, copy, from.peer)
@@ -98,16 +96,24 @@ export class LiveDocument {
     }
   }
 
-  /** Adds changes that Automerge has applied, and stores them. */
+  /**
+   * Adds changes that Automerge has applied, and stores them.
+   * @throws RelayError RELAY_DOCUMENT_INVALID for one that must not be passed on all the same; those before are added
+   */
   accept (changes: Uint8Array[], from?: Follower): void {
     const added: Uint8Array[] = []
-    for (const bytes of changes) {
-      const change = readChange(bytes)
-      if (this.#history.includes(change)) continue
-      this.#history.add(change, readOperations(change), bytes, from?.peer)
-      added.push(bytes)
+    try {
+      for (const bytes of changes) {
+        const change = readChange(bytes)
+        if (this.#history.includes(change)) continue
+        const operations = this.#history.isOpaque ? undefined : readOperations(change)
+        if (operations !== undefined) this.#history.check(change, operations)
+        this.#history.add(change, operations, bytes, from?.peer)
+        added.push(bytes)
+      }
+    } finally {
+      this.#store(added, from)
     }
-    this.#store(added, from)
   }
 
   /** Resolves when all changes until now are durable; rejects when they never will be. */
@@ -122,6 +128,7 @@ export class LiveDocument {
    */
   async create (chunk: Uint8Array): Promise<void> {
     await this.#alone(async () => {
+      await this.#context.readDocument(chunk)
       await this.#context.automerge.inspect([chunk])
       await this.#put(chunk)
     })

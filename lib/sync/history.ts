@@ -21,22 +21,28 @@ interface Known { version: number, maxOp: number }
 const MAX_LOG = 4_096 // changes
 const MAX_LOG_BYTES = 512 * 1024
 const MAX_KNOWN = 8_192 // hashes
-/** How far ahead of everything known a change may count; honest ones count on from what they know. */
-const MAX_JUMP = 2 ** 24
+/** Operations and counters left out between them beyond which none may be left out: Automerge takes 72 bytes for each. */
+const MAX_ROOM = 2 ** 24
+
+/** What is known of a document when it is opened; of one that only Automerge can read, its heads. */
+export type Origin = Pick<StoredDocument, 'heads'> & Partial<StoredDocument>
 
 const poison = (problem: string): RelayError => new RelayError('RELAY_SYNC_INVALID', `a change cannot be applied: ${problem}`)
 
 /**
  * What the relay knows of a document without opening it: its heads, how far each actor has come, what its operations may
  * refer to, and the latest changes (the log). The n-th change since it was opened makes version n. What lies before the
- * log is known by its heads only, so that about an old change the answer can be "unclear": Automerge has to be asked.
+ * log is known by its heads only, so that about an old change the answer can be "unclear": Automerge has to be asked. Of
+ * a document that only Automerge can read nothing else is known, and every change is.
  */
 export class History {
   readonly #heads: Set<Hash>
   #sorted: Hash[] | undefined
   readonly #seqs: Map<string, number>
-  readonly #references: References
+  /** None of a document that only Automerge can read. */
+  readonly #references: References | undefined
   #maxOp: number
+  #room: number
   /** Oldest first. */
   readonly #known = new Map<Hash, Known>()
   #log: LogEntry[] = []
@@ -45,14 +51,20 @@ export class History {
   #base = 0
   readonly #baseHeads: Set<Hash>
 
-  constructor (stored?: StoredDocument) {
-    this.#heads = new Set(stored?.heads)
-    this.#baseHeads = new Set(stored?.heads)
-    this.#seqs = new Map(stored?.seqs)
-    this.#maxOp = stored?.maxOp ?? 0
-    this.#references = new References(stored?.references)
-    stored?.heads.forEach((hash, n) => { this.#known.set(hash, { version: 0, maxOp: stored.headOps[n]! }) })
+  /** @param origin nothing for a document that is not there */
+  constructor (origin?: Origin) {
+    const { heads, headOps = [], seqs = new Map(), maxOp = 0, room = 0, references } = origin ?? { heads: [] }
+    this.#heads = new Set(heads)
+    this.#baseHeads = new Set(heads)
+    this.#seqs = new Map(seqs)
+    this.#maxOp = maxOp
+    this.#room = room
+    this.#references = origin !== undefined && references === undefined ? undefined : new References(references)
+    heads.forEach((hash, n) => { this.#known.set(hash, { version: 0, maxOp: headOps[n] ?? 0 }) })
   }
+
+  /** Whether only Automerge can read it. */
+  get isOpaque (): boolean { return this.#references === undefined }
 
   get version (): number { return this.#base + this.#log.length }
 
@@ -84,17 +96,13 @@ export class History {
    * @throws RelayError RELAY_SYNC_INVALID when its operations are not counted as they must be
    */
   place (change: ChangeHeader): 'new' | 'known' | 'unclear' {
-    const { hash, deps, actor, seq, startOp } = change
+    const { hash, deps, actor, seq, startOp, opCount } = change
     if (this.#known.has(hash)) return 'known'
-    if (seq !== (this.#seqs.get(actor) ?? 0) + 1) return 'unclear'
-    let last = 0
-    for (const dep of deps) {
-      const known = this.#known.get(dep)
-      if (known === undefined) return 'unclear'
-      if (known.maxOp > last) last = known.maxOp
-    }
-    if (startOp <= last) throw poison('its operations are not counted on from those it depends on')
-    this.refuseAbsurd(change)
+    if (this.isOpaque || seq !== (this.#seqs.get(actor) ?? 0) + 1) return 'unclear'
+    const last = this.#lastOf(deps)
+    if (last === undefined) return 'unclear'
+    if (startOp <= last || (opCount === 0 && startOp !== last + 1)) throw poison('its operations are not counted on from those it depends on')
+    if (startOp > last + 1 && this.#room + startOp + opCount - 1 - last > MAX_ROOM) throw poison('its operations are counted from nowhere')
     return 'new'
   }
 
@@ -103,7 +111,7 @@ export class History {
    * @throws RelayError RELAY_SYNC_INVALID
    */
   refuseAbsurd ({ startOp }: ChangeHeader): void {
-    if (startOp > this.#maxOp + MAX_JUMP) throw poison('its operations are counted from nowhere')
+    if (startOp > this.#maxOp + MAX_ROOM) throw poison('its operations are counted from nowhere')
   }
 
   /**
@@ -111,16 +119,20 @@ export class History {
    * @throws RelayError RELAY_DOCUMENT_INVALID
    */
   check (change: Change, operations: Operations): void {
-    this.#references.check(change, operations, this.hasHeads(change.deps) ? [] : this.#lacking(change.deps).entries)
+    this.#references?.check(change, operations, this.hasHeads(change.deps) ? [] : this.#lacking(change.deps).entries)
   }
 
   /**
    * Adds a change that is new and has been checked, or that Automerge has applied.
+   * @param operations of a document that only Automerge can read, undefined
    * @param bytes its chunk; kept
+   * @throws RelayError RELAY_DOCUMENT_INVALID when it refers to what is not there, and nothing is added
    */
-  add (change: Change, operations: Operations, bytes: Uint8Array, from?: object): void {
+  add (change: Change, operations: Operations | undefined, bytes: Uint8Array, from?: object): void {
     const { hash, deps, actor, seq, startOp, opCount } = change
+    if (operations !== undefined) this.#references?.add(change, operations)
     const maxOp = startOp + opCount - 1
+    this.#room += maxOp - (this.#lastOf(deps) ?? startOp - 1)
     for (const dep of deps) this.#heads.delete(dep)
     this.#heads.add(hash)
     this.#sorted = undefined
@@ -129,7 +141,6 @@ export class History {
     this.#known.set(hash, { version: this.version, maxOp })
     this.#maxOp = Math.max(this.#maxOp, maxOp)
     this.#seqs.set(actor, Math.max(seq, this.#seqs.get(actor) ?? 0))
-    this.#references.add(change, operations)
   }
 
   /** The changes after a version, up to another; undefined when they are not at hand any more. */
@@ -164,6 +175,17 @@ export class History {
       if (this.#known.size <= MAX_KNOWN) break
       if (!this.#heads.has(hash)) this.#known.delete(hash)
     }
+  }
+
+  /** The last operation of all that is known by these hashes, 0 of none; undefined when one is not known. */
+  #lastOf (hashes: Hash[]): number | undefined {
+    let last = 0
+    for (const hash of hashes) {
+      const known = this.#known.get(hash)
+      if (known === undefined) return undefined
+      if (known.maxOp > last) last = known.maxOp
+    }
+    return last
   }
 
   /** The logged changes that these do not depend on; `isAll`: what is before the log, they do. */

@@ -72,7 +72,9 @@ export class Outbox {
   state (follower: Follower, heads: Hash[], flags = 0): void {
     const message = stateMessage(heads, [], follower.isReadOnly)
     const have = [{ lastSync: [], bloom: NOTHING }]
-    follower.peer.sendHeads('sync', [this.#head({ ...message, have, flags: message.flags! | flags })])
+    // who is told no flags brings what it makes as changes, not as a whole document
+    const isPlain = heads.length === 0 && flags === 0 && !follower.isReadOnly
+    follower.peer.sendHeads('sync', [this.#head({ ...message, have, flags: isPlain ? undefined : message.flags! | flags })])
   }
 
   /** Sends a message that Automerge made. */

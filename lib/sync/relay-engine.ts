@@ -1,4 +1,4 @@
-import { readDocument, type StoredDocument } from '../automerge/document.ts'
+import { readDocument } from '../automerge/document.ts'
 import type { AutomergePool } from '../automerge/pool.ts'
 import { SyncSessions } from '../automerge/sync-sessions.ts'
 import { isOneDocument } from '../automerge/chunk.ts'
@@ -16,7 +16,7 @@ import { Followers } from './followers.ts'
 import { Gate } from './gate.ts'
 import { ALL_RIGHTS, type Grant } from './grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
-import type { History } from './history.ts'
+import { History } from './history.ts'
 import { Laggards } from './laggards.ts'
 import { refusalOf } from './refusal.ts'
 import { readStored } from './stored.ts'
@@ -69,6 +69,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       forward,
       meter,
       log,
+      readDocument: async chunk => chunk.length < LARGE ? readDocument(chunk) : await automerge.read(chunk),
       read: id => this.#read(id),
       schedule: document => { this.#schedule(document) },
       lag: (document, peer) => { this.#laggards.add(peer, document) },
@@ -245,13 +246,17 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   async #read (id: DocumentId): Promise<History> {
-    const { documents, automerge } = this.#options
-    const read = async (chunk: Uint8Array): Promise<StoredDocument> => chunk.length < LARGE ? readDocument(chunk) : await automerge.read(chunk)
-    const history = await readStored(await documents.chunks(id), read)
-    if (history !== undefined) return history
-    const whole = await readStored([await documents.compact(id)], read)
-    if (whole === undefined) throw new RelayError('RELAY_DOCUMENT_INVALID', 'the stored document cannot be read')
-    return whole
+    const { documents, automerge, log } = this.#options
+    const { readDocument } = this.#context
+    const chunks = await documents.chunks(id)
+    try {
+      const history = await readStored(chunks, readDocument) ?? await readStored([await documents.compact(id)], readDocument)
+      if (history !== undefined) return history
+    } catch (error) {
+      if (!(error instanceof RelayError) || error.code !== 'RELAY_DOCUMENT_INVALID') throw error
+      log.warn({ documentId: id, err: error }, 'a stored document holds what the relay takes from no peer; all its sync is left to Automerge')
+    }
+    return new History({ heads: (await automerge.inspect(chunks)).heads.sort() })
   }
 
   /** Flushes at the end of the tick, so that what comes in together goes out together. */
