@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
-import { helpText, parseArguments } from '../lib/cli/arguments.ts'
+import { helpText, parseArguments, type Task } from '../lib/cli/arguments.ts'
 import { settle, type Values } from '../lib/cli/settings.ts'
 import { RelayError, messageOf } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
@@ -31,7 +31,14 @@ async function run (argv: string[]): Promise<void> {
   const command = parseArguments(argv)
   if (command.name === 'help') process.stdout.write(helpText())
   else if (command.name === 'version') process.stdout.write(`${version}\n`)
-  else await start(command.flags)
+  else if (command.name === 'start') await start(command.flags)
+  else process.exitCode = await work(command)
+}
+
+/** Works on a storage folder; returns the exit code. */
+async function work (task: Task): Promise<number> {
+  const [{ environment }, { perform }] = await Promise.all([import('../fastify.config.ts'), import('../lib/cli/perform.ts')])
+  return await perform(task, settle(environment, task.flags).relay, text => { process.stdout.write(text) })
 }
 
 async function start (flags: Values): Promise<void> {

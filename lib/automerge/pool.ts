@@ -53,6 +53,11 @@ export class AutomergePool {
     return this.#run({ name: 'adds', args: [stored, incoming] })
   }
 
+  /** What can be had of chunks of which some are damaged, as one chunk or none, and how many sound changes could not be used. */
+  salvage (chunks: Uint8Array[]): Promise<{ chunk: Uint8Array | null, lost: number }> {
+    return this.#run({ name: 'salvage', args: [chunks] })
+  }
+
   async close (): Promise<void> {
     await this.#threads.close()
   }

@@ -1,5 +1,6 @@
 import * as Automerge from '@automerge/automerge'
 import { isDocumentId, type DocumentId } from '../ids.ts'
+import { CHUNK_TYPES, splitChunks } from './chunk.ts'
 import { readDocument } from './document.ts'
 import { verifyChunks } from './verify.ts'
 
@@ -56,7 +57,34 @@ export const jobs = {
     const merged = Automerge.loadIncremental(document, concat(incoming))
     if (Automerge.getMissingDeps(merged, []).length > 0) throw new Error('changes it depends on are missing')
     return String(Automerge.getHeads(merged)) !== String(before)
-  })
+  }),
+
+  salvage
+}
+
+/** All that can be had of chunks of which some are damaged or missing: what loads, and how many changes hang in the air. */
+function salvage (chunks: Uint8Array[]): { chunk: Uint8Array | null, lost: number } {
+  let document = Automerge.init<unknown>()
+  const changes = new Map<string, Uint8Array>()
+  for (const chunk of chunks) {
+    try {
+      verifyChunks(chunk)
+      document = Automerge.loadIncremental(document, chunk)
+      if (splitChunks(chunk)[0]?.type !== CHUNK_TYPES.document) changes.set(Automerge.decodeChange(chunk).hash, chunk)
+    } catch {
+      // damaged: not to be had
+    }
+  }
+  const applied = Automerge.getAllChanges(document)
+  for (const change of applied) changes.delete(Automerge.decodeChange(change).hash)
+  Automerge.free(document)
+  if (applied.length === 0) return { chunk: null, lost: changes.size }
+  const [whole] = Automerge.applyChanges(Automerge.init<unknown>(), applied)
+  try {
+    return { chunk: Automerge.save(whole), lost: changes.size }
+  } finally {
+    Automerge.free(whole)
+  }
 }
 
 export type Job = { [Name in keyof typeof jobs]: { name: Name, args: Parameters<typeof jobs[Name]> } }[keyof typeof jobs]

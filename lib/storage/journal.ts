@@ -13,7 +13,8 @@ export interface JournalOptions { folder: string, durability: Durability, log: L
 
 interface Waiting { record: Buffer, done: () => void, failed: (error: RelayError) => void }
 
-const SEGMENT = /^(\d{12})\.log$/
+/** The names of segments. */
+export const SEGMENT = /^(\d{12})\.log$/
 const RETRY_FIRST = 100 // ms
 const RETRY_LAST = 5_000 // ms
 const MAX_BATCH = 16 * 1024 * 1024 // bytes in one write

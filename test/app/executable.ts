@@ -50,7 +50,7 @@ function firstLine (child: ChildProcess, start: string): Promise<string> {
     child.stdout!.on('data', chunk => {
       output += chunk
       for (const line of output.split('\n').slice(0, -1)) {
-        const message = line.startsWith('{') ? JSON.parse(line).msg : ''
+        const message = line.startsWith('{') ? JSON.parse(line).msg ?? '' : ''
         if (message.startsWith(start)) resolve(message)
       }
     })

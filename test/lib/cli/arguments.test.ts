@@ -59,3 +59,17 @@ t.test('help names every flag, variable and default', async t => {
   }
   t.match(text, /Usage: tonk-relay \[port\] \[bundle\] \[storage\]/)
 })
+
+t.test('work on a storage folder, by words that are no port', async t => {
+  t.same(parseArguments(['backup', 'x.tar', '--storage', 'data']), { name: 'backup', place: 'x.tar', flags: { storage: 'data' } })
+  t.same(parseArguments(['--storage=data', 'restore', 'x']), { name: 'restore', place: 'x', flags: { storage: 'data' } })
+  t.same(parseArguments(['check', '--repair', '--json']), { name: 'check', json: true, repair: true, flags: {} })
+  t.same(parseArguments(['stat']), { name: 'stat', json: false, flags: {} })
+  refuses(t, ['backup'], 'tonk-relay backup <folder|file.tar>')
+  refuses(t, ['restore', 'a', 'b'], 'tonk-relay restore <folder|file.tar>')
+  refuses(t, ['backup', 'a', '--json'], '--json goes with check or stat')
+  refuses(t, ['stat', '--repair'], '--repair goes with check')
+  refuses(t, ['check', 'a'], 'unexpected argument "a"')
+  refuses(t, ['8100', '--repair'], '--repair goes with check or stat')
+  refuses(t, ['8100', 'backup', 'x', 'y'], 'unexpected argument "y"')
+})

@@ -1,0 +1,55 @@
+import path from 'node:path'
+import { AutomergePool } from '../automerge/pool.ts'
+import { backUp } from '../maintenance/backup.ts'
+import { Check, type CheckSummary } from '../maintenance/check.ts'
+import { checkAndRepair } from '../maintenance/repair.ts'
+import { restore } from '../maintenance/restore.ts'
+import { readStat, statText } from '../maintenance/stat.ts'
+import { parseOptions, type Options, type RelayOptions } from '../options.ts'
+import type { Task } from './arguments.ts'
+
+/** What is stored is not all sound. */
+const UNSOUND = 2
+
+type Print = (text: string) => void
+
+/**
+ * Does what a command line asks for with a storage folder, and says what it did.
+ * @returns the exit code: 0, or 2 when a check left something as it should not be
+ * @throws RelayError RELAY_BAD_OPTION or RELAY_STORAGE_FAILED
+ */
+export async function perform (task: Task, given: RelayOptions, print: Print): Promise<number> {
+  const options = parseOptions(given)
+  const places = { storage: path.resolve(options.storage), bundles: path.resolve(options.bundles ?? options.storage) }
+  if (task.name === 'backup') {
+    const { documents, bundles, files, bytes } = await backUp({ ...places, target: task.place })
+    print(`${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ${task.place}\n`)
+    if (options.s3 !== undefined) print(`the bundles in the bucket ${options.s3.bucket} are not in it\n`)
+  } else if (task.name === 'restore') {
+    const { files, bytes, createdAt } = await restore({ ...places, source: task.place })
+    print(`${bytes} bytes in ${files} files, as they were at ${createdAt}, from ${task.place} to ${places.storage}\n`)
+  } else if (task.name === 'stat') {
+    const stat = await readStat(places)
+    print(task.json ? `${JSON.stringify(stat)}\n` : statText(stat))
+  } else {
+    const summary = await check(task.repair, places, options)
+    print(task.json ? `${JSON.stringify(summary)}\n` : checkText(summary))
+    if (summary.findings.some(({ kind, repair }) => kind !== 'orphan' && repair === undefined)) return UNSOUND
+  }
+  return 0
+}
+
+async function check (repair: boolean, places: { storage: string, bundles: string }, limits: Options): Promise<CheckSummary> {
+  const automerge = new AutomergePool()
+  try {
+    const parts = { ...places, limits, automerge }
+    return repair ? await checkAndRepair(parts) : await new Check(parts).run()
+  } finally {
+    await automerge.close()
+  }
+}
+
+function checkText ({ documents, bundles, findings }: CheckSummary): string {
+  const lines = findings.map(({ kind, name, problem, repair }) => `${kind} ${name}: ${problem}${repair === undefined ? '' : ` (${repair})`}\n`)
+  return `${lines.join('')}${documents} documents and ${bundles} bundles looked at, ${findings.length} findings\n`
+}

@@ -1,0 +1,170 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { readChange } from '../automerge/change.ts'
+import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
+import type { AutomergePool } from '../automerge/pool.ts'
+import { Bundle, type BundleLimits } from '../bundles/bundle.ts'
+import { openLocalFile } from '../bundles/local-file.ts'
+import { RelayError, codeOf, messageOf } from '../errors.ts'
+import { isDocumentId, type DocumentId } from '../ids.ts'
+import { isStorageKey, storagePath } from '../storage/key.ts'
+import { FolderReader, type ReadDocument } from './folder-reader.ts'
+
+/** Something that is not as it should be. `orphan`s belong to nothing and do no harm. */
+export interface Finding {
+  kind: 'document' | 'bundle' | 'journal' | 'orphan'
+  /** What it is about: an id, a file. */
+  name: string
+  problem: string
+  /** What has been done about it, if anything. */
+  repair?: string
+}
+
+export interface CheckParts {
+  /** Folder of the documents. */
+  storage: string
+  /** Folder whose `bundles/` holds the bundles. */
+  bundles: string
+  limits: BundleLimits
+  automerge: AutomergePool
+}
+
+export interface CheckSummary { documents: number, bundles: number, findings: Finding[] }
+
+/** What is wrong with a document. `damaged`: files with bytes that are no Automerge chunks. */
+export interface DocumentProblem { document: ReadDocument, damaged: Array<{ key: string[], problem: string }>, problem: string | undefined }
+
+const OWN = /^(tmp|merged|journal|bundles|damaged|blank\.tonk|lock(\..*)?|lost\+found)$/
+
+/** Verifies everything that is stored; a relay may be using it, and nothing is written. */
+export class Check {
+  readonly #parts: CheckParts
+  readonly #reader: FolderReader
+
+  constructor (parts: CheckParts) {
+    this.#parts = parts
+    this.#reader = new FolderReader(parts.storage)
+  }
+
+  /** @param wrong is told of each document and each bundle with a problem; what it returns was done about it */
+  async run (wrong: (problem: DocumentProblem | { bundle: string }) => Promise<string | undefined> = async () => undefined): Promise<CheckSummary> {
+    const findings: Finding[] = []
+    const note = (finding: Finding, repair?: string): void => { findings.push(repair === undefined ? finding : { ...finding, repair }) }
+    const { storage, bundles } = this.#parts
+    let documents = 0
+    for await (const document of this.#reader.documents()) {
+      documents++
+      const found = await this.#document(document)
+      if (found === undefined) continue
+      const problem = [...found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ${problem}`), found.problem].filter(Boolean).join('; ')
+      note({ kind: 'document', name: document.id, problem }, await wrong(found))
+    }
+    const names = await namesIn(path.join(bundles, 'bundles'))
+    for (const name of names) {
+      const problem = await this.#bundle(path.join(bundles, 'bundles', name), name)
+      if (problem !== undefined) note({ kind: 'bundle', name, problem }, await wrong({ bundle: path.join(bundles, 'bundles', name) }))
+    }
+    for (const name of this.#reader.journal.facts().damaged) note({ kind: 'journal', name, problem: 'is damaged; what follows the damage is not read' })
+    for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) note({ kind: 'orphan', name: `journal/${name}`, problem: 'a relay could not read it' })
+    for (const name of await this.#orphans(storage)) note({ kind: 'orphan', name, problem: 'belongs to nothing' })
+    return { documents, bundles: names.length, findings }
+  }
+
+  async #document (document: ReadDocument): Promise<DocumentProblem | undefined> {
+    const damaged: DocumentProblem['damaged'] = []
+    const chunks: Uint8Array[] = [...document.pending]
+    for (const { key, data } of document.files) {
+      const problem = await this.#chunks(data)
+      if (problem === undefined) chunks.push(data)
+      else damaged.push({ key, problem })
+    }
+    const problem = chunks.length === 0 ? undefined : await problemOf(() => this.#parts.automerge.inspect(chunks))
+    return damaged.length === 0 && problem === undefined ? undefined : { document, damaged, problem }
+  }
+
+  /** What is wrong with a file's chunks by themselves: each carries the start of its SHA-256. */
+  async #chunks (bytes: Uint8Array): Promise<string | undefined> {
+    return await problemOf(async () => {
+      const chunks = splitChunks(bytes)
+      if (chunks.length === 0) throw new RelayError('RELAY_DOCUMENT_INVALID', 'is empty')
+      for (const { type, bytes } of chunks) {
+        if (type === CHUNK_TYPES.document) await this.#parts.automerge.read(bytes)
+        else readChange(bytes)
+      }
+    })
+  }
+
+  async #bundle (file: string, name: string): Promise<string | undefined> {
+    const { limits, automerge } = this.#parts
+    return await problemOf(async () => {
+      const opened = await openLocalFile(file)
+      try {
+        const bundle = await Bundle.open(opened, limits)
+        if (name !== `${bundle.rootId}.tonk`) throw new RelayError('RELAY_BUNDLE_INVALID', `its root is ${bundle.rootId}`)
+        for (const id of bundle.documents) await automerge.inspect(await bundle.chunks(id))
+      } finally {
+        await opened.close()
+      }
+    })
+  }
+
+  /** Files that are in no place where anything looks. */
+  async #orphans (storage: string): Promise<string[]> {
+    const orphans: string[] = []
+    for (const top of await readdir(storage, { withFileTypes: true })) {
+      if (OWN.test(top.name)) continue
+      if (!top.isDirectory()) {
+        orphans.push(top.name)
+        continue
+      }
+      for (const entry of await readdir(path.join(storage, top.name), { withFileTypes: true, recursive: true })) {
+        if (entry.isDirectory()) continue
+        const file = path.relative(storage, path.join(entry.parentPath, entry.name))
+        if (!isInLayout(storage, file)) orphans.push(file)
+      }
+    }
+    return orphans
+  }
+}
+
+/** Whether a file is where a key leads. */
+function isInLayout (storage: string, file: string): boolean {
+  const [first = '', rest = '', ...names] = file.split(path.sep)
+  const key = [first + rest, ...names]
+  return isStorageKey(key) && (names.length === 2 || !isDocumentId(key[0])) && storagePath(storage, key) === path.join(storage, file)
+}
+
+async function namesIn (folder: string, extension = '.tonk'): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter(name => name.endsWith(extension))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** What is wrong with what is looked at; that the disk fails is no finding. */
+async function problemOf (look: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await look()
+    return undefined
+  } catch (error) {
+    if (error instanceof RelayError && /_(INVALID|TOO_LARGE|CHANGED)$/.test(error.code)) return messageOf(error)
+    throw error
+  }
+}
+
+/** The documents of the bundles of a folder, for `Repair`: where else a document's changes may be. */
+export async function * bundledChunks (folder: string, id: DocumentId, limits: BundleLimits): AsyncGenerator<Uint8Array> {
+  for (const name of await namesIn(path.join(folder, 'bundles'))) {
+    const opened = await openLocalFile(path.join(folder, 'bundles', name))
+    try {
+      const bundle = await Bundle.open(opened, limits)
+      if (bundle.documents.includes(id)) yield * await bundle.chunks(id)
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error // one that is damaged has nothing to offer
+    } finally {
+      await opened.close()
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { codeOf } from '../errors.ts'
+import { isDocumentId, type DocumentId } from '../ids.ts'
+import { StorageFolder, type StoredChunk } from '../storage/folder.ts'
+import { JournalView } from './journal-view.ts'
+
+/** A document at one moment: its files, and its changes that are in the journal only (or there still). */
+export interface ReadDocument { id: DocumentId, files: StoredChunk[], pending: Uint8Array[] }
+
+const AT_ONCE = 8
+
+/**
+ * Reads a storage folder beside the relay that uses it, and writes nothing. Relays replace files by others (the new one
+ * first), and move what is in the journal into files (the file first): so files are listed, then read, then the journal
+ * is read, and when after that there is no file that was not listed, it is all there is, and holds all that it depends on.
+ */
+export class FolderReader {
+  readonly folder: StorageFolder
+  readonly journal: JournalView
+
+  constructor (storage: string) {
+    this.folder = new StorageFolder(storage)
+    this.journal = new JournalView(this.folder.folder)
+  }
+
+  /** All documents; those that come meanwhile perhaps, and each once. Several are read at once. */
+  async * documents (): AsyncGenerator<ReadDocument> {
+    const done = new Set<DocumentId>()
+    let group: DocumentId[] = []
+    const read = async (): Promise<ReadDocument[]> => await Promise.all(group.splice(0).map(async id => await this.read(id)))
+    for await (const id of this.#ids()) {
+      if (done.has(id)) continue
+      done.add(id)
+      if (group.push(id) === AT_ONCE) yield * await read()
+    }
+    yield * await read()
+    group = []
+  }
+
+  async read (id: DocumentId): Promise<ReadDocument> {
+    for (;;) {
+      const keys = await this.folder.chunkKeys(id)
+      const files = await this.folder.readAll(keys)
+      await this.journal.refresh()
+      const names = new Set(keys.map(String))
+      const isWhole = files.length === keys.length && (await this.folder.chunkKeys(id)).every(key => names.has(String(key)))
+      if (isWhole) return { id, files, pending: this.journal.changes(id) }
+    }
+  }
+
+  /** The ids of folders in the layout, then those that are in the journal; some perhaps twice. */
+  async * #ids (): AsyncGenerator<DocumentId> {
+    await this.journal.refresh()
+    const atFirst = this.journal.ids()
+    for (const prefix of await this.#names('')) {
+      if (prefix.length !== 2) continue
+      for (const rest of await this.#names(prefix)) if (isDocumentId(prefix + rest)) yield prefix + rest as DocumentId
+    }
+    yield * atFirst
+    await this.journal.refresh()
+    yield * this.journal.ids()
+  }
+
+  async #names (folder: string): Promise<string[]> {
+    try {
+      return await readdir(path.join(this.folder.folder, folder))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
+      throw error
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { rename } from 'node:fs/promises'
+import path from 'node:path'
+import { splitChunks } from '../automerge/chunk.ts'
+import type { DocumentId } from '../ids.ts'
+import { silent } from '../log.ts'
+import { makeFolder } from '../storage/atomic-file.ts'
+import { nameOf } from '../storage/compactor.ts'
+import { Documents } from '../storage/documents.ts'
+import { StorageFolder } from '../storage/folder.ts'
+import { storagePath } from '../storage/key.ts'
+import { FolderLock } from '../storage/lock.ts'
+import { Check, bundledChunks, type CheckParts, type CheckSummary, type DocumentProblem } from './check.ts'
+
+const ASIDE = 'damaged'
+const MAGIC = Buffer.from([0x85, 0x6f, 0x4a, 0x83]) // Automerge's binary format: a chunk begins so
+const TRIES = 8
+
+/**
+ * Checks everything and repairs what can be. Nothing is deleted: files that are damaged are set aside in
+ * `<storage>/damaged`, and all that could be read of their documents, here or in a bundle, is stored as one file.
+ * @throws RelayError RELAY_STORAGE_FAILED when a relay uses the folder
+ */
+export async function checkAndRepair (parts: CheckParts): Promise<CheckSummary> {
+  await foldJournal(parts)
+  const lock = new FolderLock(parts.storage)
+  await lock.take()
+  try {
+    return await new Check(parts).run(async problem =>
+      'bundle' in problem ? await setBundleAside(parts.storage, problem.bundle) : await repairDocument(parts, problem))
+  } finally {
+    await lock.release()
+  }
+}
+
+/** What is in the journal goes into files first, so that a document is in one place. */
+async function foldJournal ({ storage, automerge }: CheckParts): Promise<void> {
+  const documents = new Documents({ folder: storage, durability: 'fsync', automerge, log: silent })
+  await documents.open()
+  await documents.close()
+}
+
+async function setBundleAside (storage: string, file: string): Promise<string> {
+  await move(file, path.join(storage, ASIDE, 'bundles', path.basename(file)))
+  return `set aside in ${ASIDE}/bundles`
+}
+
+async function repairDocument ({ storage, bundles, limits, automerge }: CheckParts, { document, damaged }: DocumentProblem): Promise<string> {
+  const { id, files } = document
+  const chunks = files.flatMap(({ data }) => wholeChunks(data))
+  for await (const chunk of bundledChunks(bundles, id, limits)) chunks.push(chunk)
+  const { chunk, lost } = await automerge.salvage(chunks)
+  if (chunk !== null) await new StorageFolder(storage).write([id, 'snapshot', nameOf(chunk)], chunk)
+  const kept = chunk === null ? '' : nameOf(chunk)
+  const bad = new Set(damaged.map(({ key }) => String(key)))
+  // without what is lost, what depends on it cannot be loaded; with all there, only what is damaged is in the way
+  const aside = files.filter(({ key }) => key[2] !== kept && (lost > 0 || chunk === null || bad.has(String(key))))
+  for (const { key } of aside) await setFileAside(storage, id, key)
+  const told = `${aside.length} files set aside in ${ASIDE}`
+  if (chunk === null) return `nothing could be read; ${told}`
+  return lost > 0 ? `stored what could be read, without ${lost} changes that depend on what is lost; ${told}` : `stored what could be read; ${told}`
+}
+
+async function setFileAside (storage: string, id: DocumentId, key: string[]): Promise<void> {
+  await move(storagePath(storage, key), path.join(storage, ASIDE, id, ...key.slice(1)))
+}
+
+async function move (from: string, to: string): Promise<void> {
+  await makeFolder(path.dirname(to))
+  await rename(from, to)
+}
+
+/** What may be whole chunks in a file that is damaged: from each beginning of one to another. Whether they are sound, Automerge finds out. */
+function wholeChunks (bytes: Uint8Array): Uint8Array[] {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const starts: number[] = []
+  for (let at = file.indexOf(MAGIC); at !== -1; at = file.indexOf(MAGIC, at + 1)) starts.push(at)
+  return starts.flatMap((start, n) => {
+    // a few, as the bytes of a beginning may be in a chunk by chance
+    const ends = [...starts.slice(n + 1, n + 1 + TRIES), file.length]
+    const end = ends.find(end => isChunk(file.subarray(start, end)))
+    return end === undefined ? [] : [file.subarray(start, end)]
+  })
+}
+
+function isChunk (bytes: Uint8Array): boolean {
+  try {
+    return splitChunks(bytes).length === 1
+  } catch {
+    return false
+  }
+}
