@@ -138,6 +138,12 @@ t.test('a reader that comes with changes of its own, and one that brings what is
   await sleep(1_000)
   t.equal(await stored(idOf(brought)), null)
   t.equal(await figure('relay_messages_received_total'), before, 'and it is quiet')
+  const same = Automerge.clone(brought.doc() as Automerge.Doc<Doc>)
+  brought.change(d => { d['mine'] = 1 })
+  const now = writer.import<Doc>(Automerge.save(same), { docId: brought.documentId } as never)
+  now.change(d => { d['b'] = 2 })
+  await until(() => brought.doc()['b'] === 2)
+  t.strictSame(await stored(idOf(brought)), { b: 2 }, 'when somebody who may brings it, its reader hears of it')
 })
 
 t.test('a document that one may not read is answered as one that is not there', async t => {

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import Fastify, { type RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
 import { WebSocket } from 'ws'
 import relay from '../../app.ts'
 import { ACTIONS, type Action } from '../../lib/access/action.ts'
@@ -182,7 +183,7 @@ t.test('no token gets into the log', async t => {
   const { transport, ...pino } = logger as { transport?: unknown }
   const storage = await scratch(t)
   const app = Fastify({ ...options, logger: { ...pino, stream: { write: (line: string) => { lines.push(line) } } } })
-  app.register(relay, { storage, tokens })
+  app.register(fp(async fastify => { await relay(fastify, { storage, tokens, anyPath: true }) })) // as the executable does
   const { http, ws } = await listen(t, app)
   for (const path of ['', 'metrics', 'nowhere', 'api/bundles/x', '%zz']) {
     for (const token of [TOKEN, 'secret-but-wrong']) {
