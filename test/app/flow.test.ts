@@ -73,7 +73,7 @@ t.test('a bundle shared live holds what peers did since, new documents included'
   t.strictSame(await fetchBytes(`${relay.http}/api/blank-tonk`), blank, 'all clients get the same template')
   const { rootId } = JSON.parse((await manifestOf(blank)).toString())
   const figures = await (await fetch(`${relay.http}/metrics`, { headers: { accept: 'text/plain' } })).text()
-  for (const operation of ['part="storage",operation="put"', 'part="storage",operation="read"', 'part="bundle",operation="blank"']) {
+  for (const operation of ['part="storage",operation="append"', 'part="storage",operation="read"', 'part="bundle",operation="blank"']) {
     t.match(figures, new RegExp(`relay_operation_duration_seconds_count\\{${operation},result="ok"\\} [1-9]`), operation)
   }
   const form = new FormData()

@@ -26,6 +26,7 @@ t.test('a peer that sends faster than can be seen to is closed, and nobody else 
   const { url, seen } = await serve(t, { maxBacklog: 2_000_000 })
   const [a, b] = [client(t, url), client(t, url)]
   const ours = a.repo.create<Doc>({ n: 0 })
+  await until(() => seen.latencies.length > 0) // it is there to be found
   const theirs = await b.repo.find<Doc>(ours.url)
   const { closed, sync } = await raw(url, idOf(ours))
   const document = Automerge.change(Automerge.init<Record<string, unknown>>(), d => { d['large'] = randomBytes(300_000) })

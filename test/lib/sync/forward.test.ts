@@ -10,6 +10,7 @@ for (const forward of ['stored', 'received'] as const) {
     const { url, documents, seen } = await serve(t, { forward })
     const [a, b] = [client(t, url), client(t, url)]
     const ours = a.repo.create<Doc>({ n: 0 })
+    await until(() => seen.latencies.length > 0)
     const theirs = await b.repo.find<Doc>(ours.url)
     await until(() => documents.backlog === 0)
     let acknowledged: Automerge.Heads = []

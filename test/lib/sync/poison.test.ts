@@ -25,9 +25,10 @@ async function attack (url: string, documentId: string, heads: Automerge.Heads, 
 }
 
 t.test('a change that Automerge cannot apply ends its sender’s connection and nothing else', async t => {
-  const { url, engine } = await serve(t)
+  const { url, engine, seen } = await serve(t)
   const [a, b] = [client(t, url), client(t, url)]
   const ours = a.repo.create<Doc>({ n: 0 })
+  await until(() => seen.latencies.length > 0)
   const theirs = await b.repo.find<Doc>(ours.url)
   const [last] = Automerge.getChangesMetaSince(ours.doc(), [])
   const op = { action: 'set', obj: '_root', key: 'evil', value: 1, pred: [] }

@@ -13,6 +13,7 @@ t.test('two clients edit at once, both ways', async t => {
   const { url, seen } = await serve(t)
   const [a, b] = [client(t, url), client(t, url)]
   const ours = a.repo.create<Doc>({ a: 0 })
+  await until(() => seen.latencies.length > 0)
   const theirs = await b.repo.find<Doc>(ours.url)
   ours.change(d => { d['a'] = 1 })
   theirs.change(d => { d['b'] = 2 })
@@ -27,6 +28,7 @@ t.test('offline edits and a restart in between: all end equal, and so does the d
   const { folder, port } = first
   const [a, b] = [client(t, first.url), client(t, first.url)]
   const ours = a.repo.create<Doc>({ a: 0 })
+  await until(() => first.seen.latencies.length > 0)
   const theirs = await b.repo.find<Doc>(ours.url)
   await first.close()
   ours.change(d => { d['a'] = 1 })
@@ -104,9 +106,10 @@ t.test('a stored bundle and the edits of peers in one snapshot', async t => {
 })
 
 t.test('ephemeral messages reach the other peers of the document, once', async t => {
-  const { url } = await serve(t)
+  const { url, seen } = await serve(t)
   const [a, b, c] = [client(t, url), client(t, url), client(t, url)]
   const ours = a.repo.create<Doc>({ n: 1 })
+  await until(() => seen.latencies.length > 0)
   const theirs = await b.repo.find<Doc>(ours.url)
   const other = c.repo.create<Doc>({ n: 1 })
   const heard: unknown[] = []
