@@ -8,7 +8,7 @@ const ALWAYS = {
 }
 
 const PREFLIGHT = {
-  'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS',
+  'access-control-allow-methods': 'GET, HEAD, POST, DELETE, OPTIONS',
   'access-control-max-age': '86400',
   vary: 'Access-Control-Request-Headers'
 }

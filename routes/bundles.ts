@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -28,8 +29,7 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
       owner: principal === ANONYMOUS ? undefined : principal.id,
       permit: async ({ id, documents }, stored) => {
         await access.requireUpload(principal, { id, documents, replaces: stored }, hasDocument)
-        if (holds(headers, stored?.etag ?? null)) return
-        throw new RelayError('RELAY_PRECONDITION_FAILED', stored === null ? 'There is no such bundle' : 'There is another version of this bundle')
+        requireVersion(headers, stored)
       }
     }
   }
@@ -76,6 +76,14 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     }
   })
 
+  fastify.delete<{ Params: { id: string } }>('/api/bundles/:id', { config: { access: ['bundle:delete'] } }, async ({ params, headers, principal }, reply) => {
+    await bundles.remove(documentId(params.id), async stored => {
+      await access.requireOwn(principal, stored.owner)
+      requireVersion(headers, stored)
+    })
+    return await reply.code(204).send()
+  })
+
   fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', { config: { access: ['bundle:read'] } }, async (request, reply) => {
     const id = documentId(request.params.id)
     return await named(reply, ZIP, id).represent(made(await bundles.slim(id)))
@@ -86,6 +94,12 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
 function documentId (text: string): DocumentId {
   if (!isDocumentId(text)) throw new RelayError('RELAY_BUNDLE_NOT_FOUND', 'Bundle not found: not a document id')
   return text
+}
+
+/** @throws RelayError RELAY_PRECONDITION_FAILED */
+function requireVersion (headers: IncomingHttpHeaders, stored: { etag: string } | null): void {
+  if (holds(headers, stored?.etag ?? null)) return
+  throw new RelayError('RELAY_PRECONDITION_FAILED', stored === null ? 'There is no such bundle' : 'There is another version of this bundle')
 }
 
 /** The file of a form; everything else in it is ignored. */

@@ -90,9 +90,17 @@ export class Access {
     if (this.isOpen) return
     const { id, documents, replaces } = upload
     await this.require(principal, replaces === null ? 'bundle:create' : 'bundle:replace', id)
-    const isOwn = replaces === null || (replaces.owner !== undefined && replaces.owner === principal.id)
-    if (!isOwn && await this.allows(principal, 'administer') !== true) throw this.#denial('The bundle is somebody else’s')
+    if (replaces !== null) await this.requireOwn(principal, replaces.owner)
     for (const document of documents) if (await hasDocument(document)) await this.require(principal, 'document:write', document)
+  }
+
+  /**
+   * Whether a bundle is somebody's own to replace or delete; where everybody may do everything it is nobody's.
+   * @throws RelayError RELAY_ACCESS_DENIED
+   */
+  async requireOwn (principal: Principal, owner: string | undefined): Promise<void> {
+    const isOwn = owner !== undefined && owner === principal.id
+    if (!isOwn && (this.isOpen || await this.allows(principal, 'administer') !== true)) throw this.#denial('The bundle is not yours')
   }
 
   /** What a connection is given; nothing when everybody may do everything. */

@@ -4,7 +4,7 @@ import type { Principal } from './principal.ts'
 /** What somebody may want to do. `administer`: what is the operator's, bundles of others included. */
 export const ACTIONS = [
   'document:read', 'document:write', 'document:create',
-  'bundle:read', 'bundle:create', 'bundle:replace',
+  'bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete',
   'metrics:read', 'administer'
 ] as const
 

@@ -25,7 +25,7 @@ export const rulesSchema = Type.Object({ rules: Type.Array(ruleSchema) }, { addi
 /** What holds for everybody with a token when nobody has said anything. */
 export const DEFAULT_RULES: readonly Rule[] = [{
   principals: ['*'],
-  allow: ['document:read', 'document:write', 'document:create', 'bundle:read', 'bundle:create', 'bundle:replace']
+  allow: ['document:read', 'document:write', 'document:create', 'bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete']
 }]
 
 const ajv = new Ajv({ useDefaults: true, formats: { 'document-id': isDocumentId } })

@@ -110,6 +110,22 @@ export class Bundles {
     }))
   }
 
+  /**
+   * Deletes a bundle; its documents stay.
+   * @param permit rejects when it must not be
+   * @throws RelayError RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE, RELAY_METHOD_NOT_ALLOWED by a store that keeps all
+   */
+  async remove (id: DocumentId, permit: (stored: StoredBundle) => Promise<void>): Promise<void> {
+    await this.#merger.alone(id, async () => {
+      const stored = await this.#open(id)
+      await stored.close()
+      await permit(stored)
+      const { store } = this.#parts
+      if (store.remove === undefined) throw new RelayError('RELAY_METHOD_NOT_ALLOWED', 'Bundles are not deleted here')
+      await store.remove(id)
+    })
+  }
+
   /** Calls back after each upload; returns the way to stop. */
   onStored (listener: (id: DocumentId) => void): () => void {
     this.#storedListeners.add(listener)

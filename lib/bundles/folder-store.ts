@@ -52,6 +52,15 @@ export class FolderStore implements BundleStore {
     }
   }
 
+  async remove (id: DocumentId): Promise<void> {
+    try {
+      for (const file of [this.#path(id), this.#ownerPath(id)]) await rm(file, { force: true })
+      await sync(this.#folder)
+    } catch (error) {
+      throw unavailable('delete', error)
+    }
+  }
+
   /** Makes the folder, deletes what a killed process left in it, and proves that it can be written. */
   async check (): Promise<void> {
     try {

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
@@ -20,7 +20,7 @@ const PARTS_AT_ONCE = 2
 
 /**
  * Bundles as objects `bundles/<id>.tonk` in a bucket of S3 or of any server that speaks it. Needs s3:ListBucket,
- * s3:GetObject, s3:PutObject and s3:AbortMultipartUpload. Without s3:ListBucket S3 calls a missing object forbidden, so
+ * s3:GetObject, s3:PutObject and s3:AbortMultipartUpload, and s3:DeleteObject for bundles to be deleted. Without s3:ListBucket S3 calls a missing object forbidden, so
  * `check` refuses such credentials.
  */
 export class S3Store implements BundleStore {
@@ -93,6 +93,14 @@ export class S3Store implements BundleStore {
       throw unavailable('store', error)
     } finally {
       body.destroy()
+    }
+  }
+
+  async remove (id: DocumentId): Promise<void> {
+    try {
+      await this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: bundleKey(id) }), { requestTimeout: this.#timeouts.answer })
+    } catch (error) {
+      throw unavailable('delete', error)
     }
   }
 

@@ -53,6 +53,8 @@ export interface BundleStore {
    * owners has bundles that only administrators replace, where access is controlled.
    */
   put (id: DocumentId, file: BundleFile, options?: PutOptions): Promise<void>
+  /** Removes a bundle, if it is there; durable when resolved. A store without this keeps what it has. */
+  remove? (id: DocumentId): Promise<void>
   /** Whether the store answers; called before anything else, at start, and by health checks. Rejects with the reason. */
   check (): Promise<void>
   close (): Promise<void>

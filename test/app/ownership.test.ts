@@ -9,7 +9,7 @@ import { scratch } from '../scratch.ts'
 
 const tokens = ['ann', 'bob', 'root'].map(name => `${name}:${createHash('sha256').update(name).digest('hex')}`).join(',')
 const DOCUMENTS = ['document:read', 'document:write', 'document:create']
-const BUNDLES = ['bundle:read', 'bundle:create', 'bundle:replace']
+const BUNDLES = ['bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete']
 
 async function bundle (rootId: DocumentId, others: DocumentId[] = [], note = 0): Promise<Buffer> {
   const manifest = { manifestVersion: 1, version: { major: 1, minor: 0 }, rootId, entrypoints: [], networkUris: [], note }
@@ -31,7 +31,7 @@ t.test('a bundle is its creator’s, also after a restart; nobody else replaces 
   const first = await start(t, { tokens, rules })
   const id = newDocumentId()
   t.match(await post(first.http, await bundle(id), as('ann')), { status: 200, id })
-  t.match(await post(first.http, await bundle(id, [], 1), as('bob')), { status: 403, code: 'RELAY_ACCESS_DENIED', error: /somebody else/ })
+  t.match(await post(first.http, await bundle(id, [], 1), as('bob')), { status: 403, code: 'RELAY_ACCESS_DENIED', error: /not yours/ })
   await first.close()
   const { http } = await start(t, { tokens, rules, storage: first.storage })
   t.match(await post(http, await bundle(id, [], 2), as('bob')), { status: 403 })
@@ -96,6 +96,28 @@ t.test('documents by the bundle that holds them; rules count as soon as they are
   t.strictSame(handle.doc(), { note: 7 }, 'the live connection hears no more of it')
   await writeFile(rules, '{ "rules": [ nonsense')
   t.equal((await fetch(`${http}/api/bundles/${outside}`, { headers: as('bob') })).status, 200, 'what cannot be read changes nothing')
+})
+
+t.test('a bundle is deleted by who owns it, as the version that was looked at, and never in an open relay', async t => {
+  const rules = await rulesFile(t, [{ allow: [...DOCUMENTS, ...BUNDLES] }, { principals: ['root'], allow: ['administer'] }])
+  const { http } = await start(t, { tokens, rules })
+  const remove = async (url: string, headers: Record<string, string>): Promise<number> => (await fetch(url, { method: 'DELETE', headers })).status
+  const id = newDocumentId()
+  const url = `${http}/api/bundles/${id}`
+  t.equal(await remove(url, as('ann')), 404)
+  await post(http, await bundle(id), as('ann'))
+  t.equal(await remove(url, as('bob')), 403)
+  t.equal(await remove(url, as('ann', { 'if-match': '"other"' })), 412)
+  t.equal((await fetch(url, { headers: as('ann') })).status, 200)
+  t.equal(await remove(url, as('ann')), 204)
+  t.equal((await fetch(url, { headers: as('ann') })).status, 404)
+  t.equal((await fetch(`${url}/manifest`, { headers: as('ann') })).status, 404)
+  t.match(await post(http, await bundle(id, [], 1), as('bob')), { status: 200 }, 'and is whose who makes it anew')
+  t.equal(await remove(url, as('ann')), 403)
+  t.equal(await remove(url, as('root')), 204)
+  const open = await start(t)
+  await post(open.http, await bundle(id), {})
+  t.equal(await remove(`${open.http}/api/bundles/${id}`, {}), 403)
 })
 
 t.test('who has no token is let in where rules speak of it', async t => {

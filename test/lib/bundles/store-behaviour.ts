@@ -61,6 +61,11 @@ async function ownership (t: Test, store: BundleStore): Promise<void> {
   t.equal((await opened(t, store, id)).owner, owner)
   await put(4, { owner: 'bob', replaces: second })
   t.equal((await opened(t, store, id)).owner, 'bob')
+  await store.remove!(id)
+  t.equal(await store.open(id), null)
+  await store.remove!(id)
+  await put(5)
+  t.equal((await opened(t, store, id)).owner, undefined, 'of what was deleted nothing is left')
 }
 
 /** What every bundle store must do. `make` gives a store that is ready; each test uses ids of its own. */
