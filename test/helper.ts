@@ -3,10 +3,12 @@ import { readdir } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { Repo, type AutomergeUrl } from '@automerge/automerge-repo'
-import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
+import type { AutomergeUrl, Repo } from '@automerge/automerge-repo'
 import relay, { type RelayOptions } from '../app.ts'
+import { connect } from './client.ts'
 import { scratch } from './scratch.ts'
+
+export { until } from './client.ts'
 
 export interface Running { app: FastifyInstance, http: string, ws: string, storage: string, close: () => Promise<void> }
 
@@ -28,24 +30,9 @@ export async function start (t: Test, options: RelayOptions & { prefix?: string 
 }
 
 /** A real automerge-repo client. */
-export function client (t: Test, url: string): Repo {
-  const adapter = new WebSocketClientAdapter(url, 100)
-  const repo = new Repo({ network: [adapter] })
-  t.teardown(() => {
-    adapter.connect = () => {} // a reconnect that is already due would go on for ever
-    const socket = adapter.socket as NodeJS.EventEmitter | undefined
-    socket?.on('error', () => {}) // closing it while it connects is one
-    if (socket !== undefined) adapter.disconnect()
-  })
-  return repo
-}
+export const client = (t: Test, url: string): Repo => connect(t, url).repo
 
 export const urlOf = (id: string): AutomergeUrl => `automerge:${id}` as AutomergeUrl
-
-/** Waits until a condition holds; the test's own time limit is the only one. */
-export async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise(resolve => setTimeout(resolve, 10))
-}
 
 export const FIXTURES = '../shared/fixtures'
 export const noFixtures = existsSync(FIXTURES) ? false : `no ${FIXTURES} here`

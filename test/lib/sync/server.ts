@@ -1,8 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
-import { Repo, type DocHandle } from '@automerge/automerge-repo'
-import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
+import type { DocHandle } from '@automerge/automerge-repo'
 import { AutomergePool } from '../../../lib/automerge/pool.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
@@ -12,6 +11,8 @@ import type { FallbackCause, Forward } from '../../../lib/sync/context.ts'
 import { RelayEngine } from '../../../lib/sync/relay-engine.ts'
 import { Sockets } from '../../../lib/websocket/sockets.ts'
 import { scratch } from '../../scratch.ts'
+
+export { connect as client, until } from '../../client.ts'
 
 export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][], fallbacks: FallbackCause[] }
 
@@ -55,22 +56,4 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
   return { engine, sockets, documents, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/` }
 }
 
-/** A real automerge-repo client; reconnects fast. */
-export function client (t: Test, url: string) {
-  const adapter = new WebSocketClientAdapter(url, 100)
-  const repo = new Repo({ network: [adapter] })
-  t.teardown(() => {
-    adapter.connect = () => {} // a reconnect that is already due would go on for ever
-    const socket = adapter.socket as NodeJS.EventEmitter | undefined
-    socket?.on('error', () => {}) // closing it while it connects is one
-    if (socket !== undefined) adapter.disconnect()
-  })
-  return { repo, adapter, whenConnected: async () => { await repo.networkSubsystem.whenReady() } }
-}
-
 export const idOf = (handle: DocHandle<unknown>): DocumentId => handle.documentId as string as DocumentId
-
-/** Waits until a condition holds; the test's own time limit is the only one. */
-export async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise(resolve => setTimeout(resolve, 10))
-}
