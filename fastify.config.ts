@@ -35,7 +35,7 @@ export const environment: Values = readValues(process.env, 'variable')
 export const serverOptions = (logLevel?: string): FastifyHttpOptions<Server> => ({
   logger: {
     ...(logLevel !== undefined && { level: logLevel }),
-    redact: ['headers.authorization', 'headers.cookie', '*.headers.authorization', '*.headers.cookie'],
+    redact: ['', '*.'].flatMap(at => [`${at}headers.authorization`, `${at}headers.cookie`, `${at}headers["sec-websocket-protocol"]`]),
     serializers: {
       req: ({ method, url, host, ip, socket }: FastifyRequest) =>
         ({ method, url: withoutToken(url), host, remoteAddress: ip, remotePort: socket?.remotePort })

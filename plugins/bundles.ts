@@ -14,6 +14,7 @@ async function bundles (fastify: FastifyInstance, options: Options): Promise<voi
   const { store, owned } = await openStore(options, log)
   const bundles = new Bundles({ store, sync, automerge, options, log, metrics })
   fastify.decorate('bundles', bundles)
+  metrics.watchMemory('slim', () => bundles.cachedBytes)
   fastify.addHook('onClose', async () => {
     await bundles.close()
     if (owned) await store.close()

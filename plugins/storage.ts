@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Options } from '../lib/options.ts'
 import { Documents } from '../lib/storage/documents.ts'
+import { registerStorageMetrics } from '../lib/storage/metrics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { storage: Documents }
@@ -13,6 +14,8 @@ async function storage (fastify: FastifyInstance, { storage: folder, durability 
   const documents = new Documents({ folder, durability, automerge, log, meter })
   await documents.open()
   fastify.decorate('storage', documents)
+  meter.include(registry => { registerStorageMetrics(documents, registry) })
+  meter.watchMemory('journal', () => documents.levels.held)
   fastify.addHook('onClose', async () => { await documents.close() })
 }
 

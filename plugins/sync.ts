@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Options } from '../lib/options.ts'
 import type { SyncEngine } from '../lib/sync/engine.ts'
+import { registerSyncMetrics } from '../lib/sync/metrics.ts'
 import { RelayEngine } from '../lib/sync/relay-engine.ts'
 
 declare module 'fastify' {
@@ -13,6 +14,8 @@ async function sync (fastify: FastifyInstance, options: Options): Promise<void> 
   const { storage: documents, automerge, metrics, log } = fastify
   const engine = new RelayEngine({ documents, automerge, forward: options.forward, limits: options, meter: metrics, log })
   metrics.watch(() => engine.stats())
+  metrics.include(registry => { registerSyncMetrics(engine, registry) })
+  for (const part of ['history', 'outgoing', 'sessions'] as const) metrics.watchMemory(part, () => engine.levels().memory[part])
   fastify.decorate<SyncEngine>('sync', engine)
   fastify.addHook('onClose', async () => { await engine.close() })
 }

@@ -10,7 +10,7 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
   const { access, sockets } = fastify
 
   const accept = (socket: WebSocket, request: FastifyRequest): void => {
-    sockets.accept(socket, request.raw.socket, access.session(request.credentials(), request.principal))
+    sockets.accept(socket, request.raw.socket, access.session(request.credentials(), request.principal), request.log)
   }
 
   fastify.route({

@@ -7,12 +7,14 @@ import type { Log } from '../log.ts'
 import type { Options } from '../options.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Admission } from './admission.ts'
+import { channels, traced, type UploadTrace } from '../tracing.ts'
 import { keepBlank } from './blank.ts'
 import type { Source } from './block-reader.ts'
 import { Bundle } from './bundle.ts'
 import { Holdings } from './holdings.ts'
 import { streamLive } from './live.ts'
 import { openLocalFile } from './local-file.ts'
+import { withNamedFile } from './named-file.ts'
 import { MergeMarks } from './merge-marks.ts'
 import { Merger } from './merger.ts'
 import { invalidBundle } from './refusal.ts'
@@ -96,9 +98,10 @@ export class Bundles {
    */
   async receive (body: Readable, length?: number, admission?: Admission): Promise<{ id: DocumentId }> {
     const incoming = { stream: body, limit: this.#parts.options.maxUpload, length }
-    return await this.#meter.operation('bundle', 'upload', () => this.#spool.hold(incoming, async (opened, file) => {
+    const receive = (trace?: UploadTrace) => this.#spool.hold(incoming, async (opened, file) => {
       const bundle = await this.#merger.check(opened)
       const id = bundle.rootId
+      if (trace !== undefined) trace.id = id
       await this.#merger.alone(id, async () => {
         const options = await this.#admit(bundle, admission)
         await this.#meter.operation('store', 'put', () => this.#parts.store.put(id, file, options))
@@ -107,7 +110,8 @@ export class Bundles {
       })
       for (const listener of this.#storedListeners) listener(id)
       return { id }
-    }))
+    })
+    return await traced(channels.upload, () => ({ bytes: length }), trace => this.#meter.operation('bundle', 'upload', () => receive(trace)))
   }
 
   /**
@@ -204,6 +208,9 @@ export class Bundles {
     return await this.#meter.operation('bundle', 'blank', () => openLocalFile(this.#blankPath))
   }
 
+  /** Bytes of slim bundles that are kept ready. */
+  get cachedBytes (): number { return this.#slims.bytes }
+
   /** Whether the store answers and takes bundles. @throws RelayError RELAY_STORE_UNAVAILABLE */
   async check (): Promise<void> {
     await this.#meter.operation('store', 'check', () => this.#parts.store.check())
@@ -278,21 +285,5 @@ export class Bundles {
     const rootId = await this.#mergeFile('served', file)
     this.#served = { etag: file.etag, rootId }
     return rootId
-  }
-}
-
-/** Opens and uses a file of the options; what is wrong with it is said with its path. */
-async function withNamedFile (file: string, use: (opened: StoredBundle) => Promise<unknown>): Promise<void> {
-  try {
-    const opened = await openLocalFile(file)
-    try {
-      await use(opened)
-    } finally {
-      await opened.close()
-    }
-  } catch (error) {
-    if (!(error instanceof RelayError)) throw error
-    const message = error.code === 'RELAY_FILE_NOT_FOUND' ? `${error.message}: ${file}` : `${file}: ${error.message}`
-    throw new RelayError(error.code, message, { cause: error })
   }
 }

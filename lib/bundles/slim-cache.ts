@@ -19,6 +19,9 @@ export class SlimCache {
     this.#kept = new LRUCache({ maxSize: Math.max(1, size), sizeCalculation: ({ slim }) => slim.bytes.length + OVERHEAD })
   }
 
+  /** Bytes that are kept. */
+  get bytes (): number { return this.#kept.calculatedSize }
+
   /** The slim bundle cut from this version (the ETag of what it is cut from), cut now unless it is at hand. */
   async get (kind: SlimKind, root: DocumentId, version: string, cut: () => Promise<Slim>): Promise<Slim> {
     const key = keyOf(kind, root)

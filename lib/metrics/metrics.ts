@@ -45,6 +45,22 @@ export class Metrics {
     registers: [this.#registry]
   })
 
+  readonly #commits = new Histogram({
+    name: 'relay_journal_commit_seconds',
+    help: 'From a batch of changes taken to it being as durable as configured',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers: [this.#registry]
+  })
+
+  readonly #batches = new Histogram({
+    name: 'relay_journal_batch_records',
+    help: 'Changes that were written to the journal together',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024],
+    registers: [this.#registry]
+  })
+
+  readonly #committed = this.#counter('relay_journal_written_bytes_total', 'Bytes written to the journal', [])
+  readonly #memory = new Map<string, () => number>()
   readonly #operations = new Histogram({
     name: 'relay_operation_duration_seconds',
     help: 'Operations on bundles, the bundle store and document storage, by result: ok, a RELAY_ code, or error',
@@ -60,6 +76,15 @@ export class Metrics {
     this.#gauge('relay_connections', 'Open connections', () => this.#levels().connections)
     this.#gauge('relay_peers', 'Connections that have joined', () => this.#levels().peers)
     this.#gauge('relay_documents', 'Documents in memory', () => this.#levels().documents)
+    const memory = this.#memory
+    // eslint-disable-next-line no-new
+    new Gauge({
+      name: 'relay_memory_bytes',
+      help: 'Memory by what it is for, as far as that is known; part of the process’s',
+      labelNames: ['part'],
+      registers: [this.#registry],
+      collect () { for (const [part, read] of memory) this.set({ part }, read()) }
+    })
     new Gauge({ name: 'relay_info', help: 'Always 1; its labels tell the versions', labelNames: ['version', 'node'], registers: [this.#registry] })
       .set({ version, node: process.version }, 1)
     this.#stop = [watchEventLoop(this.#registry), watchProcess(this.#registry)]
@@ -111,6 +136,18 @@ export class Metrics {
       took({ result: error instanceof RelayError ? error.code : 'error' })
       throw error
     }
+  }
+
+  /** A batch of changes was written to the journal. */
+  committed (seconds: number, records: number, bytes: number): void {
+    this.#commits.observe(seconds)
+    this.#batches.observe(records)
+    this.#committed.inc(bytes)
+  }
+
+  /** Where it is known how many bytes of memory a part takes; `part` is one of a few, never made of input. */
+  watchMemory (part: string, read: () => number): void {
+    this.#memory.set(part, read)
   }
 
   /** Where the levels come from. */

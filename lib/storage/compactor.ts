@@ -31,6 +31,9 @@ export class Compactor {
     this.#log = log
   }
 
+  /** Documents that wait to be looked at. */
+  get backlog (): number { return this.#waiting.size }
+
   /** Has a document that got a file looked at. Resolves when nothing waits any more; never rejects. */
   async add (id: DocumentId): Promise<void> {
     if (this.#stop.signal.aborted) return

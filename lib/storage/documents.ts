@@ -3,6 +3,7 @@ import type { AutomergePool } from '../automerge/pool.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
+import { channels, traced, type FoldTrace } from '../tracing.ts'
 import { Compactor, nameOf } from './compactor.ts'
 import { StorageFolder } from './folder.ts'
 import { Journal, type Durability } from './journal.ts'
@@ -19,9 +20,11 @@ export interface DocumentsOptions {
 /** Counts and times what is done. */
 export interface StorageMeter {
   operation<T> (part: 'storage', name: 'append' | 'put' | 'read' | 'fold', run: () => Promise<T>): Promise<T>
+  /** A batch of appends was written to the journal. */
+  committed (seconds: number, records: number, bytes: number): void
 }
 
-const unmetered: StorageMeter = { operation: (_part, _name, run) => run() }
+const unmetered: StorageMeter = { operation: (_part, _name, run) => run(), committed () {} }
 
 const FOLD_BYTES = 16 * 1024 * 1024 // of journal
 const FOLD_INTERVAL = 15_000 // ms
@@ -54,7 +57,7 @@ export class Documents {
   constructor ({ folder, durability, automerge, log, meter = unmetered }: DocumentsOptions) {
     this.#folder = new StorageFolder(folder)
     this.#lock = new FolderLock(this.#folder.folder)
-    this.#journal = new Journal({ folder: path.join(this.#folder.folder, 'journal'), durability, log })
+    this.#journal = new Journal({ folder: path.join(this.#folder.folder, 'journal'), durability, log, committed: meter.committed.bind(meter) })
     this.#compactor = new Compactor(this.#folder, automerge, log)
     this.#log = log
     this.#meter = meter
@@ -68,6 +71,12 @@ export class Documents {
   /** Bytes of changes that cannot go where they belong at the moment: into the journal, or on into files. */
   get backlog (): number {
     return this.#foldFailure === undefined ? this.#journal.backlog : Math.max(this.#journal.backlog, this.#held)
+  }
+
+  /** What is on its way: bytes in the journal since it was last folded, bytes and documents to be folded. */
+  get levels (): { journal: number, held: number, documents: number, compactions: number } {
+    const documents = new Set([...this.#tail.keys(), ...this.#folding.keys()]).size
+    return { journal: this.#journal.size, held: this.#held, documents, compactions: this.#compactor.backlog }
   }
 
   /** ms that the journal's write under way takes by now. */
@@ -147,7 +156,8 @@ export class Documents {
     const before = this.#fold
     const fold = (async () => {
       await before?.catch(() => {}) // told to who started it
-      await this.#meter.operation('storage', 'fold', () => this.#foldNow())
+      const trace = (): FoldTrace => ({ documents: this.levels.documents, bytes: this.#held })
+      await traced(channels.fold, trace, () => this.#meter.operation('storage', 'fold', () => this.#foldNow()))
     })()
     this.#fold = fold
     try {

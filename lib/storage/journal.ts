@@ -9,7 +9,13 @@ import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from './j
 /** When an append counts as done: on disk, handed to the operating system, or taken. */
 export type Durability = 'fsync' | 'write' | 'none'
 
-export interface JournalOptions { folder: string, durability: Durability, log: Log }
+export interface JournalOptions {
+  folder: string
+  durability: Durability
+  log: Log
+  /** Told of each batch that was written. */
+  committed?: (seconds: number, records: number, bytes: number) => void
+}
 
 interface Waiting { record: Buffer, done: () => void, failed: (error: RelayError) => void }
 
@@ -29,6 +35,7 @@ export class Journal {
   readonly #folder: string
   readonly #durability: Durability
   readonly #log: Log
+  readonly #committed: NonNullable<JournalOptions['committed']>
   readonly #stop = new AbortController()
   #queue: Waiting[] = []
   #rotations: Array<(ended: number[]) => void> = []
@@ -45,10 +52,11 @@ export class Journal {
   #begun: number | undefined
   #writing: Promise<void> | undefined
 
-  constructor ({ folder, durability, log }: JournalOptions) {
+  constructor ({ folder, durability, log, committed = () => {} }: JournalOptions) {
     this.#folder = folder
     this.#durability = durability
     this.#log = log
+    this.#committed = committed
   }
 
   /** Bytes written since the last `rotate`. */
@@ -134,9 +142,10 @@ export class Journal {
         continue
       }
       const batch = this.#take()
-      this.#begun ??= performance.now()
+      const begun = this.#begun ??= performance.now()
       try {
-        await this.#commit(batch.map(({ record }) => record))
+        const bytes = await this.#commit(batch.map(({ record }) => record))
+        this.#committed((performance.now() - begun) / 1e3, batch.length, bytes)
         this.#begun = undefined
         this.#failure = undefined
         wait = RETRY_FIRST
@@ -168,7 +177,8 @@ export class Journal {
     return this.#queue.splice(0, count)
   }
 
-  async #commit (records: Buffer[]): Promise<void> {
+  /** Returns how many bytes it wrote. */
+  async #commit (records: Buffer[]): Promise<number> {
     const file = this.#file ?? await this.#begin()
     const bytes = records.length === 1 ? records[0]! : Buffer.concat(records)
     await file.appendFile(bytes)
@@ -176,6 +186,7 @@ export class Journal {
     this.#size += bytes.length
     this.#fileSize += bytes.length
     if (this.#fileSize > MAX_SEGMENT) await this.#endSegment()
+    return bytes.length
   }
 
   async #begin (): Promise<FileHandle> {

@@ -38,7 +38,7 @@ export class Audience {
     this.#outbox = new Outbox(document, context)
   }
 
-  get peers (): Iterable<PeerConnection> { return this.#followers.keys() }
+  get followers (): ReadonlyMap<PeerConnection, Follower> { return this.#followers }
   get isIdle (): boolean { return this.#followers.size === 0 && !this.#fallback.isActive }
   /** Whether there is nobody, or nobody but those who wait for the document to come. */
   get isWaiting (): boolean { return !this.#fallback.isActive && [...this.#followers.values()].every(({ standing }) => standing === 'waiting') }

@@ -14,6 +14,10 @@ export interface Transport {
 
 /** One connected peer, as the transport's owner sees it. */
 export interface Connection {
+  /** What the relay calls it in its log. */
+  readonly key: string
+  /** What its peer calls itself; empty until it joined. */
+  readonly peerId: string
   /** One received frame. Errors are this connection's own: it is closed with a code, nothing is thrown. */
   receive (frame: Uint8Array): void
   /** The peer no longer follows a document, which no frame of the protocol tells. It may ask for it again. */

@@ -71,6 +71,9 @@ export class History {
   /** The version before the oldest change that is still at hand. */
   get base (): number { return this.#base }
 
+  /** Bytes of the changes that are at hand. */
+  get bytes (): number { return this.#logBytes }
+
   get isEmpty (): boolean { return this.#heads.size === 0 }
 
   /** Sorted; a new array after each change. */

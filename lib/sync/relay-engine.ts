@@ -6,6 +6,7 @@ import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Documents } from '../storage/documents.ts'
+import { channels, traced } from '../tracing.ts'
 import type { Incoming } from './audience.ts'
 import { PeerConnection, type ConnectionEvents, type ConnectionLimits, type Self } from './connection.ts'
 import type { DocumentContext, EngineMeter, Forward } from './context.ts'
@@ -18,6 +19,7 @@ import { ALL_RIGHTS, type Grant } from './grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
 import { History } from './history.ts'
 import { Laggards } from './laggards.ts'
+import { levelsOf, statsOf, type EngineLevels } from './levels.ts'
 import { refusalOf } from './refusal.ts'
 import { readStored } from './stored.ts'
 import { decodeSyncMessage } from './sync-codec.ts'
@@ -112,11 +114,10 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     return () => { this.#listeners.delete(listener) }
   }
 
-  stats (): EngineStats {
-    let peers = 0
-    for (const connection of this.#connections) if (connection.open) peers++
-    return { connections: this.#connections.size, peers, documents: this.#open.size }
-  }
+  stats (): EngineStats { return statsOf(this.#connections, this.#open) }
+
+  /** What is going on; looks at every peer of every document. */
+  levels (): EngineLevels { return levelsOf(this.#connections, this.#open, this.#sessions) }
 
   disconnect (): void {
     this.#closing = true
@@ -230,7 +231,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   async #document (id: DocumentId): Promise<LiveDocument> {
     const known = this.#open.get(id)
     if (known !== undefined) return await known
-    const opening = this.#read(id).then(history => {
+    const opening = traced(channels.open, () => ({ documentId: id }), () => this.#read(id)).then(history => {
       const document = new LiveDocument(id, history, this.#context)
       // they have been told that there is none
       if (history.isEmpty) for (const peer of this.#followers.of(id)) document.audience.expect(peer)
@@ -290,7 +291,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   #drop (document: LiveDocument, error: unknown): void {
     if (this.#open.get(document.id) !== document) return
     this.#options.log.error({ documentId: document.id, err: error }, `document let go: ${messageOf(error)}`)
-    for (const peer of document.audience.peers) {
+    for (const peer of document.audience.followers.keys()) {
       peer.refuse(new RelayError(this.#closing ? 'RELAY_CLOSING' : 'RELAY_STORAGE_FAILED', 'changes cannot be stored', { cause: error }))
     }
     this.#forget(document)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError, messageOf } from '../errors.ts'
+import { silent, type Log } from '../log.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
 import type { Grant } from '../sync/grant.ts'
 import { encodeMessages } from './message.ts'
@@ -12,7 +13,8 @@ export interface Socket {
   close (code: number, reason: string): void
   terminate (): void
   on (event: 'message', listener: (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean) => void): this
-  on (event: 'pong' | 'close', listener: () => void): this
+  on (event: 'pong', listener: () => void): this
+  on (event: 'close', listener: (code: number) => void): this
   on (event: 'error', listener: (error: Error) => void): this
 }
 
@@ -60,11 +62,15 @@ export class Sockets {
    * Takes on an open socket; must be called before its first message can arrive.
    * @param wire the stream it reads from and writes to
    * @param grant what its peer may do; everything without one
+   * @param log gets one line, when it is over
    */
-  accept (socket: Socket, wire: Wire, grant?: Grant): void {
+  accept (socket: Socket, wire: Wire, grant?: Grant, log: Log = silent): void {
     const peer = new Peer(socket, wire, this.#engine, this.#options, grant)
     this.#sockets.add(peer)
-    socket.on('close', () => { this.#sockets.delete(peer) })
+    socket.on('close', code => {
+      this.#sockets.delete(peer)
+      log.info({ ...peer.life(), code }, 'connection closed')
+    })
     for (const listener of this.#acceptListeners) listener()
   }
 
@@ -119,12 +125,16 @@ class Peer implements Transport {
   #read = 0
   #flushed = 0
   #unflushed = 0
+  readonly #since = performance.now()
+  #messagesIn = 0
+  #messagesOut = 0
+  #reason: string | undefined
 
   constructor (socket: Socket, wire: Wire, engine: SyncEngine, options: SocketsOptions, grant: Grant | undefined) {
     this.#socket = socket
     this.#wire = wire
     this.#options = options
-    this.gone = new Promise(resolve => { socket.on('close', resolve) })
+    this.gone = new Promise(resolve => { socket.on('close', () => { resolve() }) })
     const connection = this.#connection = engine.connect(this, grant)
     socket.on('message', (data, isBinary) => { this.#receive(data, isBinary) })
     socket.on('pong', () => { this.#answered = true })
@@ -140,12 +150,28 @@ class Peer implements Transport {
 
   get backlog (): number { return this.#socket.bufferedAmount }
 
+  /** What there is to tell of it in the end. Bytes are those of the stream; `reason` is the relay's, if it was the one who closed. */
+  life (): object {
+    const { key: connection, peerId } = this.#connection
+    const { bytesRead, bytesWritten } = this.#wire
+    return {
+      connection,
+      peerId,
+      duration: Math.round(performance.now() - this.#since), // ms
+      received: { messages: this.#messagesIn, bytes: bytesRead },
+      sent: { messages: this.#messagesOut, bytes: bytesWritten },
+      ...(this.#reason !== undefined && { reason: this.#reason })
+    }
+  }
+
   send (heads: readonly Uint8Array[], tail: Uint8Array): void {
     // a write that fails is lost with its connection; 'close' follows, and the peer resyncs
+    this.#messagesOut += heads.length
     if (this.#socket.readyState === OPEN) this.#wire.write(encodeMessages(heads, tail))
   }
 
   close (code: number, reason: string): void {
+    this.#reason = reason
     this.#socket.close(code, reason)
     const timer = setTimeout(() => { this.#socket.terminate() }, this.#options.closeTimeout)
     this.gone.then(() => { clearTimeout(timer) })
@@ -169,6 +195,7 @@ class Peer implements Transport {
   }
 
   #receive (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean): void {
+    this.#messagesIn++
     const bytes = Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
     if (!isBinary) {
       this.#connection.refuse(new RelayError('RELAY_FRAME_NOT_BINARY', 'frames are binary'))

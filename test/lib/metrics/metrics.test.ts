@@ -92,7 +92,7 @@ t.test('the text is well-formed: every figure has its help and its type, names a
   t.match(metrics.contentType, /^text\/plain; version=0\.0\.4/)
   const described = new Set([...text.matchAll(/^# HELP (\S+) \S.*\n# TYPE \1 (counter|gauge|histogram)$/gm)].map(match => match[1]))
   for (const name of (await samples(metrics)).keys()) {
-    const family = name.replace(/\{.*/, '').replace(/(?<=_seconds)_(bucket|sum|count)$/, '')
+    const family = name.replace(/\{.*/, '').replace(/(?<=_seconds|_records)_(bucket|sum|count)$/, '')
     t.ok(described.has(family), name)
     t.match(family, /^(relay|process|nodejs)_/)
   }

@@ -23,6 +23,8 @@ async function start (t: Test, { closeTimeout = 30_000, ...options }: Parameters
       const connection = server.engine.connect(transport)
       connections.push(connection)
       return {
+        key: connection.key,
+        peerId: connection.peerId,
         receive: frame => { if (!link.cut) connection.receive(frame) },
         unfollow: id => { connection.unfollow(id) },
         refuse: error => { connection.refuse(error) },

@@ -1,0 +1,36 @@
+import type { SyncSessions } from '../automerge/sync-sessions.ts'
+import type { PeerConnection } from './connection.ts'
+import { LiveDocument } from './document.ts'
+import type { EngineStats } from './engine.ts'
+import type { Standing } from './follower.ts'
+
+/** What is going on in the engine. */
+export interface EngineLevels {
+  /** How many peers of documents stand how; one peer counts for each of its documents. */
+  standings: Record<Standing, number>
+  /** Documents that Automerge has open, and its calls that are not done. */
+  sessions: { open: number, threads: number, calls: number }
+  /** Bytes: changes at hand, what peers have not read yet, Automerge's threads. */
+  memory: { history: number, outgoing: number, sessions: number }
+}
+
+type Documents = ReadonlyMap<string, LiveDocument | Promise<LiveDocument>>
+
+export function statsOf (connections: ReadonlySet<PeerConnection>, documents: Documents): EngineStats {
+  let peers = 0
+  for (const connection of connections) if (connection.open) peers++
+  return { connections: connections.size, peers, documents: documents.size }
+}
+
+export function levelsOf (connections: ReadonlySet<PeerConnection>, documents: Documents, sessions: SyncSessions): EngineLevels {
+  const standings: EngineLevels['standings'] = { new: 0, waiting: 0, asked: 0, joining: 0, steady: 0, fallback: 0 }
+  let [history, outgoing] = [0, 0]
+  for (const document of documents.values()) {
+    if (!(document instanceof LiveDocument)) continue
+    history += document.history.bytes
+    for (const { standing } of document.audience.followers.values()) standings[standing]++
+  }
+  for (const { backlog } of connections) outgoing += backlog
+  const { size, threads, backlog, memory } = sessions
+  return { standings, sessions: { open: size, threads, calls: backlog }, memory: { history, outgoing, sessions: memory } }
+}
