@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { codeOf } from '../errors.ts'
 
@@ -15,7 +15,7 @@ export async function writeAtomic (file: string, contents: Uint8Array, scratch: 
   const temporary = path.join(scratch, randomUUID())
   const folder = path.dirname(file)
   try {
-    const handle = await open(temporary, 'wx')
+    const handle = await openNew(temporary)
     try {
       await handle.writeFile(contents)
       await handle.datasync()
@@ -28,6 +28,17 @@ export async function writeAtomic (file: string, contents: Uint8Array, scratch: 
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  }
+}
+
+/** Opens a new file for writing, in a folder that may have been cleared away. */
+async function openNew (file: string): Promise<FileHandle> {
+  try {
+    return await open(file, 'wx')
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    await makeFolder(path.dirname(file))
+    return await open(file, 'wx')
   }
 }
 

@@ -17,11 +17,10 @@ import { Followers } from './followers.ts'
 import { Gate } from './gate.ts'
 import { ALL_RIGHTS, type Grant } from './grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
-import { History } from './history.ts'
 import { Laggards } from './laggards.ts'
 import { levelsOf, statsOf, type EngineLevels } from './levels.ts'
 import { refusalOf } from './refusal.ts'
-import { readStored } from './stored.ts'
+import { openHistory } from './stored.ts'
 import { decodeSyncMessage } from './sync-codec.ts'
 
 export interface RelayEngineOptions {
@@ -72,7 +71,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       meter,
       log,
       readDocument: async chunk => chunk.length < LARGE ? readDocument(chunk) : await automerge.read(chunk),
-      read: id => this.#read(id),
+      read: async id => await openHistory(id, this.#context),
       schedule: document => { this.#schedule(document) },
       lag: (document, peer) => { this.#laggards.add(peer, document) },
       changed: document => {
@@ -231,7 +230,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   async #document (id: DocumentId): Promise<LiveDocument> {
     const known = this.#open.get(id)
     if (known !== undefined) return await known
-    const opening = traced(channels.open, () => ({ documentId: id }), () => this.#read(id)).then(history => {
+    const opening = traced(channels.open, () => ({ documentId: id }), () => openHistory(id, this.#context)).then(history => {
       const document = new LiveDocument(id, history, this.#context)
       // they have been told that there is none
       if (history.isEmpty) for (const peer of this.#followers.of(id)) document.audience.expect(peer)
@@ -244,20 +243,6 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       this.#options.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error)}`)
     })
     return await opening
-  }
-
-  async #read (id: DocumentId): Promise<History> {
-    const { documents, automerge, log } = this.#options
-    const { readDocument } = this.#context
-    const chunks = await documents.chunks(id)
-    try {
-      const history = await readStored(chunks, readDocument) ?? await readStored([await documents.compact(id)], readDocument)
-      if (history !== undefined) return history
-    } catch (error) {
-      if (!(error instanceof RelayError) || error.code !== 'RELAY_DOCUMENT_INVALID') throw error
-      log.warn({ documentId: id, err: error }, 'a stored document holds what the relay takes from no peer; all its sync is left to Automerge')
-    }
-    return new History({ heads: (await automerge.inspect(chunks)).heads.sort() })
   }
 
   /** Flushes at the end of the tick, so that what comes in together goes out together. */

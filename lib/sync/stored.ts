@@ -2,7 +2,31 @@ import { readChange, type Change } from '../automerge/change.ts'
 import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
 import type { StoredDocument } from '../automerge/document.ts'
 import { readOperations } from '../automerge/operations.ts'
+import { RelayError } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { DocumentContext } from './context.ts'
 import { History } from './history.ts'
+
+/**
+ * The history of what is stored of a document, read as cheaply as can be: from its chunks, from one that Automerge makes
+ * of them, or, of what the relay would take from no peer, its heads only.
+ * @throws RelayError RELAY_STORAGE_FAILED
+ */
+export async function openHistory (id: DocumentId, context: Pick<DocumentContext, 'documents' | 'automerge' | 'log' | 'readDocument'>): Promise<History> {
+  const { documents, automerge, log, readDocument } = context
+  const chunks = await documents.chunks(id)
+  try {
+    const history = await readStored(chunks, readDocument) ?? await readStored([await documents.compact(id)], readDocument)
+    if (history !== undefined) return history
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.code !== 'RELAY_DOCUMENT_INVALID') throw error
+    log.warn({ documentId: id, err: error }, 'a stored document holds what the relay takes from no peer; all its sync is left to Automerge')
+  }
+  const { heads } = await automerge.inspect(chunks).catch((cause: unknown) => {
+    throw new RelayError('RELAY_STORAGE_FAILED', 'a stored document cannot be read', { cause })
+  })
+  return new History({ heads: heads.sort() })
+}
 
 /**
  * What is stored of a document, as its history: one document chunk at most and the changes after it, in any order, some

@@ -17,7 +17,7 @@ export { connect as client, until } from '../../client.ts'
 export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][], fallbacks: FallbackCause[] }
 
 /** The engine on real sockets: a bare `ws` server on a free port. */
-export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 5_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward } = {}) {
+export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward } = {}) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
