@@ -9,6 +9,7 @@ export class RepoWriter {
   readonly #repo: Repo
   readonly #adapter: WebSocketClientAdapter
   readonly #handles = new Map<DocumentId, DocHandle<Fields>>()
+  readonly #spoiled = new Set<DocumentId>()
 
   constructor (url: string, onHeads: OnHeads) {
     this.#adapter = new WebSocketClientAdapter(url.replace('http', 'ws'), 100)
@@ -25,8 +26,15 @@ export class RepoWriter {
     return id
   }
 
+  /** Changes a document; one that the client has spoiled (it does when it sends on a socket that is closing) stays as it is. */
   edit (id: DocumentId, fields: Fields): void {
-    this.#handles.get(id)!.change(doc => { Object.assign(doc, fields) })
+    if (this.#spoiled.has(id)) return
+    try {
+      this.#handles.get(id)!.change(doc => { Object.assign(doc, fields) })
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.#spoiled.add(id)
+    }
   }
 
   get documents (): Array<{ id: DocumentId, actor: string, doc: Automerge.Doc<Fields> }> {
