@@ -22,7 +22,7 @@ t.test('the names that Tonk’s relays know keep their names', async t => {
 })
 
 t.test('secrets are no flags', async t => {
-  t.equal(settings.find(({ name }) => /key/i.test(name)), undefined)
+  t.equal(settings.find(({ name }) => /secret|accesskey|password/i.test(name)), undefined)
 })
 
 t.test('texts become numbers and booleans; what nobody knows is passed over', async t => {
