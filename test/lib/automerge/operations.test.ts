@@ -47,7 +47,7 @@ t.test('reads what Automerge reads, of every honest change', async t => {
       read(compress(chunk))
     }
   }
-  t.ok(count > 300, `${count} changes`)
+  t.ok(count > 200, `${count} changes`)
 })
 
 t.test('keys that are equal have equal hashes, others others', async t => {
