@@ -20,10 +20,14 @@ t.test('messages of every length class are read by a WebSocket client as they we
   })
   const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`)
   t.teardown(() => { client.terminate() })
-  for (const head of [...heads, heads[3]!]) {
-    const [data, isBinary] = await once(client, 'message')
-    t.ok(isBinary)
-    t.ok(Buffer.concat([head, tail]).equals(data), `${head.length} bytes`)
+  const expected = [...heads, heads[3]!]
+  const messages: Array<{ data: Buffer, isBinary: boolean }> = []
+  await new Promise<void>(resolve => {
+    client.on('message', (data: Buffer, isBinary) => { if (messages.push({ data, isBinary }) === expected.length) resolve() })
+  })
+  for (const [n, head] of expected.entries()) {
+    t.ok(messages[n]!.isBinary)
+    t.ok(Buffer.concat([head, tail]).equals(messages[n]!.data), `${head.length} bytes`)
   }
 })
 
