@@ -35,10 +35,17 @@ const NULLS = 1
 const RUN = 2
 const LITERAL = 3
 
-/** Fills `out` from a run-length encoded column, a row each; `next` reads one value, which is equal when its number is. */
-function fillRuns (reader: ByteReader, out: Int32Array, next: (reader: ByteReader, options: ColumnOptions) => number, options: ColumnOptions): void {
+const FEW = 16
+const SOME = Array.from({ length: FEW }, (_, rows) => new Int32Array(rows).fill(NULL))
+
+/** A column of nothing; not to be written to. */
+const nulls = (rows: number): Int32Array => SOME[rows] ?? new Int32Array(rows).fill(NULL)
+
+/** Reads a run-length encoded column, a row each; `next` reads one value, which is equal when its number is. */
+function readRuns (reader: ByteReader | undefined, rows: number, next: (reader: ByteReader, options: ColumnOptions) => number, options: ColumnOptions): Int32Array {
+  if (reader === undefined) return nulls(rows)
   const { strict, what, invalid } = options
-  const rows = out.length
+  const out = new Int32Array(rows)
   let row = 0
   let before = NOTHING
   let last = NULL
@@ -71,13 +78,8 @@ function fillRuns (reader: ByteReader, out: Int32Array, next: (reader: ByteReade
     }
   }
   if (row !== rows) throw invalid(`fewer rows of ${what} than operations`)
+  return out
 }
-
-const FEW = 16
-const SOME = Array.from({ length: FEW }, (_, rows) => new Int32Array(rows).fill(NULL))
-
-/** A column of nothing; not to be written to. */
-const nulls = (rows: number): Int32Array => SOME[rows] ?? new Int32Array(rows).fill(NULL)
 
 function nextUint (reader: ByteReader, { what, invalid }: ColumnOptions): number {
   const value = reader.uint(what)
@@ -93,17 +95,12 @@ function nextDelta (reader: ByteReader, { what, invalid }: ColumnOptions): numbe
 
 /** Unsigned numbers of at most 31 bits, NULL where there is none. @param reader undefined when there is no such column */
 export function readUints (reader: ByteReader | undefined, rows: number, options: ColumnOptions): Int32Array {
-  if (reader === undefined) return nulls(rows)
-  const out = new Int32Array(rows)
-  fillRuns(reader, out, nextUint, options)
-  return out
+  return readRuns(reader, rows, nextUint, options)
 }
 
 /** Numbers of at most 31 bits, none negative, stored as differences. */
 export function readDeltas (reader: ByteReader | undefined, rows: number, options: ColumnOptions): Int32Array {
-  if (reader === undefined) return nulls(rows)
-  const out = new Int32Array(rows)
-  fillRuns(reader, out, nextDelta, options)
+  const out = readRuns(reader, rows, nextDelta, options)
   let value = 0
   for (let row = 0; row < rows; row++) {
     if (out[row] === NULL) continue
@@ -116,10 +113,7 @@ export function readDeltas (reader: ByteReader | undefined, rows: number, option
 
 /** Texts, as the numbers that `textHash` makes of them. */
 export function readTexts (reader: ByteReader | undefined, rows: number, options: ColumnOptions): Int32Array {
-  if (reader === undefined) return nulls(rows)
-  const out = new Int32Array(rows)
-  fillRuns(reader, out, nextText, options)
-  return out
+  return readRuns(reader, rows, nextText, options)
 }
 
 function nextText (reader: ByteReader, { what, invalid }: ColumnOptions): number {

@@ -3,6 +3,7 @@ import type { DocumentId } from '../ids.ts'
 import type { Connection, Transport } from './engine.ts'
 import type { Grant } from './grant.ts'
 import { PROTOCOL_VERSION, decodeFrame, encodeFrame, encodeFrameHead, encodeTarget, type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from './frame.ts'
+import { refusalOf } from './refusal.ts'
 
 /** What the relay says of itself to a peer. */
 export interface Self { peerId: string, metadata: PeerMetadata }
@@ -79,7 +80,7 @@ export class PeerConnection implements Connection {
       this.#events.received(frame.type, bytes.length)
       this.#handle(frame)
     } catch (error) {
-      this.refuse(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'internal error', { cause: error }))
+      this.refuse(refusalOf(error))
     }
   }
 
@@ -170,7 +171,7 @@ export class PeerConnection implements Connection {
         break
       case 'access':
         this.#readsNotices = true
-        this.#renew(frame.token).catch((cause: unknown) => { this.refuse(new RelayError('RELAY_INTERNAL', 'internal error', { cause })) })
+        this.#renew(frame.token).catch((error: unknown) => { this.refuse(refusalOf(error)) })
         break
       case 'leave':
         this.#end()

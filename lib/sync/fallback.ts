@@ -5,6 +5,7 @@ import type { Audience } from './audience.ts'
 import type { FallbackCause, DocumentContext } from './context.ts'
 import type { LiveDocument } from './document.ts'
 import type { Follower } from './follower.ts'
+import { refusalOf } from './refusal.ts'
 import { encodeSyncMessage } from './sync-codec.ts'
 
 const LINGER = 2_000 // ms the document stays open in Automerge without a peer that needs it
@@ -132,7 +133,7 @@ export class Fallback {
       this.#answered(follower, talk, answer)
     }
     answered().catch((cause: unknown) => {
-      const error = cause instanceof RelayError ? cause : new RelayError('RELAY_INTERNAL', 'internal error', { cause })
+      const error = refusalOf(cause)
       // anything else is the session's own, not this call's: it is opened anew when it is needed
       if (error.code !== 'RELAY_SYNC_INVALID' && this.#session === session) {
         this.#session = undefined
