@@ -46,6 +46,9 @@ const table = {
 
 export type RelayErrorCode = keyof typeof table
 
+/** The HTTP status that a refusal is answered with. */
+export const statusOf = (code: RelayErrorCode): number => table[code].status
+
 /** An error with a stable `code`, the HTTP status and the WebSocket close code that go with it. */
 export class RelayError extends Error {
   readonly code: RelayErrorCode
