@@ -31,6 +31,13 @@ const table = {
 
   RELAY_STORAGE_FAILED: { status: 503, close: 1013, retryAfter: 5 },
   RELAY_DOCUMENT_INVALID: { status: 400, close: 1008 },
+  RELAY_DOCUMENT_NOT_FOUND: { status: 404, close: 1008 },
+  RELAY_DOCUMENT_DELETED: { status: 410, close: 1008 },
+  RELAY_DOCUMENT_TOO_LARGE: { status: 413, close: 1009 },
+  RELAY_DOCUMENT_BUSY: { status: 503, close: 1013, retryAfter: 1 },
+  RELAY_HEADS_UNKNOWN: { status: 404, close: 1008 },
+  RELAY_PATCH_INVALID: { status: 422, close: 1008 },
+  RELAY_PATCH_CONFLICT: { status: 409, close: 1008 },
   RELAY_ID_INVALID: { status: 400, close: 1008 },
 
   RELAY_FRAME_NOT_BINARY: { status: 400, close: 1003 },
