@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { open, readFile, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,6 +14,8 @@ export interface JournalOptions {
   folder: string
   durability: Durability
   log: Log
+  /** Whether writes are to return when they are on disk, in place of a sync after each; by default where that can be. */
+  writesSync?: boolean
   /** Told of each batch that was written. */
   committed?: (seconds: number, records: number, bytes: number) => void
 }
@@ -23,6 +26,9 @@ interface Waiting { record: Buffer, done: () => void, failed: (error: RelayError
 export const SEGMENT = /^(\d{12})\.log$/
 const RETRY_FIRST = 100 // ms
 const RETRY_LAST = 5_000 // ms
+/** One call where a write and its sync would be two. Elsewhere it is not to be had, or ends in the drive's cache. */
+const CAN_WRITE_SYNC = process.platform === 'linux'
+const APPEND_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND
 const MAX_BATCH = 16 * 1024 * 1024 // bytes in one write
 const MAX_SEGMENT = 256 * 1024 * 1024 // bytes, as one is read whole; Node reads no file of 2 GiB
 
@@ -34,6 +40,7 @@ const MAX_SEGMENT = 256 * 1024 * 1024 // bytes, as one is read whole; Node reads
 export class Journal {
   readonly #folder: string
   readonly #durability: Durability
+  readonly #writesSync: boolean
   readonly #log: Log
   readonly #committed: NonNullable<JournalOptions['committed']>
   readonly #stop = new AbortController()
@@ -52,9 +59,10 @@ export class Journal {
   #begun: number | undefined
   #writing: Promise<void> | undefined
 
-  constructor ({ folder, durability, log, committed = () => {} }: JournalOptions) {
+  constructor ({ folder, durability, log, writesSync = CAN_WRITE_SYNC, committed = () => {} }: JournalOptions) {
     this.#folder = folder
     this.#durability = durability
+    this.#writesSync = writesSync && durability === 'fsync'
     this.#log = log
     this.#committed = committed
   }
@@ -181,8 +189,8 @@ export class Journal {
   async #commit (records: Buffer[]): Promise<number> {
     const file = this.#file ?? await this.#begin()
     const bytes = records.length === 1 ? records[0]! : Buffer.concat(records)
-    await file.appendFile(bytes)
-    if (this.#durability === 'fsync') await file.datasync()
+    for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
+    if (this.#durability === 'fsync' && !this.#writesSync) await file.datasync()
     this.#size += bytes.length
     this.#fileSize += bytes.length
     if (this.#fileSize > MAX_SEGMENT) await this.#endSegment()
@@ -192,7 +200,7 @@ export class Journal {
   async #begin (): Promise<FileHandle> {
     await makeFolder(this.#folder) // it may have been cleared away
     const segment = ++this.#last
-    const file = await open(this.#path(segment), 'ax')
+    const file = await open(this.#path(segment), this.#writesSync ? APPEND_NEW | constants.O_DSYNC : APPEND_NEW)
     this.#file = file
     this.#fileSize = 0
     this.#segments.push(segment)

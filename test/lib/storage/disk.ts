@@ -12,7 +12,7 @@ export interface Operation { name: string, handle?: FileHandle | undefined }
 type Hook = (operation: Operation, run: () => Promise<unknown>) => Promise<unknown>
 
 const CALLS = ['mkdir', 'open', 'readFile', 'readdir', 'rename', 'rm', 'writeFile'] as const
-const OF_A_HANDLE = ['appendFile', 'datasync', 'sync', 'truncate', 'writeFile'] as const
+const OF_A_HANDLE = ['appendFile', 'datasync', 'sync', 'truncate', 'write', 'writeFile'] as const
 
 /** Runs a hook around every operation of node:fs/promises from now on, by whomever, until the test ends or `stop`. */
 export async function onEachOperation (t: Test, hook: Hook): Promise<{ stop: () => void }> {
@@ -41,14 +41,14 @@ export async function onEachOperation (t: Test, hook: Hook): Promise<{ stop: () 
 /** An error as the system gives it. */
 export const systemError = (code: string): Error => Object.assign(new Error(`${code}: on purpose`), { code })
 
-/** Holds operations of one name back; `release` lets those that wait and all that follow run. */
-export async function hold (t: Test, name: string): Promise<{ held: () => number, release: () => void }> {
+/** Holds operations of these names back; `release` lets those that wait and all that follow run. */
+export async function hold (t: Test, ...names: string[]): Promise<{ held: () => number, release: () => void }> {
   let waiting = 0
   let release = (): void => {}
   const released = new Promise<void>(resolve => { release = resolve })
   t.teardown(release)
   await onEachOperation(t, async (operation, run) => {
-    if (operation.name === name) {
+    if (names.includes(operation.name)) {
       waiting++
       await released
     }

@@ -31,6 +31,21 @@ t.test('a change is there at once, after a fold, after a close, and for the stoc
   t.ok(holds(await again.chunks(original.id), original.heads))
 })
 
+t.test('ids and sizes of what is in the journal and of what is in files', async t => {
+  const { documents } = await open(t)
+  const originals = Array.from({ length: 6 }, () => new Original()).sort((a, b) => a.id < b.id ? -1 : 1)
+  const ids = originals.map(({ id }) => id)
+  for (const { id, saved } of originals.slice(0, 3)) await documents.append(id, saved)
+  await documents.fold()
+  for (const { id, saved } of originals.slice(2)) await documents.append(id, saved)
+  t.strictSame(await documents.ids({ limit: 10 }), ids)
+  t.strictSame(await documents.ids({ limit: 2, after: ids[1] }), ids.slice(2, 4))
+  t.strictSame(await documents.ids({ limit: 2, prefix: ids[4] }), [ids[4]])
+  const { length } = originals[0]!.saved
+  t.strictSame(await documents.footprint(ids[0]!), { files: 1, bytes: length })
+  t.strictSame(await documents.footprint(ids[5]!), { files: 0, bytes: length })
+})
+
 t.test('nothing is taken after the close, and what adds nothing leaves nothing', async t => {
   const { documents, folder, close } = await open(t)
   const original = new Original()
@@ -143,7 +158,7 @@ t.test('a document that cannot be written keeps no other from its files', async 
 t.test('what is put is stored after what was appended before', async t => {
   const { documents, folder } = await open(t)
   const [original, other] = [new Original(), new Original()]
-  const { held, release } = await hold(t, 'handle.datasync')
+  const { held, release } = await hold(t, 'handle.write', 'handle.datasync')
   const appending = documents.append(original.id, original.saved)
   await until(() => held() === 1)
   const putting = documents.put(original.id, original.change({ depends: true }))

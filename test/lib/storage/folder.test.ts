@@ -6,7 +6,7 @@ import path from 'node:path'
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { Repo } from '@automerge/automerge-repo'
 import { StorageFolder } from '../../../lib/storage/folder.ts'
-import type { DocumentId } from '../../../lib/ids.ts'
+import { newDocumentId, type DocumentId } from '../../../lib/ids.ts'
 
 const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ' as DocumentId
 const bytes = (text: string) => new Uint8Array(Buffer.from(text))
@@ -43,6 +43,35 @@ t.test('write, read, list, remove', async t => {
   t.strictSame((await storage.chunks(id)).map(text), ['3'])
   await storage.remove([id])
   t.strictSame(await storage.list([id]), [])
+})
+
+t.test('ids are told in their order, from anywhere on', async t => {
+  const storage = await open(t)
+  const ids = Array.from({ length: 40 }, () => newDocumentId()).sort()
+  for (const id of ids) await storage.write([id, 'snapshot', 'a'], bytes('12345'))
+  await writeFile(path.join(storage.folder, 'xx'), 'a file is no document')
+  await mkdir(path.join(storage.folder, ids[0]!.slice(0, 2), 'not-an-id'))
+  const all = async (from?: { after?: string, prefix?: string }) => {
+    const found: string[] = []
+    for await (const id of storage.ids(from)) found.push(id)
+    return found
+  }
+  t.strictSame(await all(), ids)
+  t.strictSame(await all({ after: ids[17]! }), ids.slice(18))
+  t.strictSame(await all({ after: ids[39]! }), [])
+  for (const length of [1, 2, 5, 28]) {
+    const prefix = ids[20]!.slice(0, length)
+    t.strictSame(await all({ prefix }), ids.filter(id => id.startsWith(prefix)), prefix)
+  }
+})
+
+t.test('what a document takes on disk', async t => {
+  const storage = await open(t)
+  t.strictSame(await storage.footprint(id), { files: 0, bytes: 0 })
+  await storage.write([id, 'snapshot', 'a'], bytes('12345'))
+  await storage.write([id, 'incremental', 'b'], bytes('678'))
+  await storage.write([id, 'sync-state', 'c'], bytes('not of the document'))
+  t.strictSame(await storage.footprint(id), { files: 2, bytes: 8 })
 })
 
 t.test('no part of a key leads out of the folder', async t => {

@@ -3,7 +3,7 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { silent, type Log } from '../../../lib/log.ts'
 import { encodeRecord } from '../../../lib/storage/journal-record.ts'
-import { Journal, type Durability } from '../../../lib/storage/journal.ts'
+import { Journal, type Durability, type JournalOptions } from '../../../lib/storage/journal.ts'
 import { scratch } from '../../scratch.ts'
 import { until } from '../../helper.ts'
 import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk, systemError } from './disk.ts'
@@ -11,9 +11,9 @@ import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random,
 const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
 const record = (text: string) => ({ id, changes: Buffer.from(text) })
 
-async function open (t: Test, { folder = '', durability = 'fsync' as Durability, log = silent as Log } = {}) {
+async function open (t: Test, { folder = '', durability = 'fsync' as Durability, log = silent as Log, ...options }: Partial<JournalOptions> = {}) {
   folder ||= path.join(await scratch(t), 'journal')
-  const journal = new Journal({ folder, durability, log })
+  const journal = new Journal({ folder, durability, log, ...options })
   const left = await journal.open()
   t.teardown(async () => { await journal.close().catch(() => {}) }) // of those that are left with a broken disk
   return { journal, folder, left: left.map(({ changes }) => String(Buffer.from(changes))) }
@@ -41,7 +41,7 @@ t.test('appends during a write go into the next one, together', async t => {
   const { journal, folder } = await open(t)
   await journal.append(record('first')) // makes the segment
   const names: string[] = []
-  const { held, release } = await hold(t, 'handle.datasync')
+  const { held, release } = await hold(t, 'handle.write')
   await onEachOperation(t, async ({ name }, run) => { names.push(name); return await run() })
   const { acknowledged, append } = appender(journal)
   const all = [append('a')]
@@ -51,10 +51,20 @@ t.test('appends during a write go into the next one, together', async t => {
   t.ok(journal.backlog > 0)
   release()
   await Promise.all(all)
-  t.strictSame(names, ['handle.appendFile', 'handle.datasync', 'handle.appendFile', 'handle.datasync'])
+  t.strictSame(names, ['handle.write', 'handle.write'])
   t.strictSame(acknowledged, ['a', 'b', 'c', 'd'])
   t.equal(journal.backlog, 0)
   t.strictSame(await replay(t, folder), ['first', 'a', 'b', 'c', 'd'])
+})
+
+t.test('where writes do not sync, a sync follows each', async t => {
+  const { journal, folder } = await open(t, { writesSync: false })
+  await journal.append(record('first'))
+  const names: string[] = []
+  await onEachOperation(t, async ({ name }, run) => { names.push(name); return await run() })
+  await journal.append(record('a'))
+  t.strictSame(names, ['handle.write', 'handle.datasync'])
+  t.strictSame(await replay(t, folder), ['first', 'a'])
 })
 
 t.test('durability write is done when it is written, none at once', async t => {
@@ -63,9 +73,9 @@ t.test('durability write is done when it is written, none at once', async t => {
   const names: string[] = []
   await onEachOperation(t, async ({ name }, run) => { names.push(name); return await run() })
   await written.journal.append(record('a'))
-  t.ok(names.includes('handle.appendFile'))
+  t.ok(names.includes('handle.write'))
   t.strictSame(await replay(t, written.folder), ['a'])
-  const { held, release } = await hold(t, 'handle.appendFile')
+  const { held, release } = await hold(t, 'handle.write')
   await taken.journal.append(record('b'))
   await until(() => held() === 1)
   t.ok(taken.journal.backlog > 0, 'it waits to be written all the same')
@@ -190,7 +200,7 @@ t.test('a full disk: tries do not use up the space that comes free', { skip: noM
   const { free } = await fill(disk, 100_000)
   const large = 'x'.repeat(300_000)
   let tries = 0
-  await onEachOperation(t, async ({ name }, run) => { if (name === 'handle.appendFile') tries++; return await run() })
+  await onEachOperation(t, async ({ name }, run) => { if (name === 'handle.write') tries++; return await run() })
   const appending = append(large)
   await until(() => tries >= 3)
   t.match(journal.failure, { code: 'ENOSPC' })
@@ -210,7 +220,7 @@ t.test('every operation may fail once, and every other one from then on for a wh
     let operations = 0
     const { stop } = await onEachOperation(t, async ({ name }, run) => {
       if (!fails(operations++)) return await run()
-      if (name === 'handle.appendFile') await writeFile(path.join(folder, '000000000001.log'), 'torn', { flag: 'a' })
+      if (name === 'handle.write') await writeFile(path.join(folder, '000000000001.log'), 'torn', { flag: 'a' })
       throw systemError('EIO')
     })
     const { acknowledged, append } = appender(journal)

@@ -1,4 +1,5 @@
-import { fstatSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync, type BigIntStats } from 'node:fs'
+import { constants, fstatSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync, type BigIntStats } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { Operation } from './disk.ts'
 
@@ -6,8 +7,14 @@ import type { Operation } from './disk.ts'
 const identity = ({ ino, birthtimeNs }: BigIntStats): string => `${ino}:${birthtimeNs}`
 const statOf = (file: string): BigIntStats => lstatSync(file, { bigint: true })
 
+/** Whether the system syncs each write to an open file: O_DSYNC, by its own word (proc(5), `/proc/pid/fdinfo`). */
+function syncsWrites ({ fd }: FileHandle): boolean {
+  const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))![1]!
+  return (parseInt(flags, 8) & constants.O_DSYNC) !== 0
+}
+
 /**
- * A disk that keeps what was synced and nothing else: a file's contents as of its last fdatasync, a folder's names as of
+ * A disk that keeps what was synced and nothing else: a file's contents as of its last fdatasync (or write, where that is one), a folder's names as of
  * its last fsync. What a system does between that and keeping everything is its own affair, so images of the disk can
  * also be made with a random part of the rest.
  */
@@ -26,7 +33,7 @@ export class UnkindDisk {
 
   /** To be told of each operation when it has run. */
   ran ({ name, handle }: Operation): void {
-    if (handle === undefined || (name !== 'handle.datasync' && name !== 'handle.sync')) return
+    if (handle === undefined || !(name === 'handle.datasync' || name === 'handle.sync' || (name === 'handle.write' && syncsWrites(handle)))) return
     const stat = fstatSync(handle.fd, { bigint: true })
     const file = `/proc/self/fd/${handle.fd}`
     if (stat.isDirectory()) this.#keepNames(stat, file)
