@@ -10,7 +10,8 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
   const { access, sockets } = fastify
 
   const accept = (socket: WebSocket, request: FastifyRequest): void => {
-    sockets.accept(socket, request.raw.socket, access.session(request.credentials(), request.principal), request.log)
+    const { principal, ip: address, log } = request
+    sockets.accept(socket, request.raw.socket, { address, principal: principal.id }, access.session(request.credentials(), principal), log)
   }
 
   fastify.route({

@@ -21,7 +21,7 @@ import { invalidBundle } from './refusal.ts'
 import { SlimCache } from './slim-cache.ts'
 import { cutSlim, type Slim } from './slim.ts'
 import { Spool } from './spool.ts'
-import type { BundleStore, PutOptions, StoredBundle } from './store.ts'
+import type { BundlePage, BundleStore, ListedBundle, PutOptions, StoredBundle } from './store.ts'
 
 /** Counts and times operations. */
 export interface OperationMeter {
@@ -128,6 +128,11 @@ export class Bundles {
       if (store.remove === undefined) throw new RelayError('RELAY_METHOD_NOT_ALLOWED', 'Bundles are not deleted here')
       await store.remove(id)
     })
+  }
+
+  /** Some of the stored bundles; null when the store does not tell. @throws RelayError RELAY_STORE_UNAVAILABLE */
+  async list (page: BundlePage): Promise<ListedBundle[] | null> {
+    return await this.#meter.operation('store', 'list', async () => await this.#parts.store.list?.(page) ?? null)
   }
 
   /** Calls back after each upload; returns the way to stop. */

@@ -4,9 +4,9 @@ import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import { silent, type Log } from '../log.ts'
-import { bundleKey } from './key.ts'
+import { BUNDLES, bundleKey, idOfKey } from './key.ts'
 import { openLocalFile } from './local-file.ts'
-import type { BundleFile, BundleStore, PutOptions, StoredBundle } from './store.ts'
+import type { BundleFile, BundlePage, BundleStore, ListedBundle, PutOptions, StoredBundle } from './store.ts'
 
 const STALE_AFTER = 60 * 60 * 1000 // ms: a copy under way is written to all the time
 const TEMPORARY = /^\.put-[0-9a-f-]{36}$/
@@ -52,6 +52,16 @@ export class FolderStore implements BundleStore {
     }
   }
 
+  async list ({ after = '', limit }: BundlePage): Promise<ListedBundle[]> {
+    try {
+      const ids = (await readdir(this.#folder)).map(name => idOfKey(BUNDLES + name)).filter(id => id !== undefined && id > after)
+      const listed = await Promise.all(ids.sort().slice(0, limit).map(async id => await this.#listed(id!)))
+      return listed.filter(bundle => bundle !== null)
+    } catch (error) {
+      throw unavailable('list', error)
+    }
+  }
+
   async remove (id: DocumentId): Promise<void> {
     try {
       for (const file of [this.#path(id), this.#ownerPath(id)]) await rm(file, { force: true })
@@ -76,6 +86,17 @@ export class FolderStore implements BundleStore {
   }
 
   async close (): Promise<void> {}
+
+  /** Null when it has gone meanwhile. */
+  async #listed (id: DocumentId): Promise<ListedBundle | null> {
+    try {
+      const { size, mtime: modified } = await stat(this.#path(id))
+      return { id, size, modified }
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null
+      throw error
+    }
+  }
 
   #path (id: DocumentId): string { return path.join(this.#root, bundleKey(id)) }
 

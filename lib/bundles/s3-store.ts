@@ -5,9 +5,9 @@ import { Upload } from '@aws-sdk/lib-storage'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { S3Options } from '../options.ts'
-import { bundleKey } from './key.ts'
+import { BUNDLES, bundleKey, idOfKey } from './key.ts'
 import { OpenedBundle } from './opened-bundle.ts'
-import type { BundleFile, BundleStore, ByteRange, PutOptions, StoredBundle } from './store.ts'
+import type { BundleFile, BundlePage, BundleStore, ByteRange, ListedBundle, PutOptions, StoredBundle } from './store.ts'
 
 /**
  * All in ms and for one attempt, of which the SDK makes three (AWS_MAX_ATTEMPTS): `connect`; `answer`, the headers of a
@@ -93,6 +93,26 @@ export class S3Store implements BundleStore {
       throw unavailable('store', error)
     } finally {
       body.destroy()
+    }
+  }
+
+  async list ({ after, limit }: BundlePage): Promise<ListedBundle[]> {
+    const listed: ListedBundle[] = []
+    let StartAfter = after === undefined ? undefined : bundleKey(after as DocumentId)
+    try {
+      for (let isMore = true; isMore && listed.length < limit;) {
+        const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: BUNDLES, StartAfter, MaxKeys: limit })
+        const { Contents = [], IsTruncated = false } = await this.#client.send(command, { requestTimeout: this.#timeouts.answer })
+        for (const { Key = '', Size: size = 0, LastModified: modified = new Date(0) } of Contents) {
+          const id = idOfKey(Key) // other objects are nobody's
+          if (id !== undefined && listed.length < limit) listed.push({ id, size, modified })
+          StartAfter = Key
+        }
+        isMore = IsTruncated
+      }
+      return listed
+    } catch (error) {
+      throw unavailable('list', error)
     }
   }
 

@@ -32,6 +32,11 @@ export interface StoredBundle {
 /** A complete file on local disk, to be stored; the store may move it away. */
 export interface BundleFile { readonly path: string, readonly size: number }
 
+export interface BundlePage { readonly after?: string | undefined, readonly limit: number }
+
+/** A bundle in a list; `size` in bytes. */
+export interface ListedBundle { readonly id: DocumentId, readonly size: number, readonly modified: Date }
+
 /** What goes with a bundle that is stored. */
 export interface PutOptions {
   /** Whose it is from now on */
@@ -53,6 +58,11 @@ export interface BundleStore {
    * owners has bundles that only administrators replace, where access is controlled.
    */
   put (id: DocumentId, file: BundleFile, options?: PutOptions): Promise<void>
+  /**
+   * Some of the stored bundles, in the order of their ids: at most `limit` (1 to 1000) of those after `after`. A store
+   * without this does not tell what it has.
+   */
+  list? (page: BundlePage): Promise<ListedBundle[]>
   /** Removes a bundle, if it is there; durable when resolved. A store without this keeps what it has. */
   remove? (id: DocumentId): Promise<void>
   /** Whether the store answers; called before anything else, at start, and by health checks. Rejects with the reason. */

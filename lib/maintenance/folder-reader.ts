@@ -1,7 +1,4 @@
-import { readdir } from 'node:fs/promises'
-import path from 'node:path'
-import { codeOf } from '../errors.ts'
-import { isDocumentId, type DocumentId } from '../ids.ts'
+import type { DocumentId } from '../ids.ts'
 import { StorageFolder, type StoredChunk } from '../storage/folder.ts'
 import { JournalView } from './journal-view.ts'
 
@@ -53,21 +50,9 @@ export class FolderReader {
   async * #ids (): AsyncGenerator<DocumentId> {
     await this.journal.refresh()
     const atFirst = this.journal.ids()
-    for (const prefix of await this.#names('')) {
-      if (prefix.length !== 2) continue
-      for (const rest of await this.#names(prefix)) if (isDocumentId(prefix + rest)) yield prefix + rest as DocumentId
-    }
+    yield * this.folder.ids()
     yield * atFirst
     await this.journal.refresh()
     yield * this.journal.ids()
-  }
-
-  async #names (folder: string): Promise<string[]> {
-    try {
-      return await readdir(path.join(this.folder.folder, folder))
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
-      throw error
-    }
   }
 }

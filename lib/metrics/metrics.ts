@@ -15,6 +15,9 @@ export interface MetricsOptions {
 /** Figures that are asked for when somebody reads the metrics. */
 export interface Levels { connections: number, peers: number, documents: number }
 
+/** One number of a metric; `name` is that of the metric, with `_bucket`, `_sum` or `_count` after it for a histogram. */
+export interface Sample { name: string, labels: Record<string, string | number>, value: number }
+
 /** What both Tonk relays' `/metrics` say, together. */
 export interface MetricsJson {
   /** ms since 1970 */
@@ -169,6 +172,13 @@ export class Metrics {
   /** Everything in Prometheus's text format 0.0.4, of type `contentType`. */
   text (): Promise<string> {
     return this.#registry.metrics()
+  }
+
+  /** Some of the metrics, by name, as Prometheus is told of them; those that are not there are left out. */
+  async read (names: readonly string[]): Promise<Sample[]> {
+    const metrics = await Promise.all(names.map(async metric => ({ metric, read: await this.#registry.getSingleMetric(metric)?.get() })))
+    return metrics.flatMap(({ metric, read }) => (read?.values ?? []).map(({ value, labels, ...rest }) =>
+      ({ name: (rest as { metricName?: string }).metricName ?? metric, labels: labels as Sample['labels'], value })))
   }
 
   /** Ends all watching; what was counted can still be read. */

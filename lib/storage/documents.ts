@@ -132,6 +132,24 @@ export class Documents {
     if (isFolded) this.#compactor.add(id) // else it may depend on what is in the journal only, and could not be loaded
   }
 
+  /** The ids of some stored documents, in their order: at most `limit` of those after `after` that begin with `prefix`. */
+  async ids ({ after = '', prefix = '', limit }: { after?: string, prefix?: string, limit: number }): Promise<DocumentId[]> {
+    // before those in the folder are listed: there they go
+    const found = new Set([...this.#folding.keys(), ...this.#tail.keys()].filter(id => id > after && id.startsWith(prefix)))
+    let count = 0
+    for await (const id of this.#folder.ids({ after, prefix })) {
+      found.add(id)
+      if (++count === limit) break
+    }
+    return [...found].sort().slice(0, limit)
+  }
+
+  /** What is stored of a document, without reading it: its files, and bytes with those in the journal. */
+  async footprint (id: DocumentId): Promise<{ files: number, bytes: number }> {
+    const { files, bytes } = await this.#folder.footprint(id)
+    return { files, bytes: this.#pending(id).reduce((sum, { length }) => sum + length, bytes) }
+  }
+
   /** All that is stored of a document, as chunks in any order; none when there is no such document. */
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
     // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen

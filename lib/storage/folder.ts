@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
+import { isDocumentId, type DocumentId } from '../ids.ts'
 import { clearScratch, makeFolder, writeAtomic } from './atomic-file.ts'
 import { STORAGE_ID_KEY, isStorageKey, storagePath, type StorageKey } from './key.ts'
 
@@ -85,6 +85,27 @@ export class StorageFolder {
     return chunks
   }
 
+  /** The ids of documents in their order: those after `after` that begin with `prefix`. Reads no more folders than it must. */
+  async * ids ({ after = '', prefix = '' } = {}): AsyncGenerator<DocumentId> {
+    for (const first of await this.#folders('')) {
+      if (first.length !== 2 || first < after.slice(0, 2) || !(first.startsWith(prefix) || prefix.startsWith(first))) continue
+      for (const rest of await this.#folders(first)) {
+        const id = first + rest
+        if (id > after && id.startsWith(prefix) && isDocumentId(id)) yield id
+      }
+    }
+  }
+
+  /** What a document's chunks take on disk. */
+  async footprint (id: DocumentId): Promise<{ files: number, bytes: number }> {
+    const keys = await this.chunkKeys(id)
+    const sizes = await Promise.all(keys.map(async key => {
+      const file = storagePath(this.folder, key)
+      return await this.#disk(file, async () => (await stat(file)).size, 0) // gone meanwhile
+    }))
+    return { files: keys.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
+  }
+
   /** The keys of a document's chunks, snapshots first. */
   async chunkKeys (id: DocumentId): Promise<string[][]> {
     const keys = await this.list([id])
@@ -104,6 +125,13 @@ export class StorageFolder {
       const isWhole = files.length === keys.length && (await this.chunkKeys(id)).every(key => names.has(String(key)))
       if (isWhole) return files.map(({ data }) => data)
     }
+  }
+
+  /** The names of the folders in one, sorted. */
+  async #folders (name: string): Promise<string[]> {
+    const folder = path.join(this.folder, name)
+    const entries = await this.#disk(folder, async () => await readdir(folder, { withFileTypes: true }), [])
+    return entries.filter(entry => entry.isDirectory()).map(entry => entry.name).sort()
   }
 
   async #disk<T> (file: string, run: () => Promise<T>, ...absent: [T?]): Promise<T> {

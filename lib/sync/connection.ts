@@ -10,6 +10,8 @@ export interface Self { peerId: string, metadata: PeerMetadata }
 
 /** What happens on a connection, for the engine and the metrics. */
 export interface ConnectionEvents {
+  /** What it follows now. */
+  followed (peer: PeerConnection): ReadonlySet<DocumentId>
   joined (peer: PeerConnection): void
   frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void
   unfollowed (peer: PeerConnection, id: DocumentId): void
@@ -72,6 +74,8 @@ export class PeerConnection implements Connection {
   }
 
   get open (): boolean { return this.#state === 'open' }
+
+  get followed (): ReadonlySet<DocumentId> { return this.#events.followed(this) }
 
   receive (bytes: Uint8Array): void {
     if (this.#state === 'over') return

@@ -18,6 +18,8 @@ export interface Connection {
   readonly key: string
   /** What its peer calls itself; empty until it joined. */
   readonly peerId: string
+  /** The documents its peer has asked for or synced, as they are now. */
+  readonly followed: ReadonlySet<DocumentId>
   /** One received frame. Errors are this connection's own: it is closed with a code, nothing is thrown. */
   receive (frame: Uint8Array): void
   /** The peer no longer follows a document, which no frame of the protocol tells. It may ask for it again. */
@@ -30,6 +32,9 @@ export interface Connection {
 
 /** `connections` include those that have not joined yet; `documents` are those in memory. */
 export interface EngineStats { connections: number, peers: number, documents: number }
+
+/** A document in memory. `changes` is how many it is made of, undefined where only Automerge can tell. */
+export interface DocumentState { heads: readonly string[], changes: number | undefined, peers: number }
 
 /**
  * Keeps documents and their peers in sync. The seam between the relay and whatever does the syncing: everything above
@@ -52,6 +57,10 @@ export interface SyncEngine {
   /** Calls back after each change of a document, from wherever it came; returns the way to stop. */
   onChange (listener: (id: DocumentId) => void): () => void
   stats (): EngineStats
+  /** The ids of the documents in memory, as they are now. */
+  openIds (): Iterable<DocumentId>
+  /** A document in memory, without reading anything; undefined when it is not there. */
+  state (id: DocumentId): DocumentState | undefined
   /** Closes every peer with RELAY_CLOSING and takes no new ones. */
   disconnect (): void
   /** Writes what is not on disk yet and lets everything go. */

@@ -1,6 +1,8 @@
 import type { DocumentId } from '../ids.ts'
 import type { PeerConnection } from './connection.ts'
 
+const NONE: ReadonlySet<DocumentId> = new Set()
+
 /** Who hears of which document, also of one that nobody has brought yet. A peer costs some hundred bytes a document. */
 export class Followers {
   readonly #peers = new Map<DocumentId, Set<PeerConnection>>()
@@ -18,7 +20,7 @@ export class Followers {
   has (id: DocumentId): boolean { return this.#peers.has(id) }
 
   /** What a peer follows. */
-  documents (peer: PeerConnection): Iterable<DocumentId> { return this.#documents.get(peer) ?? [] }
+  documents (peer: PeerConnection): ReadonlySet<DocumentId> { return this.#documents.get(peer) ?? NONE }
 
   /** The peer has left the document. */
   remove (peer: PeerConnection, id: DocumentId): void {

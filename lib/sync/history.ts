@@ -68,6 +68,14 @@ export class History {
 
   get version (): number { return this.#base + this.#log.length }
 
+  /** How many changes it is made of; unknown of a document that only Automerge can read. */
+  get changes (): number | undefined {
+    if (this.isOpaque) return undefined
+    let sum = 0
+    for (const seq of this.#seqs.values()) sum += seq
+    return sum
+  }
+
   /** The version before the oldest change that is still at hand. */
   get base (): number { return this.#base }
 

@@ -1,7 +1,7 @@
 import type { SyncSessions } from '../automerge/sync-sessions.ts'
 import type { PeerConnection } from './connection.ts'
 import { LiveDocument } from './document.ts'
-import type { EngineStats } from './engine.ts'
+import type { DocumentState, EngineStats } from './engine.ts'
 import type { Standing } from './follower.ts'
 
 /** What is going on in the engine. */
@@ -20,6 +20,12 @@ export function statsOf (connections: ReadonlySet<PeerConnection>, documents: Do
   let peers = 0
   for (const connection of connections) if (connection.open) peers++
   return { connections: connections.size, peers, documents: documents.size }
+}
+
+export function stateOf (document: LiveDocument | Promise<LiveDocument> | undefined): DocumentState | undefined {
+  if (!(document instanceof LiveDocument)) return undefined
+  const { history: { heads, changes }, audience } = document
+  return { heads, changes, peers: audience.followers.size }
 }
 
 export function levelsOf (connections: ReadonlySet<PeerConnection>, documents: Documents, sessions: SyncSessions): EngineLevels {

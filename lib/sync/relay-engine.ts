@@ -11,14 +11,14 @@ import type { Incoming } from './audience.ts'
 import { PeerConnection, type ConnectionEvents, type ConnectionLimits, type Self } from './connection.ts'
 import type { DocumentContext, EngineMeter, Forward } from './context.ts'
 import { LiveDocument } from './document.ts'
-import type { Connection, EngineStats, SyncEngine, Transport } from './engine.ts'
+import type { Connection, DocumentState, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './ephemeral.ts'
 import { Followers } from './followers.ts'
 import { Gate } from './gate.ts'
 import { ALL_RIGHTS, type Grant } from './grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
 import { Laggards } from './laggards.ts'
-import { levelsOf, statsOf, type EngineLevels } from './levels.ts'
+import { levelsOf, stateOf, statsOf, type EngineLevels } from './levels.ts'
 import { refusalOf } from './refusal.ts'
 import { openHistory } from './stored.ts'
 import { decodeSyncMessage } from './sync-codec.ts'
@@ -115,6 +115,10 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
 
   stats (): EngineStats { return statsOf(this.#connections, this.#open) }
 
+  openIds (): Iterable<DocumentId> { return this.#open.keys() }
+
+  state (id: DocumentId): DocumentState | undefined { return stateOf(this.#open.get(id)) }
+
   /** What is going on; looks at every peer of every document. */
   levels (): EngineLevels { return levelsOf(this.#connections, this.#open, this.#sessions) }
 
@@ -132,6 +136,8 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     for (const opened of documents) if (opened.status === 'fulfilled') opened.value.close()
     await this.#sessions.close()
   }
+
+  followed (peer: PeerConnection): ReadonlySet<DocumentId> { return this.#followers.documents(peer) }
 
   joined (peer: PeerConnection): void {
     this.#ephemeral.join(peer)

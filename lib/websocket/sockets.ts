@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError, messageOf } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
 import { silent, type Log } from '../log.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
 import type { Grant } from '../sync/grant.ts'
@@ -16,6 +17,27 @@ export interface Socket {
   on (event: 'pong', listener: () => void): this
   on (event: 'close', listener: (code: number) => void): this
   on (event: 'error', listener: (error: Error) => void): this
+}
+
+/** Who is at the other end: the address, and the id of the principal. */
+export interface Origin { readonly address: string, readonly principal: string }
+
+/** Messages, and bytes of the stream. */
+export interface Amount { messages: number, bytes: number }
+
+/** A socket, for whoever looks on. */
+export interface OpenSocket extends Origin {
+  /** What the relay calls the connection in its log. */
+  readonly key: string
+  /** What its peer calls itself; empty until it joined. */
+  readonly peerId: string
+  /** ms since it was opened */
+  readonly age: number
+  readonly followed: ReadonlySet<DocumentId>
+  /** Bytes that the peer has not taken yet. */
+  readonly backlog: number
+  readonly received: Amount
+  readonly sent: Amount
 }
 
 /** What is used of the stream below it: whether bytes still move, and to write to. */
@@ -64,8 +86,8 @@ export class Sockets {
    * @param grant what its peer may do; everything without one
    * @param log gets one line, when it is over
    */
-  accept (socket: Socket, wire: Wire, grant?: Grant, log: Log = silent): void {
-    const peer = new Peer(socket, wire, this.#engine, this.#options, grant)
+  accept (socket: Socket, wire: Wire, origin: Origin, grant?: Grant, log: Log = silent): void {
+    const peer = new Peer(socket, wire, origin, this.#engine, this.#options, grant)
     this.#sockets.add(peer)
     socket.on('close', code => {
       this.#sockets.delete(peer)
@@ -73,6 +95,9 @@ export class Sockets {
     })
     for (const listener of this.#acceptListeners) listener()
   }
+
+  /** Those that are open, the oldest first. */
+  get open (): Iterable<OpenSocket> & { readonly size: number } { return this.#sockets }
 
   /** Calls back after each socket taken on; returns the way to stop. */
   onAccept (listener: () => void): () => void {
@@ -113,9 +138,11 @@ export class Sockets {
   }
 }
 
-class Peer implements Transport {
+class Peer implements Transport, OpenSocket {
   /** Resolves when the socket is closed. */
   readonly gone: Promise<void>
+  readonly address: string
+  readonly principal: string
   readonly #socket: Socket
   readonly #wire: Wire
   readonly #options: SocketsOptions
@@ -130,7 +157,9 @@ class Peer implements Transport {
   #messagesOut = 0
   #reason: string | undefined
 
-  constructor (socket: Socket, wire: Wire, engine: SyncEngine, options: SocketsOptions, grant: Grant | undefined) {
+  constructor (socket: Socket, wire: Wire, { address, principal }: Origin, engine: SyncEngine, options: SocketsOptions, grant: Grant | undefined) {
+    this.address = address
+    this.principal = principal
     this.#socket = socket
     this.#wire = wire
     this.#options = options
@@ -150,16 +179,22 @@ class Peer implements Transport {
 
   get backlog (): number { return this.#socket.bufferedAmount }
 
-  /** What there is to tell of it in the end. Bytes are those of the stream; `reason` is the relay's, if it was the one who closed. */
+  get key (): string { return this.#connection.key }
+  get peerId (): string { return this.#connection.peerId }
+  get followed (): ReadonlySet<DocumentId> { return this.#connection.followed }
+  get age (): number { return performance.now() - this.#since }
+  get received (): Amount { return { messages: this.#messagesIn, bytes: this.#wire.bytesRead } }
+  get sent (): Amount { return { messages: this.#messagesOut, bytes: this.#wire.bytesWritten } }
+
+  /** What there is to tell of it in the end; `reason` is the relay's, if it was the one who closed. */
   life (): object {
-    const { key: connection, peerId } = this.#connection
-    const { bytesRead, bytesWritten } = this.#wire
+    const { key: connection, peerId, age, received, sent } = this
     return {
       connection,
       peerId,
-      duration: Math.round(performance.now() - this.#since), // ms
-      received: { messages: this.#messagesIn, bytes: bytesRead },
-      sent: { messages: this.#messagesOut, bytes: bytesWritten },
+      duration: Math.round(age), // ms
+      received,
+      sent,
       ...(this.#reason !== undefined && { reason: this.#reason })
     }
   }

@@ -68,6 +68,21 @@ async function ownership (t: Test, store: BundleStore): Promise<void> {
   t.equal((await opened(t, store, id)).owner, undefined, 'of what was deleted nothing is left')
 }
 
+/** All of them, some at a time. */
+async function listed (store: BundleStore, limit: number): Promise<Map<string, number>> {
+  const all = new Map<string, number>()
+  for (let after: string | undefined; ;) {
+    const page = await store.list!({ after, limit })
+    for (const { id, size } of page) {
+      if (after !== undefined && id <= after) throw new Error(`${id} after ${after}`)
+      all.set(id, size)
+      after = id
+    }
+    if (page.length > limit) throw new Error(`${page.length} are more than ${limit}`)
+    if (page.length < limit) return all
+  }
+}
+
 /** What every bundle store must do. `make` gives a store that is ready; each test uses ids of its own. */
 export function storeBehaviour (t: Test, make: (t: Test) => Promise<BundleStore>): void {
   const test = (name: string, run: (t: Test, store: BundleStore) => Promise<void>) => {
@@ -78,6 +93,17 @@ export function storeBehaviour (t: Test, make: (t: Test) => Promise<BundleStore>
       await run(t, store)
     })
   }
+
+  test('list: every bundle once, in the order of ids', async (t, store) => {
+    const ids = Array.from({ length: 5 }, () => newId())
+    for (const [n, id] of ids.entries()) await store.put(id, await bundleFile(t, Buffer.alloc(n + 1)))
+    for (const limit of [2, 5, 1000]) {
+      const all = await listed(store, limit)
+      t.strictSame(ids.map(id => all.get(id)), [1, 2, 3, 4, 5], `${limit} at a time`)
+    }
+    await store.remove!(ids[0]!)
+    t.notOk((await listed(store, 1000)).has(ids[0]!))
+  })
 
   const put = async (t: Test, store: BundleStore, id: DocumentId, bytes: Uint8Array) =>
     await store.put(id, await bundleFile(t, bytes))

@@ -150,3 +150,18 @@ t.test('keeps no process alive', async t => {
   const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { encoding: 'utf8' })
   t.equal(status, 0, stderr)
 })
+
+t.test('some metrics are read by name', async t => {
+  const metrics = build(t)
+  metrics.watch(() => ({ connections: 3, peers: 2, documents: 1 }))
+  metrics.refused('RELAY_FRAME_INVALID')
+  metrics.syncLatency(0.003)
+  const read = await metrics.read(['relay_connections', 'relay_connections_refused_total', 'relay_sync_latency_seconds', 'no_such_metric'])
+  const values = new Map(read.map(({ name, labels, value }) => [`${name} ${JSON.stringify(labels)}`, value]))
+  t.equal(values.get('relay_connections {}'), 3)
+  t.equal(values.get('relay_connections_refused_total {"code":"RELAY_FRAME_INVALID"}'), 1)
+  t.equal(values.get('relay_sync_latency_seconds_bucket {"le":0.0025}'), 0)
+  t.equal(values.get('relay_sync_latency_seconds_bucket {"le":0.005}'), 1)
+  t.equal(values.get('relay_sync_latency_seconds_count {}'), 1)
+  t.notOk(read.some(({ name }) => !/^relay_(connections|sync_latency)/.test(name)))
+})

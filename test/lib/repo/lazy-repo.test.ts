@@ -25,6 +25,7 @@ async function start (t: Test, { closeTimeout = 30_000, ...options }: Parameters
       return {
         key: connection.key,
         peerId: connection.peerId,
+        followed: connection.followed,
         receive: frame => { if (!link.cut) connection.receive(frame) },
         unfollow: id => { connection.unfollow(id) },
         refuse: error => { connection.refuse(error) },

@@ -159,3 +159,15 @@ t.test('a document nobody follows leaves memory, and is there when it is asked f
   const other = await client(t, url).repo.find<Doc>(handle.url)
   await until(() => other.doc()['n'] === 3)
 })
+
+t.test('what is in memory of a document is told without reading it', async t => {
+  const { url, engine } = await serve(t)
+  const handle = client(t, url).repo.create<Doc>({ n: 1 })
+  const id = idOf(handle)
+  await client(t, url).repo.find<Doc>(handle.url)
+  handle.change(d => { d['n'] = 2 })
+  await until(() => engine.state(id)?.heads[0] === Automerge.getHeads(handle.doc())[0])
+  t.strictSame(engine.state(id), { heads: Automerge.getHeads(handle.doc()), changes: Automerge.getAllChanges(handle.doc()).length, peers: 2 })
+  t.strictSame([...engine.openIds()], [id])
+  t.equal(engine.state(newId()), undefined)
+})

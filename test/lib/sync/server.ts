@@ -39,7 +39,7 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
   })
   const sockets = new Sockets(engine, { maxFrame, pingInterval, closeTimeout: 300, drainDelay: 0, drainWindow: 0 })
   const server = new WebSocketServer({ port, host: '127.0.0.1' })
-  server.on('connection', (socket, request) => { sockets.accept(socket, request.socket) })
+  server.on('connection', (socket, request) => { sockets.accept(socket, request.socket, { address: request.socket.remoteAddress!, principal: 'anonymous' }) })
   await new Promise(resolve => server.once('listening', resolve))
   let closed = false
   const close = async () => {

@@ -187,3 +187,21 @@ async function handshaken (t: Test, port: number): Promise<net.Socket> {
   socket.resume()
   return socket
 }
+
+t.test('open sockets are told, each with what has gone over it', async t => {
+  const { url, sockets } = await serve(t)
+  t.strictSame([...sockets.open], [])
+  const { repo } = client(t, url)
+  const handle = repo.create({ n: 1 })
+  const other = await raw(t, url)
+  await until(() => [...sockets.open][0]?.followed.size === 1)
+  const [first, second] = [...sockets.open]
+  t.equal(sockets.open.size, 2)
+  t.match(first, { key: /^connection-\d+$/, peerId: repo.peerId, address: '127.0.0.1', principal: 'anonymous', backlog: 0 })
+  t.strictSame([...first!.followed], [handle.documentId])
+  t.ok(first!.received.messages >= 2 && first!.received.bytes > 100 && first!.sent.messages >= 1 && first!.sent.bytes > 10)
+  t.ok(first!.age >= second!.age && second!.age > 0)
+  t.equal(second!.peerId, '')
+  other.socket.terminate()
+  await until(() => sockets.open.size === 1)
+})
