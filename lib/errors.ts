@@ -20,6 +20,15 @@ const table = {
   RELAY_ACCESS_DENIED: { status: 403, close: 4403 },
   RELAY_ACCESS_REVOKED: { status: 403, close: 4403 },
   RELAY_KEYS_UNAVAILABLE: { status: 503, close: 1013, retryAfter: 5 },
+  RELAY_ORIGIN_NOT_ALLOWED: { status: 403, close: 1008 },
+
+  RELAY_RATE_LIMITED: { status: 429, close: 1013 }, // how soon to try again depends
+  RELAY_TOO_MANY_CONNECTIONS: { status: 429, close: 1013, retryAfter: 30 },
+  RELAY_TOO_MANY_UPLOADS: { status: 429, close: 1013, retryAfter: 5 },
+  RELAY_TOO_MANY_BUNDLES: { status: 403, close: 1008 },
+  RELAY_TOO_MANY_DOCUMENTS: { status: 403, close: 1008 },
+  RELAY_OVERLOADED: { status: 503, close: 1013, retryAfter: 10 },
+  RELAY_IDLE: { status: 408, close: 1008 },
 
   RELAY_BUNDLE_INVALID: { status: 400, close: 1008 },
   RELAY_BUNDLE_TOO_LARGE: { status: 413, close: 1009 },

@@ -3,6 +3,8 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { accessProperties, parseAccessOptions, type AccessOptions } from './access/options.ts'
 import { RelayError } from './errors.ts'
 import type { BundleStore } from './bundles/store.ts'
+import { limitsSchema, type LimitsSettings } from './limits/options.ts'
+import { Origins } from './origins.ts'
 import type { Durability } from './storage/journal.ts'
 import { parseTunnelOptions, tunnelSchema, type TunnelOptions, type TunnelSettings } from './tunnel/options.ts'
 import { parseWebhooks, readWebhooks, type Webhook, type WebhookOptions } from './webhooks/options.ts'
@@ -65,6 +67,10 @@ export const optionsSchema = Type.Object({
   drainWindow: Type.Integer({
     default: 0, minimum: 0, maximum: 2 ** 31 - 1, description: 'Time over which peers are closed at shutdown, so that they do not all return at once, in ms'
   }),
+  origins: Type.Optional(Type.String({
+    minLength: 1, description: 'Origins whose pages may read answers, open sockets and change anything, comma-separated; all by default'
+  })),
+  limits: { ...limitsSchema, default: {} },
   ...accessProperties,
   cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests from anywhere; left to the host when it has `@fastify/cors`' }),
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),
@@ -86,7 +92,8 @@ export interface Options extends Static<typeof optionsSchema>, AccessOptions {
 type Nullable<T> = { [Key in keyof T]?: T[Key] | undefined }
 
 /** What `app.register(relay, …)` takes; everything is optional. */
-export type RelayOptions = Nullable<Omit<Options, 's3' | 'tunnel' | 'webhooks'>> & {
+export type RelayOptions = Nullable<Omit<Options, 's3' | 'tunnel' | 'webhooks' | 'limits'>> & {
+  limits?: Nullable<LimitsSettings> | undefined
   webhooks?: WebhookOptions[] | undefined
   tunnel?: TunnelOptions | undefined
   s3?: Pick<S3Options, 'bucket'> & Nullable<S3Options> | undefined
@@ -102,6 +109,8 @@ export const optionInfos = (schema: TSchema = optionsSchema): OptionInfo[] =>
     .map(([name, { type, default: preset, description }]) => ({ name, type, default: preset, description }))
 
 export const s3Infos = (): OptionInfo[] => optionInfos(s3)
+
+export const limitsInfos = (): OptionInfo[] => optionInfos(limitsSchema)
 
 /** Those of the tunnel that are one word; lists are for hosts, and files. */
 export const tunnelInfos = (): OptionInfo[] => optionInfos(tunnelSchema).filter(({ type }) => type !== 'array')
@@ -120,6 +129,7 @@ export function parseOptions (given: object): Options {
     const [first] = valid.errors!
     throw badOption(first!.instancePath.slice(1).replaceAll('/', '.') || String(first!.params['missingProperty']), first!.message!)
   }
+  new Origins(picked.origins) // eslint-disable-line no-new -- told at the start
   const options: Options = {
     ...picked,
     ...parseAccessOptions({ authenticate, authorize, revocations, rules: picked.rules }),

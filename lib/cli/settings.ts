@@ -2,7 +2,8 @@ import { envSchema } from 'env-schema'
 import { Type, type Static, type TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { RelayError } from '../errors.ts'
-import { optionInfos, optionsSchema, s3Infos, tunnelInfos, type OptionInfo, type RelayOptions } from '../options.ts'
+import { limitsSchema } from '../limits/options.ts'
+import { limitsInfos, optionInfos, optionsSchema, s3Infos, tunnelInfos, type OptionInfo, type RelayOptions } from '../options.ts'
 import { tunnelSchema } from '../tunnel/options.ts'
 
 /** What the process needs beside the relay's own options. */
@@ -13,7 +14,10 @@ export const serverSchema = Type.Object({
     enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
     description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`'
-  })
+  }),
+  trustProxy: Type.Optional(Type.String({
+    minLength: 1, description: 'Proxies whose `X-Forwarded-For` is believed: how many there are in a row, or their addresses and networks, comma-separated'
+  }))
 })
 
 export type ServerSettings = Static<typeof serverSchema>
@@ -23,7 +27,7 @@ const standaloneDefaults: Record<string, unknown> = { anyPath: true }
 
 /** One option as the command line (`--<flag>`) and the environment (`variable`) know it; `default` is the executable's. */
 export interface Setting extends OptionInfo {
-  group: 'server' | 'relay' | 's3' | 'tunnel'
+  group: 'server' | 'relay' | 's3' | 'limits' | 'tunnel'
   flag: string
   variable: string
   schema: TSchema
@@ -60,6 +64,7 @@ export const settings: Setting[] = [
   ...collect('s3', s3Infos().filter(({ name }) => !secrets.includes(name)), optionsSchema.properties.s3, name => ({
     flag: `s3-${kebab(name)}`, variable: s3Variables[name] ?? `RELAY_S3_${upperSnake(name)}`
   })),
+  ...collect('limits', limitsInfos(), limitsSchema, name => ({ flag: `limits-${kebab(name)}`, variable: `RELAY_LIMITS_${upperSnake(name)}` })),
   ...collect('tunnel', tunnelInfos(), tunnelSchema, name => ({ flag: `tunnel-${kebab(name)}`, variable: `RELAY_TUNNEL_${upperSnake(name)}` }))
 ]
 
@@ -95,11 +100,12 @@ export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variab
  */
 export function settle (environment: Values, flags: Values = {}): Settings {
   const values = { ...environment, ...flags }
-  const groups = { server: Value.Create(serverSchema) as Values, relay: { ...standaloneDefaults }, s3: {} as Values, tunnel: {} as Values }
+  const groups = { server: Value.Create(serverSchema) as Values, relay: { ...standaloneDefaults }, s3: {} as Values, limits: {} as Values, tunnel: {} as Values }
   for (const { group, name, flag } of settings) {
     if (values[flag] !== undefined) groups[group][name] = values[flag]
   }
   settleTunnel(groups.tunnel, groups.relay, flags)
+  if (Object.keys(groups.limits).length > 0) groups.relay.limits = groups.limits
   // AWS_REGION alone is common and asks for nothing.
   if (groups.s3.bucket !== undefined) groups.relay.s3 = groups.s3
   else {
