@@ -7,10 +7,12 @@ import access from './plugins/access.ts'
 import automerge from './plugins/automerge.ts'
 import bundles from './plugins/bundles.ts'
 import cors from './plugins/cors.ts'
+import dashboard from './plugins/dashboard.ts'
 import errors from './plugins/errors.ts'
 import health from './plugins/health.ts'
 import http from './plugins/http.ts'
 import metrics from './plugins/metrics.ts'
+import openapi from './plugins/openapi.ts'
 import operations from './plugins/operations.ts'
 import repo from './plugins/repo.ts'
 import storage from './plugins/storage.ts'
@@ -20,9 +22,11 @@ import wasm from './plugins/wasm.ts'
 import webhooks from './plugins/webhooks.ts'
 import websocket from './plugins/websocket.ts'
 import bundleRoutes from './routes/bundles.ts'
+import dashboardRoutes from './routes/dashboard.ts'
 import healthRoutes from './routes/health.ts'
 import metricsRoutes from './routes/metrics.ts'
 import methodRoutes from './routes/methods.ts'
+import openapiRoutes from './routes/openapi.ts'
 import syncRoutes from './routes/sync.ts'
 import tunnelRoutes from './routes/tunnel.ts'
 import wasmRoutes from './routes/wasm.ts'
@@ -96,10 +100,16 @@ function registerParts (fastify: FastifyInstance, options: Options, hasRepo: boo
     fastify.register(tunnelRoutes, options)
   }
 
+  fastify.register(openapi, options) // describes the routes that come after it
   fastify.register(syncRoutes, options)
   fastify.register(wasmRoutes, options)
   fastify.register(bundleRoutes, options)
   fastify.register(healthRoutes, options)
   fastify.register(metricsRoutes, options)
+  fastify.register(openapiRoutes, options)
+  if (options.dashboard) {
+    fastify.register(dashboard, options)
+    fastify.register(dashboardRoutes, options)
+  }
   fastify.register(methodRoutes, options)
 }

@@ -5,14 +5,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ANONYMOUS } from '../lib/access/principal.ts'
 import type { Admission } from '../lib/bundles/admission.ts'
+import { SLIM_TYPE, WHOLE_TYPE, schemas } from '../lib/bundles/schemas.ts'
 import { RelayError, messageOf } from '../lib/errors.ts'
 import { holds } from '../lib/http.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
 import type { Representation } from '../plugins/http.ts'
-
-const ZIP = 'application/zip'
-const BYTES = 'application/octet-stream'
 
 const LINGER = 2_000 // ms that the rest of a refused upload may still come, so that its sender gets to read why
 
@@ -20,7 +18,7 @@ const LINGER = 2_000 // ms that the rest of a refused upload may still come, so 
 async function bundleRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
   const { access, bundles, storage } = fastify
 
-  const hasDocument = async (id: DocumentId): Promise<boolean> => (await storage.chunks(id)).length > 0
+  const hasDocument = async (id: DocumentId): Promise<boolean> => await storage.has(id)
 
   /** What has to hold for an upload; nothing when everybody may do everything and it names no condition. */
   const admission = ({ headers, principal }: FastifyRequest): Admission | undefined => {
@@ -39,17 +37,19 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
   fastify.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
   await fastify.register(multipart, { limits: { files: 1, fields: 16, fileSize: options.maxUpload + 1 } })
 
-  fastify.get('/.manifest.tonk', { config: { access: ['bundle:read'] } }, async (request, reply) => {
+  fastify.get('/.manifest.tonk', { schema: schemas.served, config: { access: ['bundle:read'] } }, async (request, reply) => {
     const slim = await bundles.servedSlim()
     await access.require(request.principal, 'bundle:read', slim.rootId)
-    return await named(reply, ZIP, 'manifest').represent(made(slim))
+    return await named(reply, SLIM_TYPE, 'manifest').represent(made(slim))
   })
 
-  fastify.get('/api/blank-tonk', { config: { access: 'public' } }, async (_request, reply) =>
-    await named(reply, BYTES, 'blank').represent(await bundles.blank()))
+  fastify.get('/api/blank-tonk', { schema: schemas.blank, config: { access: 'public' } }, async (_request, reply) =>
+    await named(reply, WHOLE_TYPE, 'blank').represent(await bundles.blank()))
 
   fastify.post('/api/bundles', {
     config: { access: ['bundle:create', 'bundle:replace'] },
+    schema: schemas.upload,
+    validatorCompiler: () => () => true, // the body is a stream, and looked at as it is read
     handler: async request => {
       const { id } = request.isMultipart()
         ? await bundles.receive(await uploadedFile(request), undefined, admission(request))
@@ -65,10 +65,10 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
 
   fastify.get<{ Params: { id: string }, Querystring: { state?: string } }>('/api/bundles/:id', {
     config: { access: ['bundle:read'] },
-    schema: { querystring: { type: 'object', properties: { state: { enum: ['live', 'stored'] } } } },
+    schema: schemas.download,
     handler: async (request, reply) => {
       const id = documentId(request.params.id)
-      named(reply, BYTES, id)
+      named(reply, WHOLE_TYPE, id)
       if (request.query.state !== 'live') return await reply.represent(await bundles.download(id))
       const live = await bundles.live(id)
       reply.header('cache-control', 'no-store')
@@ -76,7 +76,7 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     }
   })
 
-  fastify.delete<{ Params: { id: string } }>('/api/bundles/:id', { config: { access: ['bundle:delete'] } }, async ({ params, headers, principal }, reply) => {
+  fastify.delete<{ Params: { id: string } }>('/api/bundles/:id', { schema: schemas.remove, config: { access: ['bundle:delete'] } }, async ({ params, headers, principal }, reply) => {
     await bundles.remove(documentId(params.id), async stored => {
       await access.requireOwn(principal, stored.owner)
       requireVersion(headers, stored)
@@ -84,9 +84,9 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     return await reply.code(204).send()
   })
 
-  fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', { config: { access: ['bundle:read'] } }, async (request, reply) => {
+  fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', { schema: schemas.slim, config: { access: ['bundle:read'] } }, async (request, reply) => {
     const id = documentId(request.params.id)
-    return await named(reply, ZIP, id).represent(made(await bundles.slim(id)))
+    return await named(reply, SLIM_TYPE, id).represent(made(await bundles.slim(id)))
   })
 }
 

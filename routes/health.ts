@@ -11,8 +11,10 @@ const report = (description: string) => Type.Object({
   }))
 }, { description })
 
-const live = { response: { 200: Type.Object({ status: Type.Literal('ok') }, { description: 'The process answers' }) } }
-const ready = { response: { 200: report('Everything works'), 503: report('Something does not; each check says what') } }
+const tags = ['Operations']
+
+const live = { tags, summary: 'Whether it runs', response: { 200: Type.Object({ status: Type.Literal('ok') }, { description: 'The process answers' }) } }
+const ready = { tags, summary: 'Whether it is of use', response: { 200: report('Everything works'), 503: report('Something does not; each check says what') } }
 
 /** For whoever starts, watches and balances relays. Open to all, as they carry no token; asked every second, so not logged. */
 async function healthRoutes (fastify: FastifyInstance): Promise<void> {

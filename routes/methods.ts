@@ -16,6 +16,7 @@ async function methodRoutes (fastify: FastifyInstance): Promise<void> {
       method: others,
       url: path,
       config: { access: 'public' },
+      schema: { hide: true },
       // before the body is looked at
       onRequest: async (request, reply) => {
         reply.header('allow', allow)

@@ -9,6 +9,8 @@ const JSON_TYPE = 'application/json'
 const OPEN_METRICS = ['application/openmetrics-text; version=1.0.0', 'application/openmetrics-text; version=0.0.1']
 
 const schema = {
+  tags: ['Operations'],
+  summary: 'Figures',
   response: {
     200: {
       description: 'The figures of now; Prometheus text for whoever prefers text',
@@ -29,7 +31,8 @@ const schema = {
             process: Type.Object({ pid: Type.Integer(), version: Type.String(), platform: Type.String() })
           })
         },
-        'text/plain': { schema: Type.String() }
+        'text/plain': { schema: Type.String() },
+        'application/openmetrics-text': { schema: Type.String() }
       }
     }
   }

@@ -1,9 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { Type } from 'typebox'
 import type { WebSocket } from 'ws'
 import type { Options } from '../lib/options.ts'
 
 const GREETING = '\u{1F44D} Tonk relay server is running'
+
+const schema = {
+  tags: ['Sync'],
+  summary: 'That it runs; with `Upgrade: websocket`, the sync socket',
+  description: 'The socket speaks automerge-repo’s WebSocket protocol 1. Where access is controlled an upgrade needs a token, a plain request none.',
+  response: {
+    101: { type: 'null', description: 'The sync socket' },
+    200: { description: 'That it runs', content: { 'text/plain': { schema: Type.String() } } }
+  }
+}
 
 /** The relay's address: says that it runs, and takes automerge-repo peers. */
 async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
@@ -17,6 +28,7 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
   fastify.route({
     method: 'GET',
     url: '/',
+    schema,
     config: { peers: true, access: 'public' },
     handler: async (_request: FastifyRequest, reply: FastifyReply) => reply.type('text/plain; charset=utf-8').send(GREETING),
     wsHandler: accept
@@ -26,6 +38,7 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
     fastify.route({
       method: 'GET',
       url: '/*',
+      schema: { hide: true }, // what is at `/`, for clients with a path in their address
       config: { peers: true, access: 'public' },
       handler: (_request: FastifyRequest, reply: FastifyReply) => { reply.callNotFound() },
       wsHandler: accept

@@ -5,7 +5,7 @@ import fp from 'fastify-plugin'
 const TYPES = ['application/json', 'application/octet-stream', 'multipart/form-data', 'text/plain', '*']
 
 /** What makes Fastify set up its compilers, which tasks' schemas go through too. */
-const schema = { params: { type: 'object' }, response: { default: { type: 'object' } } }
+const schema = { hide: true, params: { type: 'object' }, response: { default: { type: 'object' } } }
 
 /** Everything under the tunnel's base path: what it means is the tunnel's to say, and bodies are streams. */
 async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
@@ -25,7 +25,7 @@ async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
     const { principal } = request as FastifyRequest & { principal?: unknown }
     tunnel.serve(request.raw, reply.raw, { log: request.log, principal, headers: reply.getHeaders() })
   }
-  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { config: { access: 'public' }, handler }) // it has tokens of its own
+  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { schema: { hide: true }, config: { access: 'public' }, handler }) // it has tokens of its own
   fastify.get(`${base === '/' ? '' : base}/discovery`, { schema, config: { access: 'public' }, handler })
 
   fastify.addHook('onReady', async () => {

@@ -10,6 +10,8 @@ export const errorSchema = Type.Object({
 /** One answer of a route, as @fastify/swagger takes it in `schema.response`. */
 export interface ResponseSchema {
   description: string
+  /** For an answer without a body */
+  type?: 'null'
   headers?: Record<string, object>
   content?: Record<string, { schema: object }>
 }

@@ -1,0 +1,40 @@
+import type { Action } from '../access/action.ts'
+import { refusals, type ResponseSchema } from './responses.ts'
+
+/** What a route says of itself, as Fastify and @fastify/swagger take it. */
+export interface RouteSchema {
+  hide?: boolean
+  response?: Record<string, ResponseSchema>
+  security?: ReadonlyArray<Record<string, readonly string[]>>
+  [part: string]: unknown
+}
+
+/** Where a token may be, by the names that `security` calls them. */
+export const securitySchemes = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'A fixed or signed token in the Authorization header' },
+  token: { type: 'apiKey', in: 'query', name: 'token', description: 'The same token, for clients that have only a URL' }
+} as const
+
+const ANYWHERE = refusals('RELAY_BAD_REQUEST', 'RELAY_INTERNAL', 'RELAY_CLOSING')
+const CONTROLLED = refusals('RELAY_UNAUTHENTICATED', 'RELAY_TOKEN_EXPIRED', 'RELAY_ACCESS_DENIED', 'RELAY_ACCESS_REVOKED', 'RELAY_KEYS_UNAVAILABLE')
+
+/**
+ * A route's schema with what the route cannot know: the answers that come before its handler, and how to say who one is.
+ * @param access what the route needs
+ * @param isOpen whether everybody may do everything, so that nobody is asked
+ */
+export function complete (schema: RouteSchema, access: 'public' | readonly Action[], isOpen: boolean): RouteSchema {
+  const isAsked = !isOpen && access !== 'public'
+  const response = merge(merge(schema.response ?? {}, ANYWHERE), isAsked ? CONTROLLED : {})
+  return { ...schema, response, ...isAsked && { security: Object.keys(securitySchemes).map(name => ({ [name]: [] })) } }
+}
+
+/** Both; where both have a status, the description names what either refuses. */
+function merge (some: Record<string, ResponseSchema>, others: Record<string, ResponseSchema>): Record<string, ResponseSchema> {
+  const merged = { ...some }
+  for (const [status, other] of Object.entries(others)) {
+    const one = some[status]
+    merged[status] = one === undefined ? other : { ...other, ...one, description: `${one.description}, ${other.description}` }
+  }
+  return merged
+}
