@@ -6,6 +6,7 @@ import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { StorageFolder, StoredChunk } from './folder.ts'
 import type { StorageKey } from './key.ts'
+import { isDeletion } from './tombstone.ts'
 
 const MANY = 16 // files of a document before they are made one
 
@@ -56,6 +57,11 @@ export class Compactor {
     })
   }
 
+  /** Deletes a document's files, and says so in their place. @throws RelayError RELAY_STORAGE_FAILED */
+  async bury (id: DocumentId): Promise<void> {
+    await this.#alone(async () => { await this.#folder.bury(id) })
+  }
+
   /** Breaks off; what was not done will be when its document gets another file. */
   async close (): Promise<void> {
     this.#stop.abort()
@@ -70,6 +76,7 @@ export class Compactor {
         await this.#alone(async () => { await this.#compactMany(id) })
       } catch (error) {
         if (this.#stop.signal.aborted) break
+        if (isDeletion(error)) continue
         this.#log.error({ documentId: id, err: error }, `document not compacted, its files stay as they are: ${messageOf(error)}`)
       }
     }

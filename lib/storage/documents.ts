@@ -8,6 +8,7 @@ import { Compactor, nameOf } from './compactor.ts'
 import { StorageFolder } from './folder.ts'
 import { Journal, type Durability } from './journal.ts'
 import { FolderLock } from './lock.ts'
+import { deletedDocument, isDeletion } from './tombstone.ts'
 
 export interface DocumentsOptions {
   folder: string
@@ -29,6 +30,7 @@ const unmetered: StorageMeter = { operation: (_part, _name, run) => run(), commi
 const FOLD_BYTES = 16 * 1024 * 1024 // of journal
 const FOLD_INTERVAL = 15_000 // ms
 const WRITES_AT_ONCE = 16
+const NOTHING = new Uint8Array() // what a record of the journal holds that is a deletion
 
 /**
  * The stored documents. Changes go to a journal first (one disk sync for all that arrive together) and are folded into
@@ -45,6 +47,8 @@ export class Documents {
   /** Changes that are in the journal only, by document; `#folding` those on their way into files. */
   #tail = new Map<DocumentId, Uint8Array[]>()
   #folding = new Map<DocumentId, Uint8Array[]>()
+  /** Deleted documents that only the journal knows to be. */
+  readonly #deleted = new Set<DocumentId>()
   /** Bytes in both. */
   #held = 0
   #fold: Promise<void> | undefined
@@ -96,7 +100,10 @@ export class Documents {
     await this.#lock.take()
     try {
       await this.#folder.open()
-      for (const { id, changes } of await this.#journal.open()) this.#remember(id as DocumentId, changes)
+      for (const { id, changes } of await this.#journal.open()) {
+        if (changes.length === 0) this.#deleted.add(id as DocumentId)
+        else this.#remember(id as DocumentId, changes)
+      }
     } catch (error) {
       await this.#lock.release()
       throw error
@@ -150,8 +157,33 @@ export class Documents {
     return { files, bytes: this.#pending(id).reduce((sum, { length }) => sum + length, bytes) }
   }
 
-  /** All that is stored of a document, as chunks in any order; none when there is no such document. */
+  /**
+   * Deletes a document for good; as durable as configured when resolved, and its files go in the background. Nothing may be
+   * stored of it after. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
+   */
+  async remove (id: DocumentId): Promise<void> {
+    this.#refuseWhenClosed()
+    this.#deleted.add(id)
+    await this.#meter.operation('storage', 'append', () => this.#journal.append({ id, changes: NOTHING }))
+    this.#foldInBackground()
+  }
+
+  /** Whether there is such a document. @throws RelayError RELAY_STORAGE_FAILED */
+  async has (id: DocumentId): Promise<boolean> {
+    try {
+      return (await this.chunks(id)).length > 0
+    } catch (error) {
+      if (isDeletion(error)) return false
+      throw error
+    }
+  }
+
+  /**
+   * All that is stored of a document, as chunks in any order; none when there is no such document.
+   * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
+   */
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
+    if (this.#deleted.has(id)) throw deletedDocument(id)
     // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen
     const before = this.#pending(id)
     const stored = await this.#meter.operation('storage', 'read', () => this.#folder.chunks(id))
@@ -236,20 +268,23 @@ export class Documents {
 
   /** One document that cannot be written does not keep the others from it. @throws the first one's error */
   async #writeFolding (): Promise<void> {
-    const ids = [...this.#folding.keys()]
+    const deleted = new Set(this.#deleted) // of those that come now, the journal may hold changes yet
+    const ids = [...new Set([...this.#folding.keys(), ...deleted])]
     let failure: unknown
     for (let n = 0; n < ids.length; n += WRITES_AT_ONCE) {
       await Promise.all(ids.slice(n, n + WRITES_AT_ONCE).map(async id => {
-        const chunk = Buffer.concat(this.#folding.get(id)!)
+        const chunk = Buffer.concat(this.#folding.get(id) ?? [])
         try {
-          await this.#folder.write([id, 'incremental', nameOf(chunk)], chunk)
+          if (deleted.has(id)) await this.#compactor.bury(id)
+          else await this.#folder.write([id, 'incremental', nameOf(chunk)], chunk)
         } catch (error) {
           failure ??= error
           return
         }
         this.#folding.delete(id)
         this.#held -= chunk.length
-        this.#compactor.add(id)
+        if (deleted.has(id)) this.#deleted.delete(id)
+        else this.#compactor.add(id)
       }))
     }
     if (failure !== undefined) throw failure

@@ -3,8 +3,9 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import { isDocumentId, type DocumentId } from '../ids.ts'
-import { clearScratch, makeFolder, writeAtomic } from './atomic-file.ts'
+import { clearScratch, makeFolder, syncFolder, writeAtomic } from './atomic-file.ts'
 import { STORAGE_ID_KEY, isStorageKey, storagePath, type StorageKey } from './key.ts'
+import { deletedDocument, isTombstone, tombstone, tombstoneOf } from './tombstone.ts'
 
 export interface StoredChunk { key: string[], data: Uint8Array }
 
@@ -106,9 +107,10 @@ export class StorageFolder {
     return { files: keys.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
   }
 
-  /** The keys of a document's chunks, snapshots first. */
+  /** The keys of a document's chunks, snapshots first. @throws RelayError RELAY_DOCUMENT_DELETED */
   async chunkKeys (id: DocumentId): Promise<string[][]> {
     const keys = await this.list([id])
+    if (keys.some(isTombstone)) throw deletedDocument(id)
     return ['snapshot', 'incremental'].flatMap(kind => keys.filter(key => key[1] === kind))
   }
 
@@ -125,6 +127,14 @@ export class StorageFolder {
       const isWhole = files.length === keys.length && (await this.chunkKeys(id)).every(key => names.has(String(key)))
       if (isWhole) return files.map(({ data }) => data)
     }
+  }
+
+  /** Says that a document has been deleted, then deletes what there is of it. On disk when resolved; may be done again. */
+  async bury (id: DocumentId): Promise<void> {
+    await this.write(tombstoneOf(id), tombstone())
+    for (const kind of ['snapshot', 'incremental', 'sync-state']) await this.remove([id, kind])
+    const folder = storagePath(this.folder, [id])
+    await this.#disk(folder, async () => { await syncFolder(folder) })
   }
 
   /** The names of the folders in one, sorted. */

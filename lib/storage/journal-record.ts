@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib'
 
 /**
  * One record of the journal: 4 bytes length of what follows the checksum, 4 bytes CRC-32 of it (both little-endian),
- * then 1 byte length of the document id, the id as text, and the changes: whole Automerge chunks.
+ * then 1 byte length of the document id, the id as text, and the changes: whole Automerge chunks; none when the document
+ * was deleted.
  */
 export interface JournalRecord { id: string, changes: Uint8Array }
 

@@ -7,10 +7,10 @@ export type StorageKey = readonly string[]
 
 export const STORAGE_ID_KEY: StorageKey = ['storage-adapter-id']
 
-const KINDS = new Set(['snapshot', 'incremental', 'sync-state'])
+const KINDS = new Set(['snapshot', 'incremental', 'sync-state', 'deleted'])
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
 
-/** Whether a key is in the layout: document ids, the three kinds and plain names, and nothing else. */
+/** Whether a key is in the layout: document ids, the four kinds and plain names, and nothing else. */
 export function isStorageKey (key: StorageKey): boolean {
   const [first, kind, name, ...rest] = key
   if (first === STORAGE_ID_KEY[0]) return key.length === 1

@@ -256,7 +256,7 @@ export class Audience {
       this.#fallBack(follower, heads.length > 0 ? 'behind' : 'old-protocol', data)
     } else {
       follower.standing = 'joining'
-      this.#join(follower).catch((error: unknown) => { follower.peer.refuse(refusalOf(error)) })
+      this.#join(follower).catch((error: unknown) => { if (this.#followers.has(follower.peer)) follower.peer.refuse(refusalOf(error)) })
     }
   }
 

@@ -3,7 +3,9 @@ import { readChange } from '../automerge/change.ts'
 import { CHUNK_TYPES, type Chunk } from '../automerge/chunk.ts'
 import type { Hash } from '../automerge/hash.ts'
 import { readOperations } from '../automerge/operations.ts'
+import { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
+import { deletedDocument } from '../storage/tombstone.ts'
 import { Audience, type Incoming } from './audience.ts'
 import type { DocumentContext } from './context.ts'
 import type { Follower } from './follower.ts'
@@ -28,6 +30,7 @@ export class LiveDocument {
   #stored: Promise<void> = Promise.resolve()
   #changedAt = 0
   #used = true
+  #isDeleted = false
   /** What has the document to itself, one after the other, and the messages that wait for it. */
   #turn: Promise<void> = Promise.resolve()
   #turns = 0
@@ -47,11 +50,13 @@ export class LiveDocument {
   /** When it last changed (ms of `performance.now()`). */
   get changedAt (): number { return this.#changedAt }
 
+  /** Whether somebody follows it, or something of it is under way. */
+  get isInUse (): boolean { return !this.audience.isIdle || this.#durable.version < this.#history.version || this.#turns > 0 }
+
   /** Whether it is in use, or was since the last call. */
   touch (): boolean {
-    const inUse = !this.audience.isIdle || this.#durable.version < this.#history.version || this.#turns > 0
-    const used = this.#used || inUse
-    this.#used = inUse
+    const used = this.#used || this.isInUse
+    this.#used = this.isInUse
     return used
   }
 
@@ -61,13 +66,13 @@ export class LiveDocument {
   /** A peer's message. Errors are the peer's own, it is closed. @throws RelayError RELAY_PEER_SLOW when too many wait */
   receive (incoming: Incoming): void {
     if (this.#turns === 0) {
-      this.audience.hear(incoming)
+      this.#hear(incoming)
       return
     }
     const release = incoming.peer.hold(incoming.data.length)
     this.#waiting.push(() => {
       release()
-      if (incoming.peer.open) this.audience.hear(incoming)
+      if (incoming.peer.open) this.#hear(incoming)
     })
   }
 
@@ -116,6 +121,33 @@ export class LiveDocument {
     }
   }
 
+  /**
+   * Takes changes that were made on what is stored; durable when resolved.
+   * @param expected the heads that the document must have still
+   * @throws RelayError RELAY_PRECONDITION_FAILED, RELAY_DOCUMENT_DELETED, or as `merge`
+   */
+  async apply (changes: Uint8Array[], expected?: Hash[]): Promise<void> {
+    await this.#alone(async () => {
+      this.#refuseWhenDeleted()
+      if (expected !== undefined && !this.#history.hasHeads(expected)) throw new RelayError('RELAY_PRECONDITION_FAILED', 'The document has changed')
+      this.accept(changes)
+    })
+    await this.#stored
+  }
+
+  /**
+   * Deletes the document for good; durable when resolved. Its peers are to be told.
+   * @throws RelayError RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
+   */
+  async remove (): Promise<void> {
+    await this.#alone(async () => {
+      this.#refuseWhenDeleted()
+      if (this.#history.isEmpty) throw new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${this.id}`)
+      this.#isDeleted = true
+      await this.#context.documents.remove(this.id)
+    })
+  }
+
   /** Resolves when all changes until now are durable; rejects when they never will be. */
   async whenDurable (): Promise<void> { await this.#stored }
 
@@ -128,6 +160,7 @@ export class LiveDocument {
    */
   async create (chunk: Uint8Array): Promise<void> {
     await this.#alone(async () => {
+      this.#refuseWhenDeleted()
       await this.#context.readDocument(chunk)
       await this.#context.automerge.inspect([chunk])
       await this.#put(chunk)
@@ -141,6 +174,7 @@ export class LiveDocument {
    */
   async merge (chunks: Uint8Array, isChecked: boolean): Promise<void> {
     await this.#alone(async () => {
+      this.#refuseWhenDeleted()
       const { documents, automerge } = this.#context
       if (this.#history.isEmpty) {
         if (!isChecked) await automerge.inspect([chunks])
@@ -163,6 +197,7 @@ export class LiveDocument {
 
   #store (changes: Uint8Array[], from?: Follower): void {
     if (changes.length === 0) return
+    this.#refuseWhenDeleted()
     const { version, heads } = this.#history
     const now = this.#changedAt = performance.now()
     if (from !== undefined) {
@@ -188,6 +223,15 @@ export class LiveDocument {
     this.#durable = { version: this.#history.version, heads: this.#history.heads }
     this.audience.replaced()
     this.#context.changed(this)
+  }
+
+  #hear (incoming: Incoming): void {
+    if (this.#isDeleted) incoming.peer.send({ type: 'doc-unavailable', documentId: this.id })
+    else this.audience.hear(incoming)
+  }
+
+  #refuseWhenDeleted (): void {
+    if (this.#isDeleted) throw deletedDocument(this.id)
   }
 
   /** Runs with messages held back. */

@@ -1,3 +1,4 @@
+import type { Hash } from '../automerge/hash.ts'
 import type { DocumentId } from '../ids.ts'
 import type { RelayError } from '../errors.ts'
 import type { Grant } from './grant.ts'
@@ -45,16 +46,29 @@ export interface SyncEngine {
   connect (transport: Transport, grant?: Grant): Connection
   /**
    * The document as stored now, edits received before the call included, in `Automerge.save` format (the whole
-   * history in one document chunk); null when there is none.
+   * history in one document chunk); null when there is none. Rejects with RELAY_DOCUMENT_DELETED.
    */
   snapshot (id: DocumentId): Promise<Uint8Array | null>
   /**
    * Merges Automerge chunks (any mix of document and change chunks) into a document, creating it when new; peers that
-   * have it open are told. Durable when resolved. Rejects with RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED.
+   * have it open are told. Durable when resolved. Rejects with RELAY_DOCUMENT_INVALID, RELAY_DOCUMENT_DELETED or
+   * RELAY_STORAGE_FAILED.
    * @param checked that the chunks load by themselves has been seen already: a new document is not loaded again
    */
   merge (id: DocumentId, chunks: Uint8Array[], checked?: boolean): Promise<void>
-  /** Calls back after each change of a document, from wherever it came; returns the way to stop. */
+  /** The durable heads of a document, sorted; none of one that is not there. Rejects with RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED. */
+  heads (id: DocumentId): Promise<Hash[]>
+  /**
+   * Takes changes (one chunk each) that Automerge has made on what is stored of a document; durable when resolved.
+   * @param expected heads: rejects with RELAY_PRECONDITION_FAILED when it has others by then. Else rejects as `merge`
+   */
+  apply (id: DocumentId, changes: Uint8Array[], expected?: Hash[]): Promise<void>
+  /**
+   * Deletes a document for good: nobody brings it back. Durable when resolved; its peers have been told that there is no such
+   * document. Rejects with RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED.
+   */
+  remove (id: DocumentId): Promise<void>
+  /** Calls back after each change of a document, its deletion included, from wherever it came; returns the way to stop. */
   onChange (listener: (id: DocumentId) => void): () => void
   stats (): EngineStats
   /** The ids of the documents in memory, as they are now. */

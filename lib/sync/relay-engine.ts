@@ -1,11 +1,12 @@
 import { readDocument } from '../automerge/document.ts'
 import type { AutomergePool } from '../automerge/pool.ts'
 import { SyncSessions } from '../automerge/sync-sessions.ts'
-import { isOneDocument } from '../automerge/chunk.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
+import type { Hash } from '../automerge/hash.ts'
 import type { Documents } from '../storage/documents.ts'
+import { isDeletion } from '../storage/tombstone.ts'
 import { channels, traced } from '../tracing.ts'
 import type { Incoming } from './audience.ts'
 import { PeerConnection, type ConnectionEvents, type ConnectionLimits, type Self } from './connection.ts'
@@ -13,6 +14,7 @@ import type { DocumentContext, EngineMeter, Forward } from './context.ts'
 import { LiveDocument } from './document.ts'
 import type { Connection, DocumentState, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './ephemeral.ts'
+import { Flushes } from './flushes.ts'
 import { Followers } from './followers.ts'
 import { Gate } from './gate.ts'
 import { ALL_RIGHTS, type Grant } from './grant.ts'
@@ -20,7 +22,7 @@ import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './f
 import { Laggards } from './laggards.ts'
 import { levelsOf, stateOf, statsOf, type EngineLevels } from './levels.ts'
 import { refusalOf } from './refusal.ts'
-import { openHistory } from './stored.ts'
+import { openHistory, readWhole } from './stored.ts'
 import { decodeSyncMessage } from './sync-codec.ts'
 
 export interface RelayEngineOptions {
@@ -53,7 +55,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #listeners = new Set<(id: DocumentId) => void>()
   readonly #open = new Map<DocumentId, LiveDocument | Promise<LiveDocument>>()
   readonly #timers: NodeJS.Timeout[]
-  #dirty = new Set<LiveDocument>()
+  readonly #flushes = new Flushes()
   #count = 0
   #closing = false
 
@@ -72,17 +74,18 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       log,
       readDocument: async chunk => chunk.length < LARGE ? readDocument(chunk) : await automerge.read(chunk),
       read: async id => await openHistory(id, this.#context),
-      schedule: document => { this.#schedule(document) },
+      schedule: document => { this.#flushes.add(document) },
       lag: (document, peer) => { this.#laggards.add(peer, document) },
       changed: document => {
-        this.#schedule(document)
+        this.#flushes.add(document)
         for (const listener of this.#listeners) listener(document.id)
       },
       failed: (document, error) => { this.#drop(document, error) }
     }
     this.#timers = [
-      setInterval(() => { this.#forgetIdle() }, limits.idleTimeout),
-      setInterval(() => { this.#check() }, CHECK_INTERVAL)
+      // what is stored of a document that no peer has followed since the last time is all there is
+      setInterval(() => { for (const document of this.#live()) if (!document.touch()) this.#forget(document) }, limits.idleTimeout),
+      setInterval(() => { for (const document of this.#live()) document.audience.check(performance.now()) }, CHECK_INTERVAL)
     ]
     for (const timer of this.#timers) timer.unref()
   }
@@ -95,17 +98,30 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     return connection
   }
 
-  async snapshot (id: DocumentId): Promise<Uint8Array | null> {
-    const { documents, automerge } = this.#options
-    const chunks = await documents.chunks(id)
-    if (chunks.length === 0) return null
-    return chunks.length === 1 && isOneDocument(chunks[0]!) ? chunks[0]! : await automerge.compact(chunks)
-  }
+  async snapshot (id: DocumentId): Promise<Uint8Array | null> { return await readWhole(id, this.#options) }
 
   async merge (id: DocumentId, chunks: Uint8Array[], checked = false): Promise<void> {
     const document = await this.#document(id)
     await document.merge(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), checked)
-    if (document.audience.isIdle) this.#forget(document)
+    if (!document.isInUse) this.#forget(document)
+  }
+
+  async heads (id: DocumentId): Promise<Hash[]> {
+    const document = await this.#document(id)
+    if (document.isVacant) this.#forget(document)
+    return document.durable.heads
+  }
+
+  async apply (id: DocumentId, changes: Uint8Array[], expected?: Hash[]): Promise<void> {
+    await (await this.#document(id)).apply(changes, expected)
+  }
+
+  async remove (id: DocumentId): Promise<void> {
+    const document = await this.#document(id)
+    await document.remove()
+    for (const peer of [...this.#followers.of(id)]) this.#withdraw(peer, id)
+    this.#forget(document)
+    for (const listener of this.#listeners) listener(id)
   }
 
   onChange (listener: (id: DocumentId) => void): () => void {
@@ -167,7 +183,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       this.#gate.admit(peer, id, ({ read }) => {
         if (!read) return
         this.#followers.add(peer, id)
-        this.#document(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { peer.refuse(refusalOf(error)) })
+        this.#document(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#unopened(peer, id, error) })
       })
     }
   }
@@ -225,7 +241,18 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     const release = peer.hold(incoming.data.length)
     this.#document(id).finally(release).then(document => {
       if (peer.open) this.#receive(document, incoming)
-    }).catch((error: unknown) => { peer.refuse(refusalOf(error)) })
+    }).catch((error: unknown) => { this.#unopened(peer, id, error) })
+  }
+
+  #unopened (peer: PeerConnection, id: DocumentId, error: unknown): void {
+    if (isDeletion(error)) this.#withdraw(peer, id)
+    else peer.refuse(refusalOf(error))
+  }
+
+  /** Tells a peer that there is no such document, any more. */
+  #withdraw (peer: PeerConnection, id: DocumentId): void {
+    this.unfollowed(peer, id)
+    peer.send({ type: 'doc-unavailable', documentId: id })
   }
 
   #receive (document: LiveDocument, incoming: Incoming): void {
@@ -246,31 +273,13 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#open.set(id, opening)
     opening.catch(error => {
       this.#open.delete(id)
-      this.#options.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error)}`)
+      if (!isDeletion(error)) this.#options.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error)}`)
     })
     return await opening
   }
 
-  /** Flushes at the end of the tick, so that what comes in together goes out together. */
-  #schedule (document: LiveDocument): void {
-    if (this.#dirty.size === 0) {
-      setImmediate(() => {
-        const dirty = this.#dirty
-        this.#dirty = new Set()
-        for (const document of dirty) document.flush()
-      })
-    }
-    this.#dirty.add(document)
-  }
-
-  #check (): void {
-    const now = performance.now()
-    for (const document of this.#open.values()) if (document instanceof LiveDocument) document.audience.check(now)
-  }
-
-  /** Lets go of documents that no peer has followed since the last time: what is stored of them is all there is. */
-  #forgetIdle (): void {
-    for (const document of this.#open.values()) if (document instanceof LiveDocument && !document.touch()) this.#forget(document)
+  * #live (): Generator<LiveDocument> {
+    for (const document of this.#open.values()) if (document instanceof LiveDocument) yield document
   }
 
   #forget (document: LiveDocument): void {

@@ -1,5 +1,5 @@
 import { readChange, type Change } from '../automerge/change.ts'
-import { CHUNK_TYPES, splitChunks } from '../automerge/chunk.ts'
+import { CHUNK_TYPES, isOneDocument, splitChunks } from '../automerge/chunk.ts'
 import type { StoredDocument } from '../automerge/document.ts'
 import { readOperations } from '../automerge/operations.ts'
 import { RelayError } from '../errors.ts'
@@ -26,6 +26,13 @@ export async function openHistory (id: DocumentId, context: Pick<DocumentContext
     throw new RelayError('RELAY_STORAGE_FAILED', 'a stored document cannot be read', { cause })
   })
   return new History({ heads: heads.sort() })
+}
+
+/** What is stored of a document as one document chunk; null when there is none. @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED */
+export async function readWhole (id: DocumentId, { documents, automerge }: Pick<DocumentContext, 'documents' | 'automerge'>): Promise<Uint8Array | null> {
+  const chunks = await documents.chunks(id)
+  if (chunks.length === 0) return null
+  return chunks.length === 1 && isOneDocument(chunks[0]!) ? chunks[0]! : await automerge.compact(chunks)
 }
 
 /**

@@ -1,0 +1,18 @@
+import { RelayError, codeOf } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { StorageKey } from './key.ts'
+
+/**
+ * The file that says that a document has been deleted, whatever else there is of it. It is beside the document's chunks,
+ * where readers of the nodefs layout ask for `snapshot` and `incremental` only.
+ */
+export const tombstoneOf = (id: DocumentId): StorageKey => [id, 'deleted', 'tombstone']
+
+export const isTombstone = (key: StorageKey): boolean => key[1] === 'deleted'
+
+export const tombstone = (): Uint8Array => Buffer.from(`${JSON.stringify({ deletedAt: new Date().toISOString() })}\n`)
+
+export const deletedDocument = (id: DocumentId): RelayError => new RelayError('RELAY_DOCUMENT_DELETED', `Document deleted: ${id}`)
+
+/** Whether an error says that a document has been deleted. */
+export const isDeletion = (error: unknown): boolean => codeOf(error) === 'RELAY_DOCUMENT_DELETED'
