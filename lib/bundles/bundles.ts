@@ -168,7 +168,9 @@ export class Bundles {
     return await this.#meter.operation('bundle', 'live', async () => {
       const stored = await this.#open(id)
       try {
-        const stream = streamLive(await this.#mergedFromStore(id, stored), this.#parts)
+        const bundle = await this.#mergedFromStore(id, stored)
+        await this.#parts.sync.heads(id) // one whose root has been deleted is none any more
+        const stream = streamLive(bundle, this.#parts)
         stream.once('close', () => {
           stored.close().catch(error => { this.#parts.log.warn({ err: error }, 'a stored bundle could not be closed') })
         })

@@ -1,4 +1,6 @@
 import type { Log } from '../log.ts'
+import type { DocumentId } from '../ids.ts'
+import { isDeletion } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { Bundle, type BundleLimits } from './bundle.ts'
 import type { Source } from './block-reader.ts'
@@ -31,8 +33,18 @@ export class Merger {
 
   /** Merges the documents of a checked bundle, one in memory at a time. Durable when resolved. */
   async merge (bundle: Bundle): Promise<void> {
-    for (const id of bundle.documents) await this.#parts.sync.merge(id, await bundle.chunks(id), true)
+    for (const id of bundle.documents) await this.#mergeDocument(id, await bundle.chunks(id))
     this.#parts.log.info({ bundle: bundle.rootId, documents: bundle.documents.length }, 'bundle merged into document storage')
+  }
+
+  /** What has been deleted, no bundle brings back. */
+  async #mergeDocument (id: DocumentId, chunks: Uint8Array[]): Promise<void> {
+    try {
+      await this.#parts.sync.merge(id, chunks, true)
+    } catch (error) {
+      if (!isDeletion(error)) throw error
+      this.#parts.log.info({ documentId: id }, 'not merged from a bundle: the document has been deleted')
+    }
   }
 
   /** Remembers that this version has been merged. */

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { Readable } from 'node:stream'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import { nameOf } from '../storage/compactor.ts'
+import { tombstone, tombstoneOf } from '../storage/tombstone.ts'
 import { version } from '../version.ts'
 import { openTarget, summed, type BackupTarget } from './backup-target.ts'
 import { FolderReader } from './folder-reader.ts'
@@ -62,9 +63,10 @@ async function proveThere (storage: string): Promise<void> {
 
 async function addDocuments (writer: Writer, reader: FolderReader): Promise<number> {
   let count = 0
-  for await (const { id, files, pending } of reader.documents()) {
-    if (files.length + pending.length === 0) continue // there is a folder, and nothing in it any more
+  for await (const { id, files, pending, isDeleted } of reader.documents()) {
     const folder = path.posix.join(id.slice(0, 2), id.slice(2))
+    if (isDeleted) await writer.bytes(path.posix.join(folder, ...tombstoneOf(id).slice(1)), tombstone())
+    if (files.length + pending.length === 0) continue // there is a folder, and nothing in it any more
     for (const { key, data } of files) await writer.bytes(path.posix.join(folder, ...key.slice(1)), data)
     if (pending.length > 0) {
       const chunk = Buffer.concat(pending)

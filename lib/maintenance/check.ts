@@ -54,6 +54,7 @@ export class Check {
     const { storage, bundles } = this.#parts
     let documents = 0
     for await (const document of this.#reader.documents()) {
+      if (document.isDeleted) continue
       documents++
       const found = await this.#document(document)
       if (found === undefined) continue

@@ -1,9 +1,10 @@
 import type { DocumentId } from '../ids.ts'
 import { StorageFolder, type StoredChunk } from '../storage/folder.ts'
+import { isDeletion } from '../storage/tombstone.ts'
 import { JournalView } from './journal-view.ts'
 
-/** A document at one moment: its files, and its changes that are in the journal only (or there still). */
-export interface ReadDocument { id: DocumentId, files: StoredChunk[], pending: Uint8Array[] }
+/** A document at one moment: its files, and its changes that are in the journal only (or there still); of one that has been deleted, neither. */
+export interface ReadDocument { id: DocumentId, files: StoredChunk[], pending: Uint8Array[], isDeleted: boolean }
 
 const AT_ONCE = 8
 
@@ -36,13 +37,23 @@ export class FolderReader {
   }
 
   async read (id: DocumentId): Promise<ReadDocument> {
+    try {
+      const { files, pending } = await this.#read(id)
+      if (pending.every(({ length }) => length > 0)) return { id, files, pending, isDeleted: false }
+    } catch (error) {
+      if (!isDeletion(error)) throw error
+    }
+    return { id, files: [], pending: [], isDeleted: true }
+  }
+
+  async #read (id: DocumentId): Promise<{ files: StoredChunk[], pending: Uint8Array[] }> {
     for (;;) {
       const keys = await this.folder.chunkKeys(id)
       const files = await this.folder.readAll(keys)
       await this.journal.refresh()
       const names = new Set(keys.map(String))
       const isWhole = files.length === keys.length && (await this.folder.chunkKeys(id)).every(key => names.has(String(key)))
-      if (isWhole) return { id, files, pending: this.journal.changes(id) }
+      if (isWhole) return { files, pending: this.journal.changes(id) }
     }
   }
 

@@ -31,7 +31,7 @@ export class JournalView {
     await turn
   }
 
-  /** A document's changes, oldest first. */
+  /** A document's changes, oldest first; an empty one is its deletion. */
   changes (id: DocumentId): Uint8Array[] {
     return [...this.#segments.values()].flatMap(({ changes }) => changes.get(id) ?? [])
   }

@@ -8,6 +8,8 @@ export interface Stat {
   /** What a storage calls itself; undefined for a folder no relay has used. */
   storageId: string | undefined
   documents: number
+  /** Documents that have been deleted. */
+  deleted: number
   /** Files and bytes of the documents, and the largest ones. */
   snapshots: number
   incrementals: number
@@ -27,9 +29,10 @@ const LARGEST = 10
 export async function readStat ({ storage, bundles }: { storage: string, bundles: string }): Promise<Stat> {
   const reader = new FolderReader(storage)
   const { folder } = reader.folder
-  const counts = { documents: 0, snapshots: 0, incrementals: 0, documentBytes: 0 }
+  const counts = { documents: 0, deleted: 0, snapshots: 0, incrementals: 0, documentBytes: 0 }
   let largest: Stat['largest'] = []
-  for await (const { id, files, pending } of reader.documents()) {
+  for await (const { id, files, pending, isDeleted } of reader.documents()) {
+    if (isDeleted) counts.deleted++
     if (files.length + pending.length === 0) continue
     const bytes = files.reduce((sum, { data }) => sum + data.length, 0)
     const snapshots = files.filter(({ key }) => key[1] === 'snapshot').length
@@ -73,7 +76,7 @@ async function bundleStat (folder: string): Promise<{ bundles: number, bundleByt
 export function statText ({ storage, storageId, largest, journal, freeBytes, ...counts }: Stat): string {
   const rows: Array<[string, string]> = [
     ['storage', `${storage} (${storageId ?? 'not used by a relay yet'})`],
-    ['documents', `${counts.documents}, ${counts.documentBytes} bytes in ${counts.snapshots} snapshots and ${counts.incrementals} incrementals`],
+    ['documents', `${counts.documents}, ${counts.documentBytes} bytes in ${counts.snapshots} snapshots and ${counts.incrementals} incrementals; ${counts.deleted} deleted`],
     ['journal', `${journal.records} records, ${journal.bytes} bytes in ${journal.segments} segments`],
     ['bundles', `${counts.bundles}, ${counts.bundleBytes} bytes`],
     ['free', `${freeBytes} bytes`],
