@@ -8,6 +8,7 @@ import { openAccess } from '../lib/access/open-access.ts'
 import { ANONYMOUS, type Principal } from '../lib/access/principal.ts'
 import { RelayError } from '../lib/errors.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
+import { isLoopback } from '../lib/loopback.ts'
 import type { Options } from '../lib/options.ts'
 
 declare module 'fastify' {
@@ -81,7 +82,5 @@ function warn (fastify: FastifyInstance): void {
   const where = reachable.map(({ address, port }) => `${address} port ${port}`).join(', ')
   fastify.log.warn(`NO ACCESS CONTROL: whoever can reach ${where} can read and change every document. Set tokens, jwtKeys or rules (docs/access.md), or listen on 127.0.0.1.`)
 }
-
-const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\./.test(address)
 
 export default fp(access, { name: 'relay-access', fastify: '5.x', dependencies: ['relay-metrics', 'relay-bundles', 'relay-websocket'] })

@@ -7,6 +7,8 @@ import { select } from '../lib/http.ts'
 export interface Representation {
   readonly size: number
   readonly etag: string
+  /** What caches may do; without it they ask each time whether it is still the same. */
+  readonly cacheControl?: string
   stream (range?: { start: number, end: number }): Readable | Uint8Array
   close? (): Promise<void>
 }
@@ -30,10 +32,9 @@ async function http (fastify: FastifyInstance): Promise<void> {
 }
 
 function answer (reply: FastifyReply, bytes: Representation): FastifyReply {
-  const { size, etag } = bytes
+  const { size, etag, cacheControl = 'no-cache' } = bytes
   const { headers, method } = reply.request
-  // what an id stands for changes: caches ask each time whether it has
-  reply.headers({ etag, 'accept-ranges': 'bytes', 'cache-control': 'no-cache', 'content-range': `bytes */${size}` })
+  reply.headers({ etag, 'accept-ranges': 'bytes', 'cache-control': cacheControl, 'content-range': `bytes */${size}` })
   const selection = select(headers, etag, size)
   reply.removeHeader('content-range')
   if (selection.status === 304) return reply.code(304).send()
