@@ -1,5 +1,5 @@
+import { Ajv } from 'ajv'
 import { Type, type Static } from 'typebox'
-import { Value } from 'typebox/value'
 import { messageOf } from '../errors.ts'
 import { isDocumentId, type DocumentId } from '../ids.ts'
 import { invalidBundle, quoted } from './refusal.ts'
@@ -28,6 +28,8 @@ const schema = Type.Object({
 
 export type Manifest = Static<typeof schema> & { rootId: DocumentId }
 
+const valid = new Ajv().compile<Static<typeof schema>>(schema)
+
 /**
  * Parses and validates a manifest's bytes. A byte order mark is refused as Tonk's clients refuse it.
  * @throws RelayError RELAY_BUNDLE_INVALID, in Tonk's relays' words where they have some.
@@ -39,10 +41,10 @@ export function parseManifest (bytes: Uint8Array): Manifest {
     throw invalidBundle(`Unsupported manifest version: ${manifestVersion}. Expected version 1.`)
   }
   if (rootId === undefined || rootId === null || rootId === '') throw invalidBundle('rootId not found in manifest')
-  const [first] = Value.Errors(schema, manifest)
-  if (first !== undefined) {
-    const at = first.instancePath.slice(1).replaceAll('/', '.')
-    throw invalidBundle(`${MANIFEST_PATH}: ${at === '' ? first.message : `${at} ${first.message}`}`)
+  if (!valid(manifest)) {
+    const { instancePath, message } = valid.errors![0]!
+    const at = instancePath.slice(1).replaceAll('/', '.')
+    throw invalidBundle(`${MANIFEST_PATH}: ${at === '' ? message : `${at} ${message}`}`)
   }
   if (!isDocumentId(rootId)) throw invalidBundle(`${MANIFEST_PATH}: rootId ${quoted(String(rootId))} is not a document id`)
   return manifest as Manifest

@@ -1,6 +1,5 @@
 import { envSchema } from 'env-schema'
 import { Type, type Static, type TSchema } from 'typebox'
-import { Value } from 'typebox/value'
 import { RelayError } from '../errors.ts'
 import { limitsSchema } from '../limits/options.ts'
 import { limitsInfos, optionInfos, optionsSchema, s3Infos, tunnelInfos, type OptionInfo, type RelayOptions } from '../options.ts'
@@ -68,6 +67,10 @@ export const settings: Setting[] = [
   ...collect('tunnel', tunnelInfos(), tunnelSchema, name => ({ flag: `tunnel-${kebab(name)}`, variable: `RELAY_TUNNEL_${upperSnake(name)}` }))
 ]
 
+const serverDefaults: Values = Object.fromEntries(
+  settings.filter(({ group, default: preset }) => group === 'server' && preset !== undefined).map(({ name, default: preset }) => [name, preset])
+)
+
 /**
  * Turns texts into typed values. An empty variable counts as not set, as in every `.env` file; names that are no
  * setting are passed over.
@@ -100,7 +103,7 @@ export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variab
  */
 export function settle (environment: Values, flags: Values = {}): Settings {
   const values = { ...environment, ...flags }
-  const groups = { server: Value.Create(serverSchema) as Values, relay: { ...standaloneDefaults }, s3: {} as Values, limits: {} as Values, tunnel: {} as Values }
+  const groups = { server: { ...serverDefaults }, relay: { ...standaloneDefaults }, s3: {} as Values, limits: {} as Values, tunnel: {} as Values }
   for (const { group, name, flag } of settings) {
     if (values[flag] !== undefined) groups[group][name] = values[flag]
   }
