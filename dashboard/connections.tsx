@@ -1,0 +1,50 @@
+import { useState } from 'preact/hooks'
+import type { ConnectionRow } from '../lib/dashboard/dashboard.ts'
+import { bytes, count, duration } from './format.ts'
+import { useData } from './monitor.ts'
+import { Id, Pager, Problem, Table } from './parts.tsx'
+
+const LIMIT = 50
+
+interface Answer { total: number, list: ConnectionRow[] }
+
+/** Connections, the newest first. @param document only those that follow it */
+export function Connections ({ document }: { document?: string }) {
+  const [search, setSearch] = useState('')
+  const [offset, setOffset] = useState(0)
+  const query = new URLSearchParams({ offset: String(offset), limit: String(LIMIT), ...search !== '' && { search }, ...document !== undefined && { document } })
+  const { answer, error } = useData<Answer>(`dashboard/data/connections?${query}`)
+  const total = answer?.total ?? 0
+  const now = Date.now()
+  return (
+    <>
+      {document === undefined &&
+        <form class='filters' role='search' onSubmit={event => { event.preventDefault() }}>
+          <label>Peer, address or principal <input type='search' value={search} onInput={event => { setSearch(event.currentTarget.value); setOffset(0) }} /></label>
+        </form>}
+      <Problem error={error} />
+      <Table<ConnectionRow>
+        caption={document === undefined ? 'Open connections, the newest first' : 'Connections that follow this document'}
+        keyOf={({ key }) => key}
+        rows={answer?.list}
+        empty='None.'
+        columns={[
+          { name: 'Peer', cell: ({ peerId, key }) => <><Id>{peerId === '' ? 'has not joined' : peerId}</Id><span class='muted sub'>{key}</span></> },
+          { name: 'Address', cell: ({ address }) => address },
+          { name: 'Principal', cell: ({ principal }) => principal },
+          { name: 'Open for', isNumber: true, cell: ({ since }) => duration(now - since) },
+          { name: 'Documents', isNumber: true, cell: ({ followed }) => count(followed) },
+          { name: 'Received', isNumber: true, cell: ({ received }) => <>{bytes(received.bytes)}<span class='muted sub'>{count(received.messages)} messages</span></> },
+          { name: 'Sent', isNumber: true, cell: ({ sent }) => <>{bytes(sent.bytes)}<span class='muted sub'>{count(sent.messages)} messages</span></> },
+          { name: 'Unread', isNumber: true, cell: ({ backlog }) => backlog > 0 ? <strong class='bad'>{bytes(backlog)}</strong> : bytes(0) }
+        ]}
+      />
+      <Pager
+        label='Pages of connections'
+        text={total === 0 ? '0' : `${count(offset + 1)} to ${count(Math.min(offset + LIMIT, total))} of ${count(total)}`}
+        back={offset > 0 ? () => { setOffset(Math.max(0, offset - LIMIT)) } : undefined}
+        next={offset + LIMIT < total ? () => { setOffset(offset + LIMIT) } : undefined}
+      />
+    </>
+  )
+}

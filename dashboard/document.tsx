@@ -1,0 +1,95 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { DocumentRow } from '../lib/dashboard/dashboard.ts'
+import { syncAddress } from './api.ts'
+import { Connections } from './connections.tsx'
+import { bytes, count, date, hash } from './format.ts'
+import type { Change, LiveDocument, View } from './live-document.ts'
+import { useData } from './monitor.ts'
+import { Facts, Id, Problem, Table } from './parts.tsx'
+
+const LARGE = 5_000_000 // bytes that are not opened unasked
+
+/** One document: what the relay has of it, and what is in it, live. */
+export function Document ({ id }: { id: string }) {
+  const { answer, error } = useData<DocumentRow>(`dashboard/data/documents/${encodeURIComponent(id)}`)
+  const [isWanted, setWanted] = useState(false)
+  const isSmall = answer !== undefined && answer.bytes < LARGE
+  const live = answer?.live
+  return (
+    <>
+      <p class='crumb'><a href='#/documents'>Documents</a> / <Id>{id}</Id></p>
+      <Problem error={error} />
+      {answer !== undefined &&
+        <Facts facts={[
+          ['Stored', answer.isDeleted ? 'deleted' : `${bytes(answer.bytes)} in ${count(answer.files)} files`],
+          ['In memory', live ? 'yes' : 'no'],
+          ['Changes', count(live?.changes)],
+          ['Peers', count(live?.peers)]
+        ]}
+        />}
+      {answer !== undefined && (isSmall || isWanted
+        ? <Contents id={id} />
+        : <p><button type='button' onClick={() => { setWanted(true) }}>Open its {bytes(answer.bytes)} here</button></p>)}
+      <section aria-labelledby='followers'>
+        <h2 id='followers'>Followers</h2>
+        <Connections document={id} />
+      </section>
+    </>
+  )
+}
+
+/** The document in a Repo of this page's own, as its peers have it. */
+function Contents ({ id }: { id: string }) {
+  const [document, setDocument] = useState<LiveDocument>()
+  const [view, setView] = useState<View>()
+  const [problem, setProblem] = useState<string>()
+  const [at, setAt] = useState<string>()
+  useEffect(() => {
+    let opened: LiveDocument | undefined
+    let isGone = false
+    import('./live-document.ts').then(async ({ openDocument }) => {
+      if (isGone) return
+      opened = openDocument(syncAddress(), id, setView)
+      setDocument(opened)
+      await opened.found
+    }).catch((error: unknown) => { if (!isGone) setProblem(error instanceof Error ? error.message : String(error)) })
+    return () => {
+      isGone = true
+      opened?.close()
+    }
+  }, [])
+
+  if (problem !== undefined) return <p class='problem' role='alert'>It cannot be opened: {problem}</p>
+  if (view === undefined) return <p role='status'>Opening …</p>
+  const shown = at === undefined ? view.text : document!.textAt(at)
+  return (
+    <>
+      <section aria-labelledby='contents'>
+        <h2 id='contents'>Contents <span class='muted'>{at === undefined ? `live, as of ${new Date(view.time).toLocaleTimeString('en-GB')}` : `at the change ${hash(at)}`}</span></h2>
+        {at !== undefined && <p><button type='button' onClick={() => { setAt(undefined) }}>Back to live</button></p>}
+        <pre class='json' tabIndex={0} role='region' aria-labelledby='contents'>{shown}</pre>
+      </section>
+      <section aria-labelledby='heads'>
+        <h2 id='heads'>Heads</h2>
+        <ul class='heads'>{view.heads.map(head => <li key={head}><Id>{head}</Id></li>)}</ul>
+      </section>
+      <section aria-labelledby='history'>
+        <h2 id='history'>History</h2>
+        <Table<Change>
+          caption={view.changes.length < view.count ? `The last ${view.changes.length} of ${count(view.count)} changes` : 'All changes, the last first'}
+          keyOf={change => change.hash}
+          rows={view.changes}
+          empty='None.'
+          columns={[
+            { name: 'Change', cell: change => <code>{hash(change.hash)}</code> },
+            { name: 'Time', cell: ({ time }) => time === 0 ? 'not said' : date(time * 1000) },
+            { name: 'Actor', cell: ({ actor, seq }) => <><code>{hash(actor)}</code> no. {count(seq)}</> },
+            { name: 'Operations', isNumber: true, cell: ({ operations }) => count(operations) },
+            { name: 'Message', cell: ({ message }) => message ?? '' },
+            { name: 'Contents', cell: change => <button type='button' aria-pressed={at === change.hash} onClick={() => { setAt(change.hash) }}>Show<span class='hidden'> at {hash(change.hash)}</span></button> }
+          ]}
+        />
+      </section>
+    </>
+  )
+}
