@@ -30,7 +30,7 @@ const CONNECT: readonly Action[] = ['document:read']
 /** Access control: every request is looked at before its body is, and before a WebSocket is opened. */
 async function access (fastify: FastifyInstance, options: Options): Promise<void> {
   const { bundles, log, metrics } = fastify
-  const { access, close } = openAccess(options, {
+  const { access, close } = await openAccess(options, {
     log,
     refused: code => { metrics.accessRefused(code) },
     holds: (bundle, document) => bundles.holds(bundle, document)

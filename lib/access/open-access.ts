@@ -3,7 +3,7 @@ import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import { Access } from './access.ts'
 import type { Authenticator } from './authenticator.ts'
-import { Jwt, type JwtOptions } from './jwt.ts'
+import type { JwtOptions } from './jwt.ts'
 import type { AccessOptions } from './options.ts'
 import { readRules } from './rules.ts'
 import { Tokens } from './tokens.ts'
@@ -22,12 +22,15 @@ export interface AccessSurroundings {
 }
 
 /** The access control that the options ask for. @throws RelayError RELAY_BAD_OPTION */
-export function openAccess (settings: AccessSettings, { log, refused, holds }: AccessSurroundings): { access: Access, close: () => void } {
+export async function openAccess (settings: AccessSettings, { log, refused, holds }: AccessSurroundings): Promise<{ access: Access, close: () => void }> {
   const { authenticate, authorize, revocations, tokens, jwtKeys, rules } = settings
   const authenticators: Authenticator[] = []
   if (authenticate !== undefined) authenticators.push({ authenticate })
   if (tokens !== undefined) authenticators.push(new Tokens(tokens))
-  if (jwtKeys !== undefined) authenticators.push(new Jwt({ ...settings, jwtKeys }, log))
+  if (jwtKeys !== undefined) {
+    const { Jwt } = await import('./jwt.ts') // with a library that nobody else needs to wait for
+    authenticators.push(new Jwt({ ...settings, jwtKeys }, log))
+  }
   const file = rules === undefined
     ? undefined
     : new WatchedFile({ option: 'rules', file: rules, parse: text => readRules(JSON.parse(text)), changed: () => { access.refresh() }, log })
