@@ -14,11 +14,14 @@ import { SignIn } from './sign-in.tsx'
 
 const PAGES = [['', 'Overview'], ['connections', 'Connections'], ['documents', 'Documents'], ['bundles', 'Bundles'], ['refusals', 'Refusals']] as const
 
+/** What a page is called that is about one of them. */
+const ONE: Record<string, string> = { documents: 'Document', bundles: 'Bundle' }
+
 export function App () {
   const [page = '', id] = useRoute()
   const monitor = useMonitor()
   const { state } = monitor
-  const name = PAGES.find(([path]) => path === page)?.[1] ?? 'Not found'
+  const name = (id === undefined ? undefined : ONE[page]) ?? PAGES.find(([path]) => path === page)?.[1] ?? 'Not found'
   const title = useRef<HTMLHeadingElement>(null)
   const isFirst = useRef(true)
   useEffect(() => {

@@ -1,7 +1,6 @@
 import type { ListedBundle } from '../lib/bundles/store.ts'
 import type { Manifest } from '../lib/bundles/manifest.ts'
 import type { Listing } from '../lib/dashboard/dashboard.ts'
-import { beside } from './api.ts'
 import { bytes, count, date } from './format.ts'
 import { useData } from './monitor.ts'
 import { usePages } from './pages.ts'
@@ -61,7 +60,6 @@ export function Bundle ({ id }: { id: string }) {
         ['ETag', <code key='etag' class='id'>{etag}</code>]
       ]}
       />
-      <p><a href={beside(`api/bundles/${id}`).href} download>Download as uploaded</a> · <a href={beside(`api/bundles/${id}?state=live`).href} download>as it is now</a></p>
       <Table<string>
         caption={documents.length > SHOWN ? `The first ${SHOWN} of ${count(documents.length)} documents in it` : 'Documents in it'}
         keyOf={one => one}

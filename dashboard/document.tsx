@@ -1,4 +1,5 @@
-import { useEffect, useState } from 'preact/hooks'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { DocumentRow } from '../lib/dashboard/dashboard.ts'
 import { syncAddress } from './api.ts'
 import { Connections } from './connections.tsx'
@@ -13,8 +14,15 @@ const LARGE = 5_000_000 // bytes that are not opened unasked
 export function Document ({ id }: { id: string }) {
   const { answer, error } = useData<DocumentRow>(`dashboard/data/documents/${encodeURIComponent(id)}`)
   const [isWanted, setWanted] = useState(false)
-  const isSmall = answer !== undefined && answer.bytes < LARGE
+  const isOpen = useRef(false) // for good: it may grow
+  isOpen.current ||= isWanted || (answer !== undefined && answer.bytes < LARGE)
   const live = answer?.live
+  const followers = (
+    <section aria-labelledby='followers'>
+      <h2 id='followers'>Followers</h2>
+      <Connections document={id} />
+    </section>
+  )
   return (
     <>
       <p class='crumb'><a href='#/documents'>Documents</a> / <Id>{id}</Id></p>
@@ -27,19 +35,15 @@ export function Document ({ id }: { id: string }) {
           ['Peers', count(live?.peers)]
         ]}
         />}
-      {answer !== undefined && (isSmall || isWanted
-        ? <Contents id={id} />
-        : <p><button type='button' onClick={() => { setWanted(true) }}>Open its {bytes(answer.bytes)} here</button></p>)}
-      <section aria-labelledby='followers'>
-        <h2 id='followers'>Followers</h2>
-        <Connections document={id} />
-      </section>
+      {answer !== undefined && (isOpen.current
+        ? <Contents id={id}>{followers}</Contents>
+        : <><p><button type='button' onClick={() => { setWanted(true) }}>Open its {bytes(answer.bytes)} here</button></p>{followers}</>)}
     </>
   )
 }
 
-/** The document in a Repo of this page's own, as its peers have it. */
-function Contents ({ id }: { id: string }) {
+/** The document in a Repo of this page's own, as its peers have it. @param children come before the history, which is long */
+function Contents ({ id, children }: { id: string, children: ComponentChildren }) {
   const [document, setDocument] = useState<LiveDocument>()
   const [view, setView] = useState<View>()
   const [problem, setProblem] = useState<string>()
@@ -59,8 +63,8 @@ function Contents ({ id }: { id: string }) {
     }
   }, [])
 
-  if (problem !== undefined) return <p class='problem' role='alert'>It cannot be opened: {problem}</p>
-  if (view === undefined) return <p role='status'>Opening …</p>
+  if (problem !== undefined) return <><p class='problem' role='alert'>It cannot be opened: {problem}</p>{children}</>
+  if (view === undefined) return <><p role='status'>Opening …</p>{children}</>
   const shown = at === undefined ? view.text : document!.textAt(at)
   return (
     <>
@@ -73,6 +77,7 @@ function Contents ({ id }: { id: string }) {
         <h2 id='heads'>Heads</h2>
         <ul class='heads'>{view.heads.map(head => <li key={head}><Id>{head}</Id></li>)}</ul>
       </section>
+      {children}
       <section aria-labelledby='history'>
         <h2 id='history'>History</h2>
         <Table<Change>

@@ -26,7 +26,7 @@ export const perSecond = (value: number | null | undefined): string =>
 /** Of seconds: `850 µs`, `4.2 ms`, `1.3 s`. */
 export function latency (seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return NOTHING
-  if (seconds < 0.001) return `${short(seconds * 1e6, 0)} µs`
+  if (seconds > 0 && seconds < 0.001) return `${short(seconds * 1e6, 0)} µs`
   return seconds < 1 ? `${short(seconds * 1e3, 1)} ms` : `${short(seconds, 1)} s`
 }
 

@@ -18,7 +18,7 @@ export interface LiveDocument {
   close (): void
 }
 
-const CHANGES = 50
+const CHANGES = 20
 const MAX_TEXT = 200_000 // characters
 const PAUSE = 100 // ms between two views of a document that changes all the time
 

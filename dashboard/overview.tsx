@@ -27,7 +27,7 @@ export function Overview () {
         <div class='charts'>
           <Chart title='Messages' points={points} format={perSecond} lines={[{ key: 'messagesIn', name: 'received' }, { key: 'messagesOut', name: 'sent' }]} />
           <Chart title='Traffic' points={points} format={inASecond} lines={[{ key: 'bytesIn', name: 'received' }, { key: 'bytesOut', name: 'sent' }]} />
-          <Chart title='Connections and documents' points={points} format={count} lines={[{ key: 'connections', name: 'connections' }, { key: 'documents', name: 'documents in memory' }]} />
+          <Chart title='Connections and documents' points={points} format={count} isWhole lines={[{ key: 'connections', name: 'connections' }, { key: 'documents', name: 'documents in memory' }]} />
           <Chart title='Edit received to answered' points={points} format={latency} lines={[{ key: 'sync99', name: 'p99' }, { key: 'sync50', name: 'p50' }]} />
           <Chart title='Journal write to durable' points={points} format={latency} lines={[{ key: 'commit99', name: 'p99' }, { key: 'commit50', name: 'p50' }]} />
           <Chart title='Processor' points={points} format={percent} lines={[{ key: 'cpu', name: 'of one processor' }]} />

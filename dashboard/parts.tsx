@@ -30,7 +30,7 @@ export function Table<Row> ({ caption, columns, rows, keyOf, empty }: TableProps
           <tr role='row' key={keyOf(row)}>
             {columns.map(({ name, cell, isNumber }, n) => n === 0
               ? <th key={name} role='rowheader' scope='row'>{cell(row)}</th>
-              : <td key={name} role='cell' data-label={name} class={isNumber ? 'number' : ''}>{cell(row)}</td>)}
+              : <td key={name} role='cell' data-label={name} class={isNumber ? 'number' : ''}><div>{cell(row)}</div></td>)}
           </tr>
         ))}
         {(rows === undefined || rows.length === 0) &&

@@ -37,14 +37,11 @@ async function dashboardRoutes (fastify: FastifyInstance): Promise<void> {
   const shell = { onRequest: guard, config: { access: 'public' as const } }
   const data = { onRequest: guard, config: { access: ADMINISTER }, logLevel: 'warn' as const } // asked every second
 
-  typed.get('/dashboard', { ...shell, schema: schemas.shell }, async (request, reply) => {
-    const [path = '', query] = request.url.split('?')
-    // what the page asks for is beside it
-    if (path.endsWith('/')) return await reply.redirect(`../dashboard${query === undefined ? '' : `?${query}`}`, 308)
-    return await send(reply, dashboard.page.shell, 'no-cache')
-  })
+  typed.get('/dashboard', { ...shell, schema: schemas.shell }, async (request, reply) =>
+    isFolder(request) ? await toShell(request, reply) : await send(reply, dashboard.page.shell, 'no-cache'))
 
   typed.get('/dashboard/:file', { ...shell, schema: schemas.file }, async (request, reply) => {
+    if (isFolder(request)) return await toShell(request, reply)
     const file = dashboard.page.file(request.params.file)
     if (file === undefined) throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'Not found')
     return await send(reply, file, FOR_EVER)
@@ -68,6 +65,12 @@ async function dashboardRoutes (fastify: FastifyInstance): Promise<void> {
   typed.get('/dashboard/data/bundles/:id', { ...data, schema: schemas.bundle }, async ({ params }, reply) =>
     fresh(reply).send(await dashboard.bundle(documentId(params.id))))
 }
+
+/** What the page asks for is beside it, so its own address has no slash at the end. */
+const isFolder = ({ url }: FastifyRequest): boolean => /^[^?]*\/(\?|$)/.test(url)
+
+const toShell = async ({ url }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+  await reply.redirect(url.replace(/^[^?]*/, '../dashboard'), 308)
 
 const fresh = (reply: FastifyReply): FastifyReply => reply.header('cache-control', 'no-store')
 

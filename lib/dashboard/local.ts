@@ -19,7 +19,7 @@ export function whyNotLocal (address: string | undefined, headers: IncomingHttpH
   if (forwarding !== undefined) return `only this machine may see it, and a proxy has passed this on (${forwarding})`
   if (!OWN_NAME.test(headers.host ?? '')) return 'only this machine may see it, as localhost or 127.0.0.1'
   const site = headers['sec-fetch-site'] ?? 'none'
-  const isOwn = site === 'same-origin' || site === 'none'
+  const isOwn = site === 'same-origin' || site === 'none' || headers['sec-fetch-dest'] === 'document' // a link that somebody has followed
   if (!isOwn || (headers.origin !== undefined && headers.origin !== `http://${headers.host}`)) return 'no page of another site may see it'
   return undefined
 }
