@@ -30,3 +30,8 @@ t.test('`npm run plugins` shows what the relay is made of', async t => {
   const [argv, program] = fastify('print-plugins', config)
   t.match(await run(t, argv, program).exit, { code: 0, stdout: /relay [^]*relay-sync [^]*relay-websocket [^]*relay-routes-sync / })
 })
+
+t.test('`npm run routes` shows what it answers', async t => {
+  const [argv, program] = fastify('print-routes', config)
+  t.match(await run(t, argv, program).exit, { code: 0, stdout: /openapi\.json \(GET, HEAD/ })
+})
