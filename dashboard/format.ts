@@ -31,7 +31,7 @@ export function latency (seconds: number | null | undefined): string {
 }
 
 export const percent = (ratio: number | null | undefined): string =>
-  ratio === null || ratio === undefined ? NOTHING : `${short(ratio * 100, 0)} %`
+  ratio === null || ratio === undefined ? NOTHING : `${short(ratio * 100, ratio < 0.1 ? 1 : 0)} %`
 
 const spans: Array<[seconds: number, name: string]> = [[86_400, 'd'], [3_600, 'h'], [60, 'min'], [1, 's']]
 
