@@ -1,5 +1,7 @@
 // One of the servers that bench/tunnel.ts measures, in a process of its own; plain JavaScript, so that nothing is
 // translated on the way: node bench/tunnel/server.mjs <kind> <dist>
+import { randomUUID } from 'node:crypto'
+import http from 'node:http'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { Readable } from 'node:stream'
@@ -8,6 +10,12 @@ import Fastify from 'fastify'
 
 const [kind, dist] = process.argv.slice(2)
 const TOKEN = 'bench-secret'
+
+/** Those of a tunnel's answer. */
+const HEADERS = [
+  'x-runner-request-id', randomUUID(), 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY', 'access-control-allow-origin', '*',
+  'content-type', 'application/json; charset=utf-8'
+]
 
 const add = async ({ a, b }) => a + b
 const blob = Buffer.alloc(65536, 1)
@@ -49,6 +57,18 @@ const servers = {
     app.post('/__runner/task/app.tasks.add', { schema: { response: { 200: result } } }, async ({ body: { input: { a, b } } }) => ({ ok: true, result: a + b }))
     await app.listen({ port: 0, host: '127.0.0.1' })
     return app.server.address().port
+  },
+
+  async 'bare Node' () {
+    const server = http.createServer((request, response) => {
+      request.once('data', body => { // it comes in one piece
+        const { input: { a, b } } = JSON.parse(body)
+        const answer = JSON.stringify({ ok: true, result: a + b })
+        response.writeHead(200, [...HEADERS, 'content-length', String(Buffer.byteLength(answer))]).end(answer)
+      })
+    })
+    await new Promise(resolve => { server.listen(0, '127.0.0.1', resolve) })
+    return server.address().port
   },
 
   plugin: () => ours(false),
