@@ -131,12 +131,12 @@ export function parseOptions (given: object): Options {
     const [first] = valid.errors!
     throw badOption(first!.instancePath.slice(1).replaceAll('/', '.') || String(first!.params['missingProperty']), first!.message!)
   }
-  new Origins(picked.origins) // eslint-disable-line no-new -- told at the start
+  const origins = new Origins(picked.origins)
   const options: Options = {
     ...picked,
     ...parseAccessOptions({ authenticate, authorize, revocations, rules: picked.rules }),
     webhooks: [...parseWebhooks(webhooks ?? []), ...picked.webhookFile === undefined ? [] : readWebhooks(picked.webhookFile)],
-    ...(tunnel !== undefined && { tunnel: parseTunnelOptions(tunnel) })
+    ...(tunnel !== undefined && { tunnel: parseTunnelOptions({ ...tunnel, corsOrigins: tunnel.corsOrigins ?? origins.list }) })
   }
   if (store !== undefined) {
     for (const method of ['open', 'put', 'check', 'close'] as const) {

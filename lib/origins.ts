@@ -2,18 +2,21 @@ import { RelayError } from './errors.ts'
 
 /** The origins whose pages may use the relay: those of a comma-separated list, or all without one. */
 export class Origins {
-  readonly #allowed: ReadonlySet<string> | undefined
+  /** Undefined when they are all */
+  readonly list: string[] | undefined
+  readonly #allowed: ReadonlySet<string>
 
   /** @throws RelayError RELAY_BAD_OPTION for what is no origin */
   constructor (list: string | undefined) {
-    this.#allowed = list === undefined ? undefined : new Set(list.split(',').map(text => checked(text.trim())))
+    this.list = list?.split(',').map(text => checked(text.trim()))
+    this.#allowed = new Set(this.list)
   }
 
-  get areAll (): boolean { return this.#allowed === undefined }
+  get areAll (): boolean { return this.list === undefined }
 
   /** @param origin of the `Origin` header; who sends none is no page */
   allows (origin: string | undefined): boolean {
-    return this.#allowed === undefined || origin === undefined || this.#allowed.has(origin)
+    return this.areAll || origin === undefined || this.#allowed.has(origin)
   }
 }
 
