@@ -11,6 +11,7 @@ import dashboard from './plugins/dashboard.ts'
 import errors from './plugins/errors.ts'
 import health from './plugins/health.ts'
 import http from './plugins/http.ts'
+import limits from './plugins/limits.ts'
 import metrics from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import operations from './plugins/operations.ts'
@@ -84,6 +85,7 @@ function registerParts (fastify: FastifyInstance, options: Options, hasRepo: boo
   fastify.register(cors, options)
   fastify.register(http, options)
   fastify.register(metrics, options)
+  fastify.register(limits, options)
   fastify.register(automerge, options)
   fastify.register(storage, options)
   fastify.register(sync, options)

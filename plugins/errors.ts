@@ -48,7 +48,7 @@ export function answerError (error: unknown, request: FastifyRequest, reply: Fas
   }
   const { status, message, code, retryAfter } = describe(error)
   if (status === 401) reply.header('www-authenticate', 'Bearer') // RFC 6750 section 3
-  if (status >= 500) request.log.error({ err: error }, message)
+  if (status >= 500 && code !== 'RELAY_OVERLOADED') request.log.error({ err: error }, message)
   for (const name of OF_THE_ANSWER) {
     // a range that cannot be satisfied is answered with the one that could
     if (status === 416 && name === 'content-range') continue

@@ -11,8 +11,8 @@ declare module 'fastify' {
 
 /** The sync engine: documents and their peers. */
 async function sync (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { storage: documents, automerge, metrics, log } = fastify
-  const engine = new RelayEngine({ documents, automerge, forward: options.forward, limits: options, meter: metrics, log })
+  const { storage: documents, automerge, limits: quotas, metrics, log } = fastify
+  const engine = new RelayEngine({ documents, automerge, forward: options.forward, limits: options, quotas, meter: metrics, log })
   metrics.watch(() => engine.stats())
   metrics.include(registry => { registerSyncMetrics(engine, registry) })
   for (const part of ['history', 'outgoing', 'sessions'] as const) metrics.watchMemory(part, () => engine.levels().memory[part])
@@ -20,4 +20,4 @@ async function sync (fastify: FastifyInstance, options: Options): Promise<void> 
   fastify.addHook('onClose', async () => { await engine.close() })
 }
 
-export default fp(sync, { name: 'relay-sync', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-automerge'] })
+export default fp(sync, { name: 'relay-sync', fastify: '5.x', dependencies: ['relay-metrics', 'relay-limits', 'relay-storage', 'relay-automerge'] })

@@ -21,7 +21,7 @@ const UPGRADE_TIMEOUT = 10_000 // ms until a socket that asked for an upgrade mu
 
 /** WebSocket peers: on the host's @fastify/websocket when it has one, else on our own. */
 async function peers (fastify: FastifyInstance, options: Options): Promise<void> {
-  const sockets = new Sockets(fastify.sync, options)
+  const sockets = new Sockets(fastify.sync, options, fastify.limits)
   fastify.decorate('sockets', sockets)
   // else the websocket plugin opens a WebSocket only to close it, and waits half a minute for a peer that does not answer
   fastify.addHook('preValidation', async ({ ws, routeOptions }) => {
@@ -67,4 +67,4 @@ function refuseHandshake (socket: Duplex, problem: string): void {
     `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
-export default fp(peers, { name: 'relay-websocket', fastify: '5.x', dependencies: ['relay-sync'] })
+export default fp(peers, { name: 'relay-websocket', fastify: '5.x', dependencies: ['relay-limits', 'relay-sync'] })

@@ -21,10 +21,10 @@ async function healthRoutes (fastify: FastifyInstance): Promise<void> {
   const { health } = fastify
   const typed = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
-  typed.get('/health/live', { schema: live, logLevel: 'warn', config: { access: 'public' } }, async (_request, reply) =>
+  typed.get('/health/live', { schema: live, logLevel: 'warn', config: { access: 'public', unlimited: true } }, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' as const }))
 
-  typed.get('/health/ready', { schema: ready, logLevel: 'warn', config: { access: 'public' } }, async (_request, reply) => {
+  typed.get('/health/ready', { schema: ready, logLevel: 'warn', config: { access: 'public', unlimited: true } }, async (_request, reply) => {
     const report = await health.report()
     return reply.code(report.status === 'ok' ? 200 : 503).header('cache-control', 'no-store').send(report)
   })

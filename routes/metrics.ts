@@ -43,7 +43,7 @@ async function metricsRoutes (fastify: FastifyInstance): Promise<void> {
   const { metrics } = fastify
   const offered = [JSON_TYPE, metrics.contentType, ...OPEN_METRICS]
 
-  fastify.withTypeProvider<TypeBoxTypeProvider>().get('/metrics', { schema, config: { access: ['metrics:read'] } }, async (request, reply) => {
+  fastify.withTypeProvider<TypeBoxTypeProvider>().get('/metrics', { schema, config: { access: ['metrics:read'], unlimited: true } }, async (request, reply) => {
     const vary = reply.getHeader('vary')
     reply.headers({ 'cache-control': 'no-store', vary: vary === undefined ? 'Accept' : `${vary}, Accept` })
     const preferred = accepts(request.raw).types(offered)

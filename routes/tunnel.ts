@@ -25,8 +25,8 @@ async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
     const { principal } = request as FastifyRequest & { principal?: unknown }
     tunnel.serve(request.raw, reply.raw, { log: request.log, principal, headers: reply.getHeaders() })
   }
-  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { schema: { hide: true }, config: { access: 'public' }, handler }) // it has tokens of its own
-  fastify.get(`${base === '/' ? '' : base}/discovery`, { schema, config: { access: 'public' }, handler })
+  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { schema: { hide: true }, config: { access: 'public', unlimited: true }, handler }) // it has tokens of its own
+  fastify.get(`${base === '/' ? '' : base}/discovery`, { schema, config: { access: 'public', unlimited: true }, handler })
 
   fastify.addHook('onReady', async () => {
     tunnel.compile({

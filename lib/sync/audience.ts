@@ -54,7 +54,7 @@ export class Audience {
     const { peer } = incoming
     try {
       const follower = this.#follower(peer)
-      this.#limit(follower, incoming.rights)
+      this.#limit(follower, incoming.rights, incoming.message.changes)
       const { isRequest, data, message } = follower.isReadOnly ? this.#withoutChanges(incoming) : incoming
       follower.heardAt = performance.now()
       follower.readsDocuments = message.flags !== undefined
@@ -149,17 +149,17 @@ export class Audience {
     return follower
   }
 
-  #limit (follower: Follower, { write, create }: Rights): void {
-    const isReadOnly = !(this.#document.history.isEmpty ? create : write)
+  #limit (follower: Follower, rights: Rights, changes?: Uint8Array[]): void {
+    const isReadOnly = !this.#document.takes(rights, changes)
     follower.asksAgain ||= follower.isReadOnly && !isReadOnly
     follower.isReadOnly = isReadOnly
   }
 
   /** What a peer that may not bring changes says beside them. */
   #withoutChanges (incoming: Incoming): Incoming {
-    const { peer, message } = incoming
+    const { peer, message, rights } = incoming
     if (message.changes.length === 0) return incoming
-    peer.deny(this.#document.id, 'You may not change this document')
+    peer.deny(this.#document.id, this.#document.refusal(rights))
     const rest = { ...message, changes: [] }
     return { ...incoming, message: rest, data: encodeSyncMessage(rest) }
   }

@@ -21,6 +21,8 @@ export interface ConnectionEvents {
   received (type: FrameType | 'invalid', bytes: number): void
   sent (type: FrameType, bytes: number): void
   refused (peer: PeerConnection, error: RelayError): void
+  /** Something of it is not taken, and it stays. */
+  denied (peer: PeerConnection, error: RelayError): void
 }
 
 export interface ConnectionLimits {
@@ -75,6 +77,8 @@ export class PeerConnection implements Connection {
 
   get open (): boolean { return this.#state === 'open' }
 
+  get source (): string | undefined { return this.#transport.source }
+
   get followed (): ReadonlySet<DocumentId> { return this.#events.followed(this) }
 
   receive (bytes: Uint8Array): void {
@@ -103,10 +107,12 @@ export class PeerConnection implements Connection {
     if (this.#state === 'open') this.#events.reassessed(this)
   }
 
-  /** The peer tried what it may not do: it is told, if it reads that. */
-  deny (documentId: DocumentId, message: string): void {
-    this.grant?.denied()
-    if (this.#readsNotices) this.#notify({ documentId, code: 'RELAY_ACCESS_DENIED', message })
+  /** Something of the peer's is not taken: it is told, if it reads that. */
+  deny (documentId: DocumentId, error: RelayError): void {
+    const { code, message } = error
+    if (code === 'RELAY_ACCESS_DENIED') this.grant?.denied()
+    this.#events.denied(this, error)
+    if (this.#readsNotices) this.#notify({ documentId, code, message })
   }
 
   closed (): void {

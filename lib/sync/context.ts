@@ -5,10 +5,11 @@ import type { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Documents } from '../storage/documents.ts'
-import type { PeerConnection } from './connection.ts'
+import type { ConnectionLimits, PeerConnection } from './connection.ts'
 import type { LiveDocument } from './document.ts'
 import type { FrameType } from './frame.ts'
 import type { History } from './history.ts'
+import type { QuotaParts, Quotas } from './quotas.ts'
 
 /** When others may see an edit: once it is stored as `durability` says, or as soon as it is received. */
 export type Forward = 'stored' | 'received'
@@ -25,6 +26,18 @@ export interface EngineMeter {
   fallback (cause: FallbackCause): void
 }
 
+/** What an engine is made of. */
+export interface RelayEngineOptions {
+  documents: Documents
+  automerge: AutomergePool
+  forward: Forward
+  limits: ConnectionLimits & { /** ms a document stays in memory after its last peer left */ idleTimeout: number }
+  /** What peers may have; those of this process may have everything */
+  quotas: QuotaParts
+  meter: EngineMeter
+  log: Log
+}
+
 /** What a document needs of the engine that holds it. */
 export interface DocumentContext {
   readonly selfId: string
@@ -32,6 +45,7 @@ export interface DocumentContext {
   readonly automerge: AutomergePool
   readonly sessions: SyncSessions
   readonly forward: Forward
+  readonly quotas: Quotas
   readonly meter: EngineMeter
   readonly log: Log
   /** Reads a document chunk, on another thread when it is large. @throws RelayError RELAY_DOCUMENT_INVALID */

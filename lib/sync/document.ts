@@ -9,7 +9,10 @@ import { deletedDocument } from '../storage/tombstone.ts'
 import { Audience, type Incoming } from './audience.ts'
 import type { DocumentContext } from './context.ts'
 import type { Follower } from './follower.ts'
+import type { Rights } from './grant.ts'
 import type { History, LogEntry } from './history.ts'
+import type { Full } from './quotas.ts'
+import { changeDenied } from './refusal.ts'
 
 const SMALL = 64 * 1024 // bytes
 
@@ -31,6 +34,8 @@ export class LiveDocument {
   #changedAt = 0
   #used = true
   #isDeleted = false
+  /** Why it takes no more changes from peers. */
+  #full: Full | undefined
   /** What has the document to itself, one after the other, and the messages that wait for it. */
   #turn: Promise<void> = Promise.resolve()
   #turns = 0
@@ -61,7 +66,18 @@ export class LiveDocument {
   }
 
   /** Whether there is nothing to remember of it. */
-  get isVacant (): boolean { return this.#history.isEmpty && this.#turns === 0 && this.audience.isWaiting }
+  get isVacant (): boolean { return this.#history.isEmpty && this.#full === undefined && this.#turns === 0 && this.audience.isWaiting }
+
+  /** Whether changes of a peer are taken. When once there is no room for some, none are until the document is opened anew. */
+  takes ({ write, create }: Rights, changes: Uint8Array[] = []): boolean {
+    if (changes.length > 0) this.#full ??= this.#context.quotas.past(this.#history, changes)
+    return this.#full === undefined && (this.#history.isEmpty ? create : write)
+  }
+
+  /** Why they are not. */
+  refusal ({ write }: Rights): RelayError {
+    return this.#full !== undefined && write ? this.#context.quotas.refusal(this.#full) : changeDenied()
+  }
 
   /** A peer's message. Errors are the peer's own, it is closed. @throws RelayError RELAY_PEER_SLOW when too many wait */
   receive (incoming: Incoming): void {

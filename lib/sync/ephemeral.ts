@@ -1,6 +1,7 @@
 import { FULL, type PeerConnection } from './connection.ts'
 import type { Followers } from './followers.ts'
 import { encodeFrameHead, type EphemeralFrame } from './frame.ts'
+import type { Quotas } from './quotas.ts'
 
 const MAX_SESSIONS = 1_000 // remembered per connection, and of all who are not connected here; the oldest is forgotten
 const CROWD = 64 // receivers from which on messages are gathered for a while
@@ -15,6 +16,7 @@ interface Queue { heads: Uint8Array[], newest: Map<string, Uint8Array> | undefin
  */
 export class EphemeralRelay {
   readonly #followers: Followers
+  readonly #quotas: Quotas
   /** The last count seen of each session of a connection's own. */
   readonly #seen = new Map<PeerConnection, Map<string, number>>()
   /** The same of senders who are not connected here, whose messages others pass on. */
@@ -25,8 +27,9 @@ export class EphemeralRelay {
   #timer: NodeJS.Timeout | undefined
   #isDue = false
 
-  constructor (followers: Followers) {
+  constructor (followers: Followers, quotas: Quotas) {
     this.#followers = followers
+    this.#quotas = quotas
   }
 
   join (peer: PeerConnection): void {
@@ -35,7 +38,7 @@ export class EphemeralRelay {
 
   pass (from: PeerConnection, frame: EphemeralFrame): void {
     const session = `${frame.senderId} ${frame.sessionId}`
-    if (!this.#isNew(from, frame, session)) return
+    if (!this.#isNew(from, frame, session) || !this.#quotas.passes(from, frame.data.length)) return
     const head = encodeFrameHead(frame)
     let receivers = 0
     for (const peer of this.#followers.of(frame.documentId)) {

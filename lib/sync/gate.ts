@@ -1,7 +1,7 @@
 import type { DocumentId } from '../ids.ts'
 import type { PeerConnection } from './connection.ts'
 import { ALL_RIGHTS, type Rights } from './grant.ts'
-import { refusalOf } from './refusal.ts'
+import { changeDenied, refusalOf } from './refusal.ts'
 
 const MAX_WITHHELD = 1_000 // documents remembered of a peer
 
@@ -25,7 +25,7 @@ export class Gate {
     if (withheld === undefined) this.#withheld.set(peer, withheld = new Set())
     if (withheld.size < MAX_WITHHELD) withheld.add(id)
     peer.send({ type: 'doc-unavailable', documentId: id })
-    if (isChange) peer.deny(id, 'You may not change this document')
+    if (isChange) peer.deny(id, changeDenied())
   }
 
   /** What was kept from the peer; forgotten. */

@@ -43,6 +43,8 @@ export class History {
   readonly #references: References | undefined
   #maxOp: number
   #room: number
+  #size: number
+  #count: number | undefined
   /** Oldest first. */
   readonly #known = new Map<Hash, Known>()
   #log: LogEntry[] = []
@@ -51,14 +53,19 @@ export class History {
   #base = 0
   readonly #baseHeads: Set<Hash>
 
-  /** @param origin nothing for a document that is not there */
-  constructor (origin?: Origin) {
+  /**
+   * @param origin nothing for a document that is not there
+   * @param size bytes of what is stored of it
+   */
+  constructor (origin?: Origin, size = 0) {
     const { heads, headOps = [], seqs = new Map(), maxOp = 0, room = 0, references } = origin ?? { heads: [] }
     this.#heads = new Set(heads)
     this.#baseHeads = new Set(heads)
     this.#seqs = new Map(seqs)
     this.#maxOp = maxOp
     this.#room = room
+    this.#size = size
+    this.#count = origin?.changeCount ?? (origin === undefined ? 0 : undefined)
     this.#references = origin !== undefined && references === undefined ? undefined : new References(references)
     heads.forEach((hash, n) => { this.#known.set(hash, { version: 0, maxOp: headOps[n] ?? 0 }) })
   }
@@ -69,12 +76,10 @@ export class History {
   get version (): number { return this.#base + this.#log.length }
 
   /** How many changes it is made of; unknown of a document that only Automerge can read. */
-  get changes (): number | undefined {
-    if (this.isOpaque) return undefined
-    let sum = 0
-    for (const seq of this.#seqs.values()) sum += seq
-    return sum
-  }
+  get changes (): number | undefined { return this.#count }
+
+  /** Bytes of what is stored of it and has come since. */
+  get size (): number { return this.#size }
 
   /** The version before the oldest change that is still at hand. */
   get base (): number { return this.#base }
@@ -149,6 +154,8 @@ export class History {
     this.#sorted = undefined
     this.#log.push({ hash, deps, actor, startOp, bytes, from })
     this.#logBytes += bytes.length
+    this.#size += bytes.length
+    if (this.#count !== undefined) this.#count++
     this.#known.set(hash, { version: this.version, maxOp })
     this.#maxOp = Math.max(this.#maxOp, maxOp)
     this.#seqs.set(actor, Math.max(seq, this.#seqs.get(actor) ?? 0))

@@ -1,16 +1,13 @@
 import { readDocument } from '../automerge/document.ts'
-import type { AutomergePool } from '../automerge/pool.ts'
 import { SyncSessions } from '../automerge/sync-sessions.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
-import type { Log } from '../log.ts'
 import type { Hash } from '../automerge/hash.ts'
-import type { Documents } from '../storage/documents.ts'
 import { isDeletion } from '../storage/tombstone.ts'
 import { channels, traced } from '../tracing.ts'
 import type { Incoming } from './audience.ts'
-import { PeerConnection, type ConnectionEvents, type ConnectionLimits, type Self } from './connection.ts'
-import type { DocumentContext, EngineMeter, Forward } from './context.ts'
+import { PeerConnection, type ConnectionEvents, type Self } from './connection.ts'
+import type { DocumentContext, RelayEngineOptions } from './context.ts'
 import { LiveDocument } from './document.ts'
 import type { Connection, DocumentState, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './ephemeral.ts'
@@ -21,18 +18,10 @@ import { ALL_RIGHTS, type Grant } from './grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
 import { Laggards } from './laggards.ts'
 import { levelsOf, stateOf, statsOf, type EngineLevels } from './levels.ts'
+import { Quotas } from './quotas.ts'
 import { refusalOf } from './refusal.ts'
 import { openHistory, readWhole } from './stored.ts'
 import { decodeSyncMessage } from './sync-codec.ts'
-
-export interface RelayEngineOptions {
-  documents: Documents
-  automerge: AutomergePool
-  forward: Forward
-  limits: ConnectionLimits & { /** ms a document stays in memory after its last peer left */ idleTimeout: number }
-  meter: EngineMeter
-  log: Log
-}
 
 const LARGE = 256 * 1024 // bytes of a document that is read on another thread
 const CALL_TIMEOUT = 60_000 // ms that Automerge may take over one message: a document of a million changes takes seconds to load
@@ -49,7 +38,8 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #sessions: SyncSessions
   readonly #connections = new Set<PeerConnection>()
   readonly #followers = new Followers()
-  readonly #ephemeral = new EphemeralRelay(this.#followers)
+  readonly #quotas: Quotas
+  readonly #ephemeral: EphemeralRelay
   readonly #laggards = new Laggards()
   readonly #gate = new Gate()
   readonly #listeners = new Set<(id: DocumentId) => void>()
@@ -62,6 +52,8 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   constructor (options: RelayEngineOptions) {
     const { documents, automerge, forward, meter, log, limits } = options
     this.#options = options
+    this.#quotas = new Quotas(options.quotas)
+    this.#ephemeral = new EphemeralRelay(this.#followers, this.#quotas)
     this.#self = { peerId: `relay-${documents.id}`, metadata: { storageId: documents.id, isEphemeral: false } }
     this.#sessions = new SyncSessions({ log, callTimeout: CALL_TIMEOUT })
     this.#context = {
@@ -70,6 +62,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       automerge,
       sessions: this.#sessions,
       forward,
+      quotas: this.#quotas,
       meter,
       log,
       readDocument: async chunk => chunk.length < LARGE ? readDocument(chunk) : await automerge.read(chunk),
@@ -205,14 +198,16 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   refused (peer: PeerConnection, error: RelayError): void {
     const { log, meter } = this.#options
     meter.refused(error.code)
-    if (error.code === 'RELAY_CLOSING') return
-    const level = error.code === 'RELAY_INTERNAL' ? 'error' : 'warn'
-    log[level]({ peer: peer.key, peerId: peer.peerId, code: error.code, err: error.cause }, `peer closed: ${error.message}`)
+    if (error.code === 'RELAY_INTERNAL') log.error({ peer: peer.key, peerId: peer.peerId, err: error.cause }, 'peer closed: internal error')
+    else if (error.code !== 'RELAY_CLOSING') this.denied(peer, error)
   }
+
+  denied (peer: PeerConnection, error: RelayError): void { this.#options.quotas.refusals.tell(peer.source ?? peer.key, error) }
 
   #sync (peer: PeerConnection, { type, documentId: id, data }: SyncFrame): void {
     const { documents, limits } = this.#options
     if (documents.backlog > limits.maxBacklog) throw new RelayError('RELAY_STORAGE_FAILED', 'changes cannot be stored at the moment')
+    if (!this.#quotas.admits(peer, id)) return
     const incoming: Incoming = { peer, isRequest: type === 'request', data, message: decodeSyncMessage(data), rights: ALL_RIGHTS }
     if (peer.grant === undefined) {
       this.#hear(id, incoming)

@@ -25,7 +25,7 @@ export async function openHistory (id: DocumentId, context: Pick<DocumentContext
   const { heads } = await automerge.inspect(chunks).catch((cause: unknown) => {
     throw new RelayError('RELAY_STORAGE_FAILED', 'a stored document cannot be read', { cause })
   })
-  return new History({ heads: heads.sort() })
+  return new History({ heads: heads.sort() }, chunks.reduce((sum, { length }) => sum + length, 0))
 }
 
 /** What is stored of a document as one document chunk; null when there is none. @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED */
@@ -47,7 +47,7 @@ export async function readStored (files: Uint8Array[], readDocument: (chunk: Uin
   const documents = chunks.filter(({ type }) => type === CHUNK_TYPES.document)
   if (documents.length > 1) return undefined
   const [document] = documents
-  const history = new History(document === undefined ? undefined : await readDocument(document.bytes))
+  const history = new History(document === undefined ? undefined : await readDocument(document.bytes), document?.bytes.length)
   const changes = chunks.filter(({ type }) => type !== CHUNK_TYPES.document).map(({ bytes }) => readChange(bytes))
   return addAll(history, changes) ? history : undefined
 }

@@ -1,20 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
+import { ANONYMOUS } from '../access/principal.ts'
+import { networkOf } from '../limits/address.ts'
+import { nameOf } from '../limits/limits.ts'
+import type { LimitsSettings } from '../limits/options.ts'
 import { silent, type Log } from '../log.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
 import type { Grant } from '../sync/grant.ts'
 import { encodeMessages } from './message.ts'
+import { Throttle, type Pausable, type ThrottleParts } from './throttle.ts'
 
 /** What is used of a `ws` WebSocket. */
-export interface Socket {
+export interface Socket extends Pausable {
   readonly bufferedAmount: number
   readonly readyState: number
   ping (): void
   close (code: number, reason: string): void
   terminate (): void
   on (event: 'message', listener: (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean) => void): this
-  on (event: 'pong', listener: () => void): this
+  on (event: 'ping' | 'pong', listener: () => void): this
   on (event: 'close', listener: (code: number) => void): this
   on (event: 'error', listener: (error: Error) => void): this
 }
@@ -60,6 +65,8 @@ export interface SocketsOptions {
   drainWindow: number
 }
 
+export interface SocketsLimits extends ThrottleParts { readonly settings: ThrottleParts['settings'] & Pick<LimitsSettings, 'idle'> }
+
 const OPEN = 1
 const MAX_MISSED = 2 // pings in a row: a client that loads a large document is mute for seconds
 
@@ -67,15 +74,17 @@ const MAX_MISSED = 2 // pings in a row: a client that loads a large document is 
 export class Sockets {
   readonly #engine: SyncEngine
   readonly #options: SocketsOptions
+  readonly #limits: SocketsLimits
   readonly #sockets = new Set<Peer>()
   readonly #acceptListeners = new Set<() => void>()
   readonly #heartbeat: NodeJS.Timeout
   #drained: Promise<void> | undefined
   #closing = false
 
-  constructor (engine: SyncEngine, options: SocketsOptions) {
+  constructor (engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits) {
     this.#engine = engine
     this.#options = options
+    this.#limits = limits
     this.#heartbeat = setInterval(() => { for (const peer of this.#sockets) peer.beat() }, options.pingInterval)
     this.#heartbeat.unref()
   }
@@ -87,7 +96,7 @@ export class Sockets {
    * @param log gets one line, when it is over
    */
   accept (socket: Socket, wire: Wire, origin: Origin, grant?: Grant, log: Log = silent): void {
-    const peer = new Peer(socket, wire, origin, this.#engine, this.#options, grant)
+    const peer = new Peer(socket, wire, origin, this.#engine, this.#options, this.#limits, grant)
     this.#sockets.add(peer)
     socket.on('close', code => {
       this.#sockets.delete(peer)
@@ -143,8 +152,12 @@ class Peer implements Transport, OpenSocket {
   readonly gone: Promise<void>
   readonly address: string
   readonly principal: string
+  /** What the log calls where it comes from. */
+  readonly source: string
   readonly #socket: Socket
   readonly #wire: Wire
+  readonly #throttle: Throttle
+  readonly #idle: number
   readonly #options: SocketsOptions
   readonly #connection: Connection
   #answered = true
@@ -154,20 +167,29 @@ class Peer implements Transport, OpenSocket {
   #unflushed = 0
   readonly #since = performance.now()
   #messagesIn = 0
+  #messagesBefore = 0
+  #heardAt = this.#since
   #messagesOut = 0
   #reason: string | undefined
 
-  constructor (socket: Socket, wire: Wire, { address, principal }: Origin, engine: SyncEngine, options: SocketsOptions, grant: Grant | undefined) {
+  constructor (socket: Socket, wire: Wire, { address, principal }: Origin, engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits, grant: Grant | undefined) {
     this.address = address
     this.principal = principal
+    this.source = nameOf({ address: networkOf(address), principal: principal === ANONYMOUS.id ? undefined : principal })
+    this.#throttle = new Throttle(socket, limits, this.source, options.maxFrame)
+    this.#idle = limits.settings.idle
     this.#socket = socket
     this.#wire = wire
     this.#options = options
     this.gone = new Promise(resolve => { socket.on('close', () => { resolve() }) })
     const connection = this.#connection = engine.connect(this, grant)
     socket.on('message', (data, isBinary) => { this.#receive(data, isBinary) })
+    socket.on('ping', () => { this.#throttle.count(1, 0) }) // ws has answered it
     socket.on('pong', () => { this.#answered = true })
-    socket.on('close', () => { connection.closed() })
+    socket.on('close', () => {
+      this.#throttle.close()
+      connection.closed()
+    })
     // ws has begun to close by itself, with the code that fits
     socket.on('error', error => { connection.refuse(refusal(error)) })
   }
@@ -216,7 +238,7 @@ class Peer implements Transport, OpenSocket {
   beat (): void {
     const { bytesRead, bytesWritten, writableLength } = this.#wire
     const flushed = bytesWritten - writableLength
-    const alive = this.#answered || bytesRead > this.#read || (this.#unflushed > 0 && flushed > this.#flushed)
+    const alive = this.#answered || this.#throttle.isPaused || bytesRead > this.#read || (this.#unflushed > 0 && flushed > this.#flushed)
     this.#missed = alive ? 0 : this.#missed + 1
     if (this.#missed >= MAX_MISSED) {
       this.#socket.terminate()
@@ -227,6 +249,14 @@ class Peer implements Transport, OpenSocket {
     this.#flushed = flushed
     this.#unflushed = writableLength
     if (this.#socket.readyState === OPEN) this.#socket.ping()
+    this.#endIdle()
+  }
+
+  #endIdle (): void {
+    const now = performance.now()
+    if (this.#messagesIn > this.#messagesBefore || this.#connection.followed.size > 0) this.#heardAt = now
+    this.#messagesBefore = this.#messagesIn
+    if (now - this.#heardAt > this.#idle) this.#connection.refuse(new RelayError('RELAY_IDLE', 'no document, and no message for a while'))
   }
 
   #receive (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean): void {
@@ -237,6 +267,7 @@ class Peer implements Transport, OpenSocket {
     } else if (bytes.length > this.#options.maxFrame) {
       this.#connection.refuse(new RelayError('RELAY_FRAME_TOO_LARGE', `a frame is at most ${this.#options.maxFrame} bytes`))
     } else {
+      this.#throttle.count(1, bytes.length)
       this.#connection.receive(bytes)
     }
   }

@@ -12,6 +12,7 @@ import { documentPath } from '../../../lib/bundles/entry-path.ts'
 import { FolderStore } from '../../../lib/bundles/folder-store.ts'
 import type { BundleStore } from '../../../lib/bundles/store.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
+import { Limits } from '../../../lib/limits/limits.ts'
 import { silent } from '../../../lib/log.ts'
 import { parseOptions, type RelayOptions } from '../../../lib/options.ts'
 import { Documents } from '../../../lib/storage/documents.ts'
@@ -55,6 +56,7 @@ export async function relay (t: Test, options: RelayOptions = {}, host: { store?
     forward: 'stored',
     documents,
     automerge,
+    quotas: new Limits(parseOptions(options).limits, silent),
     limits: { maxBacklog: 1e8, handshakeTimeout: 1000, idleTimeout: 60_000 },
     meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing, fallback: nothing },
     log: silent

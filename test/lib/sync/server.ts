@@ -5,7 +5,10 @@ import type { DocHandle } from '@automerge/automerge-repo'
 import { AutomergePool } from '../../../lib/automerge/pool.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
+import { Limits } from '../../../lib/limits/limits.ts'
+import type { LimitsSettings } from '../../../lib/limits/options.ts'
 import { silent } from '../../../lib/log.ts'
+import { parseOptions } from '../../../lib/options.ts'
 import { Documents } from '../../../lib/storage/documents.ts'
 import type { FallbackCause, Forward } from '../../../lib/sync/context.ts'
 import { RelayEngine } from '../../../lib/sync/relay-engine.ts'
@@ -17,17 +20,19 @@ export { connect as client, until } from '../../client.ts'
 export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][], fallbacks: FallbackCause[] }
 
 /** The engine on real sockets: a bare `ws` server on a free port. */
-export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward } = {}) {
+export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward, limits: some = {} as Partial<LimitsSettings> } = {}) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
   await documents.open()
+  const limits = new Limits(parseOptions({ limits: some }).limits, silent)
   const seen: Recorded = { in: [], out: [], latencies: [], refused: [], fallbacks: [] }
   const engine = new RelayEngine({
     documents,
     automerge,
     forward,
     log: silent,
+    quotas: limits,
     limits: { maxBacklog, handshakeTimeout, idleTimeout },
     meter: {
       messageIn: type => { seen.in.push(type) },
@@ -37,7 +42,7 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
       fallback: cause => { seen.fallbacks.push(cause) }
     }
   })
-  const sockets = new Sockets(engine, { maxFrame, pingInterval, closeTimeout: 300, drainDelay: 0, drainWindow: 0 })
+  const sockets = new Sockets(engine, { maxFrame, pingInterval, closeTimeout: 300, drainDelay: 0, drainWindow: 0 }, limits)
   const server = new WebSocketServer({ port, host: '127.0.0.1' })
   server.on('connection', (socket, request) => { sockets.accept(socket, request.socket, { address: request.socket.remoteAddress!, principal: 'anonymous' }) })
   await new Promise(resolve => server.once('listening', resolve))
@@ -50,10 +55,11 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
     await engine.close()
     await documents.close()
     await automerge.close()
+    limits.close()
   }
   t.teardown(close)
   const address = server.address() as AddressInfo
-  return { engine, sockets, documents, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/` }
+  return { engine, limits, sockets, documents, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/` }
 }
 
 export const idOf = (handle: DocHandle<unknown>): DocumentId => handle.documentId as string as DocumentId
