@@ -1,6 +1,8 @@
+import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Bundles } from '../lib/bundles/bundles.ts'
+import { LimitedStore } from '../lib/bundles/limited-store.ts'
 import { openStore } from '../lib/bundles/open-store.ts'
 import type { Options } from '../lib/options.ts'
 
@@ -10,8 +12,9 @@ declare module 'fastify' {
 
 /** Bundles: the store they are in and the documents they are made of. */
 async function bundles (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { automerge, log, metrics, sync } = fastify
-  const { store, owned } = await openStore(options, log)
+  const { automerge, limits, log, metrics, sync } = fastify
+  const { store: opened, owned } = await openStore(options, log)
+  const store = new LimitedStore(opened, path.resolve(options.storage, 'owned'), limits)
   const bundles = new Bundles({ store, sync, automerge, options, log, metrics })
   fastify.decorate('bundles', bundles)
   metrics.watchMemory('slim', () => bundles.cachedBytes)
@@ -24,5 +27,5 @@ async function bundles (fastify: FastifyInstance, options: Options): Promise<voi
 }
 
 export default fp(bundles, {
-  name: 'relay-bundles', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics', 'relay-sync']
+  name: 'relay-bundles', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics', 'relay-limits', 'relay-sync']
 })

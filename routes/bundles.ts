@@ -16,7 +16,7 @@ const LINGER = 2_000 // ms that the rest of a refused upload may still come, so 
 
 /** Bundles: upload, download, slim ones to start from, live ones to share. */
 async function bundleRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { access, bundles, storage } = fastify
+  const { access, bundles, limits, storage } = fastify
 
   const hasDocument = async (id: DocumentId): Promise<boolean> => await storage.has(id)
 
@@ -51,10 +51,15 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     schema: schemas.upload,
     validatorCompiler: () => () => true, // the body is a stream, and looked at as it is read
     handler: async request => {
-      const { id } = request.isMultipart()
-        ? await bundles.receive(await uploadedFile(request), undefined, admission(request))
-        : await bundles.receive(request.raw, Number(request.headers['content-length'] ?? 0), admission(request))
-      return { id, message: 'Bundle uploaded successfully' }
+      const release = limits.upload(request.source)
+      try {
+        const { id } = request.isMultipart()
+          ? await bundles.receive(await uploadedFile(request), undefined, admission(request))
+          : await bundles.receive(request.raw, Number(request.headers['content-length'] ?? 0), admission(request))
+        return { id, message: 'Bundle uploaded successfully' }
+      } finally {
+        release()
+      }
     },
     onResponse: async ({ raw }) => {
       if (raw.complete) return
@@ -118,4 +123,4 @@ const named = (reply: FastifyReply, type: string, name: string): FastifyReply =>
 const made = ({ bytes, etag }: { bytes: Uint8Array, etag: string }): Representation =>
   ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
 
-export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-bundles', 'relay-http', 'relay-storage'] })
+export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-bundles', 'relay-http', 'relay-limits', 'relay-storage'] })
