@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
-import type { FastifyHttpOptions, FastifyRequest } from 'fastify'
+import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
+import type { FastifyHttpOptions, FastifyInstance, FastifyRequest } from 'fastify'
 import relay from './app.ts'
 import { withoutToken } from './lib/access/credentials.ts'
 import { parseDotenv } from './lib/cli/dotenv.ts'
 import { readValues, settle, type Values } from './lib/cli/settings.ts'
 import { RelayError, codeOf, messageOf } from './lib/errors.ts'
+import { parseTrustProxy } from './lib/limits/trust-proxy.ts'
 import type { RelayOptions } from './lib/options.ts'
 import { answerError } from './plugins/errors.ts'
 
@@ -31,8 +33,8 @@ loadDotenv()
 /** What the environment says, by flag. */
 export const environment: Values = readValues(process.env, 'variable')
 
-/** Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds. */
-export const serverOptions = (logLevel?: string): FastifyHttpOptions<Server> => ({
+/** Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds. @throws RelayError RELAY_BAD_OPTION */
+export const serverOptions = ({ logLevel, trustProxy }: { logLevel?: string | undefined, trustProxy?: string | undefined }): FastifyHttpOptions<Server> => ({
   logger: {
     ...(logLevel !== undefined && { level: logLevel }),
     redact: ['', '*.'].flatMap(at => [`${at}headers.authorization`, `${at}headers.cookie`, `${at}headers["sec-websocket-protocol"]`]),
@@ -44,8 +46,13 @@ export const serverOptions = (logLevel?: string): FastifyHttpOptions<Server> => 
       transport: { target: 'pino-pretty', options: { translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' } }
     })
   },
+  ...(trustProxy !== undefined && { trustProxy: parseTrustProxy(trustProxy) }),
   frameworkErrors: answerError,
-  http: { headersTimeout: MINUTE / 3, requireHostHeader: false }, // a missing Host is answered by the relay, in JSON
+  http: {
+    headersTimeout: MINUTE / 3,
+    connectionsCheckingInterval: MINUTE / 12, // how soon that is seen
+    requireHostHeader: false // a missing Host is answered by the relay, in JSON
+  },
   requestTimeout: 60 * MINUTE, // a whole upload, on a slow line
   connectionTimeout: 5 * MINUTE, // without a byte in either direction, while a large bundle is checked for instance
   keepAliveTimeout: 75_000, // longer than the 60 s of usual load balancers, which must be the ones to hang up
@@ -59,9 +66,32 @@ export const serverOptions = (logLevel?: string): FastifyHttpOptions<Server> => 
  * goes to the root (skipOverride) so that a refused upgrade is cleaned up wherever in the server it was refused.
  */
 export const options: FastifyHttpOptions<Server> & RelayOptions & { skipOverride: true } = {
-  ...serverOptions(environment['log-level'] as string | undefined),
+  ...serverOptions({ logLevel: environment['log-level'] as string | undefined, trustProxy: environment['trust-proxy'] as string | undefined }),
   ...settle(environment).relay,
   skipOverride: true
 }
 
-export default relay
+/** What browsers are told of every answer. Pages from elsewhere may use what they load (CORS says which), but frame nothing. */
+const HEADERS: FastifyHelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'self'"],
+      scriptSrc: ["'self'", "'wasm-unsafe-eval'"],
+      styleSrc: ["'self'", "'unsafe-inline'"],
+      imgSrc: ["'self'", 'data:'],
+      objectSrc: ["'none'"],
+      baseUri: ["'none'"],
+      frameAncestors: ["'none'"]
+    }
+  },
+  crossOriginResourcePolicy: { policy: 'cross-origin' },
+  strictTransportSecurity: false, // for who ends TLS to say
+  xFrameOptions: { action: 'deny' }
+}
+
+/** The relay with what a host would see to. */
+export default async function standalone (fastify: FastifyInstance, options: RelayOptions): Promise<void> {
+  await fastify.register(helmet, HEADERS)
+  await relay(fastify, options)
+}

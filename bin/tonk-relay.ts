@@ -47,7 +47,7 @@ async function start (flags: Values): Promise<void> {
   logLevel = server.logLevel
   await probe(port, host)
 
-  const app = Fastify(serverOptions(logLevel))
+  const app = Fastify(serverOptions(server))
   const delay = GRACE + (options.drainDelay ?? 0) + (options.drainWindow ?? 0)
   closeWithGrace({ delay, logger: app.log }, async ({ signal, err }) => {
     closing = true

@@ -28,7 +28,7 @@ t.test('`npm run start:fastify` serves the relay and ends well, whoever is conne
 
 t.test('`npm run plugins` shows what the relay is made of', async t => {
   const [argv, program] = fastify('print-plugins', config)
-  t.match(await run(t, argv, program).exit, { code: 0, stdout: /relay [^]*relay-sync [^]*relay-websocket [^]*relay-routes-sync / })
+  t.match(await run(t, argv, program).exit, { code: 0, stdout: /@fastify\/helmet [^]*relay-limits [^]*relay-sync [^]*relay-websocket [^]*relay-routes-sync / })
 })
 
 t.test('`npm run routes` shows what it answers', async t => {

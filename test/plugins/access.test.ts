@@ -179,7 +179,7 @@ t.test('without access control a connection has no grant, and nothing is asked o
 t.test('no token gets into the log', async t => {
   const { serverOptions } = await import('../../fastify.config.ts')
   const lines: string[] = []
-  const { logger, ...options } = serverOptions('trace')
+  const { logger, ...options } = serverOptions({ logLevel: 'trace' })
   const { transport, ...pino } = logger as { transport?: unknown }
   const storage = await scratch(t)
   const app = Fastify({ ...options, logger: { ...pino, stream: { write: (line: string) => { lines.push(line) } } } })
