@@ -8,6 +8,7 @@ import automerge from './plugins/automerge.ts'
 import bundles from './plugins/bundles.ts'
 import cors from './plugins/cors.ts'
 import dashboard from './plugins/dashboard.ts'
+import documents from './plugins/documents.ts'
 import errors from './plugins/errors.ts'
 import health from './plugins/health.ts'
 import http from './plugins/http.ts'
@@ -24,6 +25,7 @@ import webhooks from './plugins/webhooks.ts'
 import websocket from './plugins/websocket.ts'
 import bundleRoutes from './routes/bundles.ts'
 import dashboardRoutes from './routes/dashboard.ts'
+import documentRoutes from './routes/documents.ts'
 import healthRoutes from './routes/health.ts'
 import metricsRoutes from './routes/metrics.ts'
 import methodRoutes from './routes/methods.ts'
@@ -90,6 +92,7 @@ function registerParts (fastify: FastifyInstance, options: Options, hasRepo: boo
   fastify.register(storage, options)
   fastify.register(sync, options)
   if (hasRepo) fastify.register(repo, options)
+  fastify.register(documents, options)
   fastify.register(bundles, options)
   fastify.register(wasm, options)
   fastify.register(websocket, options)
@@ -105,6 +108,7 @@ function registerParts (fastify: FastifyInstance, options: Options, hasRepo: boo
   fastify.register(openapi, options) // describes the routes that come after it
   fastify.register(syncRoutes, options)
   fastify.register(wasmRoutes, options)
+  fastify.register(documentRoutes, options)
   fastify.register(bundleRoutes, options)
   fastify.register(healthRoutes, options)
   fastify.register(metricsRoutes, options)

@@ -12,6 +12,7 @@ const table = {
   RELAY_ROUTE_NOT_FOUND: { status: 404, close: 1008 },
   RELAY_METHOD_NOT_ALLOWED: { status: 405, close: 1008 },
   RELAY_RANGE_NOT_SATISFIABLE: { status: 416, close: 1008 },
+  RELAY_MEDIA_TYPE_UNSUPPORTED: { status: 415, close: 1008 },
   RELAY_INTERNAL: { status: 500, close: 1011 },
   RELAY_NOT_READY: { status: 503, close: 1013, retryAfter: 1 },
 
@@ -85,6 +86,9 @@ export class RelayError extends Error {
 
 /** The message of anything thrown. */
 export const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
+/** What a client is told of an error: where the storage failed, no path of this machine's, which is for the log. */
+export const messageFor = ({ code, message }: RelayError): string => code === 'RELAY_STORAGE_FAILED' ? 'The storage cannot be used at the moment' : message
 
 /** The system or library code of an error (`ENOENT`, `NoSuchKey`, …), if it has one. */
 export const codeOf = (error: unknown): string | undefined => {

@@ -12,8 +12,8 @@ export type Selection = { status: 200 } | { status: 304 } | { status: 206, range
  * @throws RelayError RELAY_RANGE_NOT_SATISFIABLE
  */
 export function select (headers: ConditionalHeaders, etag: string, size: number): Selection {
-  const { range, 'if-none-match': known, 'if-range': unchanged } = headers
-  if (known !== undefined && matches(known, etag)) return { status: 304 }
+  const { range, 'if-range': unchanged } = headers
+  if (isKnown(headers, etag)) return { status: 304 }
   if (range === undefined || (unchanged !== undefined && unchanged !== etag)) return { status: 200 }
   const asked = /^bytes=(\d*)-(\d*)$/.exec(range.trim())
   if (asked === null || asked[0].endsWith('=-')) return { status: 200 }
@@ -33,6 +33,9 @@ export function holds ({ 'if-match': known, 'if-none-match': unknown }: { 'if-ma
   if (known !== undefined && (etag === null || (known.trim() !== '*' && !known.split(',').some(one => one.trim() === etag)))) return false
   return unknown === undefined || etag === null || !matches(unknown, etag)
 }
+
+/** Whether who asks has it already, before it is made. @param etag of what would be answered */
+export const isKnown = ({ 'if-none-match': known }: ConditionalHeaders, etag: string): boolean => known !== undefined && matches(known, etag)
 
 /** If-None-Match compares weakly: `W/` makes no difference. */
 function matches (list: string, etag: string): boolean {

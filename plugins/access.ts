@@ -27,6 +27,12 @@ declare module 'fastify' {
 const ADMINISTER: readonly Action[] = ['administer']
 const CONNECT: readonly Action[] = ['document:read']
 
+/** What an id in a path may name, and how it is answered when it is not there. */
+const READABLE = [
+  { isOf: (action: Action) => action.startsWith('document:'), read: 'document:read', missing: (id: DocumentId) => new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${id}`) },
+  { isOf: (action: Action) => action.startsWith('bundle:'), read: 'bundle:read', missing: (id: DocumentId) => new RelayError('RELAY_BUNDLE_NOT_FOUND', `Bundle not found: ${id}`) }
+] as const
+
 /** Access control: every request is looked at before its body is, and before a WebSocket is opened. */
 async function access (fastify: FastifyInstance, options: Options): Promise<void> {
   const { bundles, log, metrics } = fastify
@@ -61,11 +67,15 @@ function credentialsOf ({ raw: { headers, url = '/' }, ip }: FastifyRequest): Cr
   return { headers, url, ip, token: findToken(headers, url) }
 }
 
-/** A bundle that one may not read is one that is not there. */
+/** A bundle or a document that one may not read is one that is not there. */
 async function admit (access: Access, { principal, params }: FastifyRequest, actions: readonly Action[]): Promise<void> {
   const id = idOf(params)
+  if (id !== undefined) {
+    for (const { isOf, read, missing } of READABLE) {
+      if (actions.some(isOf) && await access.allows(principal, read, id) !== true) throw missing(id)
+    }
+  }
   for (const action of actions) if (await access.allows(principal, action, id)) return
-  if (id !== undefined && actions.includes('bundle:read')) throw new RelayError('RELAY_BUNDLE_NOT_FOUND', `Bundle not found: ${id}`)
   throw new RelayError('RELAY_ACCESS_DENIED', `Not allowed: ${actions.join(' or ')}`)
 }
 

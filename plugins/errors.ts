@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { RelayError, codeOf, messageOf } from '../lib/errors.ts'
+import { RelayError, codeOf, messageFor, messageOf } from '../lib/errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -64,9 +64,7 @@ interface Answer { status: number, message: string, code: string, retryAfter?: n
 function describe (error: unknown): Answer {
   if (error instanceof RelayError) {
     const { statusCode: status, code, retryAfter } = error
-    // whose message names a path of this machine's: it is for the log
-    const message = code === 'RELAY_STORAGE_FAILED' ? 'The storage cannot be used at the moment' : error.message
-    return { status, message, code, retryAfter }
+    return { status, message: messageFor(error), code, retryAfter }
   }
   // Fastify's, its plugins' and the host's refusals; 503 is how load is shed
   const status = (error as { statusCode?: unknown } | null | undefined)?.statusCode

@@ -65,9 +65,9 @@ export class Access {
     return principal
   }
 
-  /** Whether it may; without an id, whether it may with any. At once where that is known. */
+  /** Whether it may; without an id, whether it may with any. At once where that is known. Where nothing has been said about access nobody deletes documents. */
   allows (principal: Principal, action: Action, id?: DocumentId): boolean | Promise<boolean> {
-    if (this.isOpen) return true
+    if (this.isOpen) return action !== 'document:delete'
     const { authorize, holds } = this.#parts
     const resource = { id, isIn: async (bundle: DocumentId) => id !== undefined && await holds(bundle, id) }
     if (authorize !== undefined) return authorize(principal, action, resource)

@@ -3,7 +3,7 @@ import type { Principal } from './principal.ts'
 
 /** What somebody may want to do. `administer`: what is the operator's, bundles of others included. */
 export const ACTIONS = [
-  'document:read', 'document:write', 'document:create',
+  'document:read', 'document:write', 'document:create', 'document:delete',
   'bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete',
   'metrics:read', 'administer'
 ] as const

@@ -1,39 +1,54 @@
 import { Type } from 'typebox'
+import type { Access } from '../access/access.ts'
+import type { Principal } from '../access/principal.ts'
 import type { Bundles } from '../bundles/bundles.ts'
 import { RelayError } from '../errors.ts'
 import { isDocumentId, newDocumentId, type DocumentId } from '../ids.ts'
 import type { SyncEngine } from '../sync/engine.ts'
-import { TunnelError, refusal } from '../tunnel/errors.ts'
+import type { Call } from '../tunnel/call.ts'
+import { refusal } from '../tunnel/errors.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
+import { told } from './told.ts'
 
-export interface OperationsParts { tunnel: Tunnel, sync: SyncEngine, bundles: Bundles }
+export interface OperationsParts { tunnel: Tunnel, access: Access, sync: SyncEngine, bundles: Bundles }
 
 const ofDocument = Type.Object({ id: Type.String({ description: 'A document’s id, without `automerge:`' }) })
 const base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$', description: 'Bytes in base64' })
 
-/** Offers what the relay can do as tasks. Bytes are base64: every client can read that, not every one a stream. */
-export function offerOperations ({ tunnel, sync, bundles }: OperationsParts): void {
-  tunnel.registerTask('relay.documents.get', { input: ofDocument, result: Type.Object({ id: Type.String(), document: base64 }) }, telling(async ({ id }) => {
-    const document = await sync.snapshot(documentId(id))
-    if (document === null) throw new TunnelError(404, { message: `no document ${id}`, code: 'NOT_FOUND' })
+/**
+ * Offers what the relay can do as tasks, to those who may do it. Bytes are base64: every client can read that, not every
+ * one a stream.
+ */
+export function offerOperations ({ tunnel, access, sync, bundles }: OperationsParts): void {
+  tunnel.registerTask('relay.documents.get', { input: ofDocument, result: Type.Object({ id: Type.String(), document: base64 }) }, telling(async ({ id: text }, principal) => {
+    const id = documentId(text)
+    // what one may not read is answered as what is not there
+    const document = await access.allows(principal, 'document:read', id) === true ? await sync.snapshot(id) : null
+    if (document === null) throw refusal('NOT_FOUND', `no document ${id}`)
     return { id, document: encoded(document) }
   }))
 
   const given = Type.Object({ document: Type.Optional(base64) })
-  tunnel.registerTask('relay.documents.create', { input: given, result: ofDocument }, telling(async ({ document }) => {
+  tunnel.registerTask('relay.documents.create', { input: given, result: ofDocument }, telling(async ({ document }, principal) => {
+    await access.require(principal, 'document:create')
     const id = newDocumentId()
     await sync.merge(id, [document === undefined ? await emptyDocument() : Buffer.from(document, 'base64')])
     return { id }
   }))
 
   const slim = Type.Object({ id: Type.String(), etag: Type.String(), bundle: base64 })
-  tunnel.registerTask('relay.bundles.slim', { input: ofDocument, result: slim }, telling(async ({ id }) => {
-    const { bytes, etag } = await bundles.slim(documentId(id))
+  tunnel.registerTask('relay.bundles.slim', { input: ofDocument, result: slim }, telling(async ({ id: text }, principal) => {
+    const id = documentId(text)
+    if (await access.allows(principal, 'bundle:read', id) !== true) throw new RelayError('RELAY_BUNDLE_NOT_FOUND', `Bundle not found: ${id}`)
+    const { bytes, etag } = await bundles.slim(id)
     return { id, etag, bundle: encoded(bytes) }
   }))
 
   const stats = Type.Object({ connections: Type.Integer(), peers: Type.Integer(), documents: Type.Integer() })
-  tunnel.registerTask('relay.stats', { result: stats }, () => sync.stats())
+  tunnel.registerTask('relay.stats', { result: stats }, telling(async (_input, principal) => {
+    await access.require(principal, 'metrics:read')
+    return sync.stats()
+  }))
 }
 
 const encoded = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
@@ -50,16 +65,12 @@ async function emptyDocument (): Promise<Uint8Array> {
 }
 
 /** Tells callers of the relay's own refusals, as its other doors do. */
-function telling<Input, Result> (run: (input: Input) => Promise<Result>): (input: Input) => Promise<Result> {
-  return async input => {
+function telling<Input, Result> (run: (input: Input, principal: Principal) => Promise<Result>): (input: Input, call: Call) => Promise<Result> {
+  return async (input, { principal }) => {
     try {
-      return await run(input)
+      return await run(input, principal as Principal)
     } catch (error) {
-      if (!(error instanceof RelayError)) throw error
-      const { code, statusCode } = error
-      // whose message names a path of this machine's
-      const message = code === 'RELAY_STORAGE_FAILED' ? 'The storage cannot be used at the moment' : error.message
-      throw new TunnelError(statusCode, { message, code }, { cause: error })
+      throw error instanceof RelayError ? told(error) : error
     }
   }
 }

@@ -1,0 +1,100 @@
+import * as Automerge from '@automerge/automerge'
+import { isMap, isObject, scalarLike, shows, storedAs, type Json, type JsonObject } from './json.ts'
+
+/** Where something is in a document; empty for the document itself. */
+export type Path = Automerge.Prop[]
+
+const AT_ONCE = 1_000 // elements inserted with one call: arguments are on the stack
+
+/**
+ * Changes a document so that it shows as JSON says, and no more of it than must be changed: text is spliced, maps and lists
+ * stay those that others may be editing.
+ */
+export class Editor {
+  readonly #root: Automerge.Doc<Record<string, unknown>>
+
+  /** @param root what `Automerge.change` hands over */
+  constructor (root: Automerge.Doc<Record<string, unknown>>) {
+    this.#root = root
+  }
+
+  /** What is there; undefined where nothing is. */
+  at (path: Path): unknown {
+    return path.reduce<unknown>((value, key) => isMap(value) || Array.isArray(value) ? (value as Record<Automerge.Prop, unknown>)[key] : undefined, this.#root)
+  }
+
+  /**
+   * Makes it show as a value. What shows so already is left; a counter is incremented; a date, bytes or a string that is no
+   * text stay that when the value is fit for it.
+   */
+  set (path: Path, value: Json): void {
+    const current = this.at(path)
+    if (isMap(current) && isObject(value)) this.#setFields(path, current, value)
+    else if (Array.isArray(current) && Array.isArray(value)) this.#setElements(path, current, value)
+    else if (current === undefined || !shows(current, value)) this.#setScalar(path, current, value)
+  }
+
+  /** Applies a JSON Merge Patch (RFC 7396) to a map. */
+  merge (path: Path, patch: JsonObject): void {
+    for (const [key, value] of Object.entries(patch)) {
+      const there = [...path, key]
+      const current = this.at(there)
+      if (value === null) {
+        if (current !== undefined) this.remove(there)
+      } else if (!isObject(value)) this.set(there, value)
+      else if (isMap(current)) this.merge(there, value)
+      else this.put(there, storedAs(withoutNulls(value)))
+    }
+  }
+
+  /** Puts a value of a document there; in a list, over an element. */
+  put (path: Path, value: unknown): void {
+    this.#parent(path)[path.at(-1)!] = value
+  }
+
+  /** Puts values into a list, before an element. */
+  insert (path: Path, values: unknown[]): void {
+    const list = this.#parent(path) as unknown as unknown[]
+    const at = path.at(-1) as number
+    for (let n = 0; n < values.length; n += AT_ONCE) list.splice(at + n, 0, ...values.slice(n, n + AT_ONCE))
+  }
+
+  remove (path: Path): void {
+    const parent = this.#parent(path)
+    if (Array.isArray(parent)) parent.splice(path.at(-1) as number, 1)
+    else delete parent[path.at(-1)!]
+  }
+
+  #parent (path: Path): Record<Automerge.Prop, unknown> {
+    return this.at(path.slice(0, -1)) as Record<Automerge.Prop, unknown>
+  }
+
+  #setFields (path: Path, current: Record<string, unknown>, value: JsonObject): void {
+    for (const key of Object.keys(current)) if (!Object.hasOwn(value, key)) this.remove([...path, key])
+    for (const [key, field] of Object.entries(value)) this.set([...path, key], field)
+  }
+
+  /** What is the same at the start and at the end is left; of the rest, elements are changed in place as far as there are both. */
+  #setElements (path: Path, current: unknown[], values: Json[]): void {
+    const both = Math.min(current.length, values.length)
+    let start = 0
+    while (start < both && shows(current[start], values[start])) start++
+    let end = 0
+    while (end < both - start && shows(current[current.length - 1 - end], values[values.length - 1 - end])) end++
+    for (let n = start; n < both - end; n++) this.set([...path, n], values[n]!)
+    if (current.length > values.length) current.splice(both - end, current.length - values.length)
+    else this.insert([...path, both - end], values.slice(both - end, values.length - end).map(storedAs))
+  }
+
+  #setScalar (path: Path, current: unknown, value: Json): void {
+    if (typeof current === 'string' && typeof value === 'string') Automerge.updateText(this.#root, path, value)
+    else if (Automerge.isCounter(current) && Number.isSafeInteger(value)) current.increment(value as number - current.value)
+    else this.put(path, (typeof value === 'string' ? scalarLike(current, value) : undefined) ?? storedAs(value))
+  }
+}
+
+/** What a merge patch leaves where there was no map. */
+function withoutNulls (patch: JsonObject): JsonObject {
+  const fields = Object.entries(patch).filter(([, value]) => value !== null)
+  return Object.fromEntries(fields.map(([key, value]) => [key, isObject(value) ? withoutNulls(value) : value]))
+}

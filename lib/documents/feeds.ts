@@ -1,0 +1,42 @@
+import type { Hash } from '../automerge/hash.ts'
+import { RelayError } from '../errors.ts'
+import type { DocumentId } from '../ids.ts'
+import type { SyncEngine } from '../sync/engine.ts'
+import type { DocumentService } from './documents.ts'
+import { Feed, type Listener } from './feed.ts'
+
+/** Who listens to which document. */
+export class Feeds {
+  readonly #documents: Pick<DocumentService, 'heads' | 'diff'>
+  readonly #feeds = new Map<DocumentId, Feed>()
+  readonly #stop: () => void
+  #isClosed = false
+
+  constructor (documents: Pick<DocumentService, 'heads' | 'diff'>, sync: Pick<SyncEngine, 'onChange'>) {
+    this.#documents = documents
+    this.#stop = sync.onChange(id => { this.#feeds.get(id)?.poke() })
+  }
+
+  /** Tells a listener of all that comes after the heads that it knows; returns the way to stop. @throws RelayError RELAY_CLOSING */
+  listen (id: DocumentId, listener: Listener, known: Hash[]): () => void {
+    if (this.#isClosed) throw new RelayError('RELAY_CLOSING', 'the relay is closing')
+    let feed = this.#feeds.get(id)
+    if (feed === undefined) this.#feeds.set(id, feed = new Feed(id, this.#documents))
+    feed.add(listener, known)
+    return () => {
+      feed.delete(listener)
+      if (feed.isIdle && this.#feeds.get(id) === feed) this.#feeds.delete(id)
+    }
+  }
+
+  /** A listener that had left much unread has read it. */
+  resume (id: DocumentId): void { this.#feeds.get(id)?.poke() }
+
+  /** Ends everybody. */
+  close (): void {
+    this.#isClosed = true
+    this.#stop()
+    for (const feed of this.#feeds.values()) feed.end(new RelayError('RELAY_CLOSING', 'the relay is closing'))
+    this.#feeds.clear()
+  }
+}

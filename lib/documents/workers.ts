@@ -1,0 +1,62 @@
+import { Piscina } from 'piscina'
+import { RelayError, codeOf } from '../errors.ts'
+import type { Job, Jobs, Outcome } from './worker.ts'
+
+export interface WorkersOptions {
+  /** Threads at most; they start when needed. */
+  threads?: number
+  /** ms that a job may take, its wait for a thread included. */
+  timeout?: number
+  /** Jobs that may wait for a thread. */
+  queue?: number
+}
+
+const IDLE = 5_000 // ms without work after which a thread ends and gives its WASM memory back
+const HEAP = 1_024 // MiB of JavaScript heap for a thread
+
+/** Threads that show and change documents. They are not those that store and check them, which must not wait for these. */
+export class DocumentWorkers {
+  readonly #threads: Piscina
+  readonly #timeout: number
+
+  constructor ({ threads = 2, timeout = 30_000, queue = 1_000 }: WorkersOptions = {}) {
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    this.#timeout = timeout
+    this.#threads = new Piscina({
+      filename: new URL(`./worker.${extension}`, import.meta.url).href,
+      minThreads: 0,
+      maxThreads: threads,
+      maxQueue: queue,
+      idleTimeout: IDLE,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP },
+      recordTiming: false
+    })
+  }
+
+  /**
+   * Has a job done.
+   * @throws RelayError what the job refuses, RELAY_DOCUMENT_BUSY when it takes too long or too many wait,
+   *   RELAY_DOCUMENT_TOO_LARGE when it needs too much memory, RELAY_STORAGE_FAILED when the document cannot be loaded
+   */
+  async run<Name extends keyof Jobs> (name: Name, ...args: Parameters<Jobs[Name]>): Promise<ReturnType<Jobs[Name]>> {
+    const outcome = await this.#run({ name, args } as Job)
+    if ('refused' in outcome) throw new RelayError(outcome.refused.code, outcome.refused.message)
+    return outcome.result as ReturnType<Jobs[Name]>
+  }
+
+  async close (): Promise<void> {
+    await this.#threads.destroy()
+  }
+
+  async #run (job: Job): Promise<Outcome> {
+    try {
+      return await this.#threads.run(job, { signal: AbortSignal.timeout(this.#timeout) })
+    } catch (cause) {
+      if (codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY') throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document is too large for this', { cause })
+      const name = cause instanceof Error ? cause.name : ''
+      if (name === 'AbortError' || name === 'TimeoutError') throw new RelayError('RELAY_DOCUMENT_BUSY', 'That takes too long', { cause })
+      if (this.#threads.queueSize >= this.#threads.options.maxQueue) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many documents are asked for', { cause })
+      throw new RelayError('RELAY_STORAGE_FAILED', 'a document cannot be read', { cause })
+    }
+  }
+}
