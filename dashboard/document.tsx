@@ -71,7 +71,7 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
       <section aria-labelledby='contents'>
         <h2 id='contents'>Contents <span class='muted'>{at === undefined ? `live, as of ${new Date(view.time).toLocaleTimeString('en-GB')}` : `at the change ${hash(at)}`}</span></h2>
         {at !== undefined && <p><button type='button' onClick={() => { setAt(undefined) }}>Back to live</button></p>}
-        <pre class='json' tabIndex={0} role='region' aria-labelledby='contents'>{shown}</pre>
+        <pre class='json' tabIndex={0} role='region' aria-label='As JSON'>{shown}</pre>
       </section>
       <section aria-labelledby='heads'>
         <h2 id='heads'>Heads</h2>

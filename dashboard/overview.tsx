@@ -26,7 +26,7 @@ export function Overview () {
         <h2 id='rates'>Rates and latencies <span class='muted'>the last five minutes that this page was open</span></h2>
         <div class='charts'>
           <Chart title='Messages' points={points} format={perSecond} lines={[{ key: 'messagesIn', name: 'received' }, { key: 'messagesOut', name: 'sent' }]} />
-          <Chart title='Traffic' points={points} format={inASecond} lines={[{ key: 'bytesIn', name: 'received' }, { key: 'bytesOut', name: 'sent' }]} />
+          <Chart title='Traffic' points={points} format={inASecond} isWhole lines={[{ key: 'bytesIn', name: 'received' }, { key: 'bytesOut', name: 'sent' }]} />
           <Chart title='Connections and documents' points={points} format={count} isWhole lines={[{ key: 'connections', name: 'connections' }, { key: 'documents', name: 'documents in memory' }]} />
           <Chart title='Edit received to answered' points={points} format={latency} lines={[{ key: 'sync99', name: 'p99' }, { key: 'sync50', name: 'p50' }]} />
           <Chart title='Journal write to durable' points={points} format={latency} lines={[{ key: 'commit99', name: 'p99' }, { key: 'commit50', name: 'p50' }]} />
@@ -64,6 +64,7 @@ const PARTS: Record<string, string> = {
   outgoing: 'Unread by peers',
   sessions: 'Automerge’s threads',
   journal: 'Journal, not folded',
+  views: 'Documents read over HTTP',
   slim: 'Slim bundles'
 }
 

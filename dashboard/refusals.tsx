@@ -24,19 +24,25 @@ export function Refusals () {
   }).filter(({ total }) => total > 0).sort((a, b) => b.total - a.total)
   return (
     <>
-      <div class='charts'><Chart title='Refusals' points={points} format={perSecond} lines={[{ key: 'refused', name: 'connections and access' }]} /></div>
-      <Table<Row>
-        caption='Refusals by reason since the relay started'
-        keyOf={({ kind, reason }) => `${kind} ${reason}`}
-        rows={rows}
-        empty='Nothing has been refused.'
-        columns={[
-          { name: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
-          { name: 'What happened', cell: ({ kind, reason }) => <>{kind}<span class='muted sub'>{MEANINGS[reason]}</span></> },
-          { name: 'Total', isNumber: true, cell: ({ total }) => count(total) },
-          { name: 'Last minute', isNumber: true, cell: ({ lately }) => lately > 0 ? <strong class='bad'>{count(lately)}</strong> : '0' }
-        ]}
-      />
+      <section aria-labelledby='rate'>
+        <h2 id='rate'>Rate</h2>
+        <div class='charts'><Chart title='Refusals' points={points} format={perSecond} lines={[{ key: 'refused', name: 'connections and access' }]} /></div>
+      </section>
+      <section aria-labelledby='reasons'>
+        <h2 id='reasons'>Reasons</h2>
+        <Table<Row>
+          caption='Since the relay started, the most frequent first'
+          keyOf={({ kind, reason }) => `${kind} ${reason}`}
+          rows={rows}
+          empty='Nothing has been refused.'
+          columns={[
+            { name: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
+            { name: 'What happened', cell: ({ kind, reason }) => <>{kind}<span class='muted sub'>{MEANINGS[reason]}</span></> },
+            { name: 'Total', isNumber: true, cell: ({ total }) => count(total) },
+            { name: 'Last minute', isNumber: true, cell: ({ lately }) => lately > 0 ? <strong class='bad'>{count(lately)}</strong> : '0' }
+          ]}
+        />
+      </section>
     </>
   )
 }
