@@ -1,15 +1,29 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { ANONYMOUS, TUNNEL } from '../lib/access/principal.ts'
+import { callerOf } from '../lib/operations/caller.ts'
 import { offerOperations } from '../lib/operations/operations.ts'
+import type { Host } from '../lib/tunnel/call.ts'
 import { registerTunnelMetrics } from '../lib/tunnel/metrics.ts'
 
-/** What the relay offers through its tunnel, and what is counted of it. */
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who calls the tunnel, and how to find out. */
+    tunnelCaller (request: FastifyRequest): Pick<Host, 'principal' | 'identify'>
+  }
+}
+
+/** What the relay offers through its tunnel, to whom, and what is counted of it. */
 async function operations (fastify: FastifyInstance): Promise<void> {
-  const { bundles, metrics, sync, tunnel } = fastify
-  offerOperations({ tunnel, sync, bundles })
+  const { access, bundles, metrics, sync, tunnel } = fastify
+  offerOperations({ tunnel, access, sync, bundles })
   metrics.include(registry => { registerTunnelMetrics(tunnel, registry) })
+  const others = tunnel.isOpen ? ANONYMOUS : TUNNEL
+  fastify.decorate('tunnelCaller', request => access.isOpen
+    ? { principal: ANONYMOUS }
+    : { principal: others, identify: () => callerOf(access, request.credentials()) })
 }
 
 export default fp(operations, {
-  name: 'relay-operations', fastify: '5.x', dependencies: ['relay-tunnel', 'relay-sync', 'relay-bundles', 'relay-metrics']
+  name: 'relay-operations', fastify: '5.x', dependencies: ['relay-tunnel', 'relay-sync', 'relay-bundles', 'relay-metrics', 'relay-access']
 })

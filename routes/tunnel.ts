@@ -1,8 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Host } from '../lib/tunnel/call.ts'
 
 /** The types that bodies have; Fastify remembers those it is told by name. */
 const TYPES = ['application/json', 'application/octet-stream', 'multipart/form-data', 'text/plain', '*']
+
+type CallerOf = (request: FastifyRequest) => Pick<Host, 'principal' | 'identify'>
+
+const callerOfHost: CallerOf = request => ({ principal: (request as FastifyRequest & { principal?: unknown }).principal })
 
 /** What makes Fastify set up its compilers, which tasks' schemas go through too. */
 const schema = { hide: true, params: { type: 'object' }, response: { default: { type: 'object' } } }
@@ -20,10 +25,10 @@ async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
     done()
   })
 
+  const callerOf = fastify.hasDecorator('tunnelCaller') ? fastify.getDecorator<CallerOf>('tunnelCaller') : callerOfHost // only a relay has it
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
     reply.hijack()
-    const { principal } = request as FastifyRequest & { principal?: unknown }
-    tunnel.serve(request.raw, reply.raw, { log: request.log, principal, headers: reply.getHeaders() })
+    tunnel.serve(request.raw, reply.raw, { log: request.log, headers: reply.getHeaders(), ...callerOf(request) })
   }
   for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { schema: { hide: true }, config: { access: 'public', unlimited: true }, handler }) // it has tokens of its own
   fastify.get(`${base === '/' ? '' : base}/discovery`, { schema, config: { access: 'public', unlimited: true }, handler })

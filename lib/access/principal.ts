@@ -17,8 +17,11 @@ const MAX_ID = 256
 /** Who has said nothing of who it is. */
 export const ANONYMOUS: Principal = { id: 'anonymous' }
 
+/** Whoever has shown a token of the tunnel's, and nothing else. */
+export const TUNNEL: Principal = { id: 'tunnel' }
+
 /** Names that mean something else in rules. */
-const RESERVED = new Set([ANONYMOUS.id, '*'])
+const RESERVED = new Set([ANONYMOUS.id, TUNNEL.id, '*'])
 
 /** Whether somebody may be called that. */
 export const isPrincipalId = (id: unknown): id is string =>

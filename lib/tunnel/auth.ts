@@ -20,22 +20,24 @@ export interface AuthOptions {
 export class Auth {
   readonly #options: AuthOptions
   readonly #tokens: Buffer[]
-  readonly #isOpen: boolean
+  /** Everybody is let in. */
+  readonly isOpen: boolean
 
   constructor (options: AuthOptions) {
     this.#options = options
     this.#tokens = options.tokens.map(token => Buffer.from(token, 'latin1'))
-    this.#isOpen = options.tokens.length + options.validators.length === 0 && options.allowAnonymous
+    this.isOpen = options.tokens.length + options.validators.length === 0 && options.allowAnonymous
   }
 
   /**
    * Answers at once where it can, for a token or an open tunnel.
+   * @param hasOthers whether there are callers whom somebody else lets in
    * @throws TunnelError UNAUTHORIZED or AUTH_NOT_CONFIGURED
    */
-  check (request: { headers: IncomingHttpHeaders, method?: string | undefined, url?: string | undefined }): void | Promise<void> {
-    if (this.#isOpen) return
+  check (request: { headers: IncomingHttpHeaders, method?: string | undefined, url?: string | undefined }, hasOthers: boolean): void | Promise<void> {
+    if (this.isOpen) return
     const { validators, tokens, tokenHeader } = this.#options
-    if (tokens.length + validators.length === 0) throw refusal('AUTH_NOT_CONFIGURED')
+    if (tokens.length + validators.length === 0) throw refusal(hasOthers ? 'UNAUTHORIZED' : 'AUTH_NOT_CONFIGURED')
     const given = request.headers[tokenHeader]
     const token = Array.isArray(given) ? given.join(', ') : given
     if (token !== undefined && this.#accepts(token)) return

@@ -4,8 +4,10 @@ import type { Log } from '../log.ts'
 /** What only the one who hosts the tunnel knows of a request. */
 export interface Host {
   log: Log
-  /** Who it is, as the host's own authentication says */
+  /** Who it is, as the host's own authentication says; with `identify`, whoever it does not know */
   principal?: unknown
+  /** Who it is; whoever the host knows needs no token of the tunnel's. Rejects with a TunnelError for who is not let in. */
+  identify?: () => Promise<unknown>
   /** The host's headers for every answer */
   headers?: Record<string, unknown>
 }
@@ -33,22 +35,23 @@ export class RequestCall implements Call {
   readonly id: string
   readonly requestId: string
   readonly request: IncomingMessage
+  readonly principal: unknown
   readonly #response: ServerResponse
   readonly #host: Host
   #controller: AbortController | undefined
   #abortReason: Error | undefined
 
-  constructor (id: string, requestId: string, request: IncomingMessage, response: ServerResponse, host: Host) {
+  constructor (id: string, requestId: string, request: IncomingMessage, response: ServerResponse, host: Host, principal: unknown) {
     this.id = id
     this.requestId = requestId
     this.request = request
     this.#response = response
     this.#host = host
+    this.principal = principal
   }
 
   get headers (): IncomingHttpHeaders { return this.request.headers }
   get log (): Log { return this.#host.log }
-  get principal (): unknown { return this.#host.principal }
 
   get response (): ServerResponse {
     if (!this.#response.headersSent) this.#response.setHeader('x-runner-request-id', this.requestId)

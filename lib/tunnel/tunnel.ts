@@ -115,6 +115,9 @@ export class Tunnel {
     return this.#registry.all()
   }
 
+  /** Whether everybody may call */
+  get isOpen (): boolean { return this.#auth.isOpen }
+
   /** Whether a URL is for the tunnel to answer */
   covers (url: string): boolean {
     return this.#router.covers(url)
@@ -143,14 +146,15 @@ export class Tunnel {
       const target = this.#router.find(request.url!)
       if (target === undefined || (target.kind === 'discovery' && !this.#settings.discovery)) throw refusal('NOT_FOUND')
       if (request.method !== (target.kind === 'discovery' ? 'GET' : 'POST')) throw refusal('METHOD_NOT_ALLOWED')
-      const asked = this.#auth.check(request)
+      const known = host.identify === undefined ? undefined : await host.identify()
+      const asked = known === undefined ? this.#auth.check(request, host.identify !== undefined) : undefined
       if (asked !== undefined) await asked
       if (target.kind === 'discovery') {
         answer.ok(this.serializer.stringify(this.#discover()))
         return
       }
       entry = this.#find(request.url!, target)
-      const call = new RequestCall(entry.id, requestId, request, response, host)
+      const call = new RequestCall(entry.id, requestId, request, response, host, known ?? host.principal)
       await (entry.kind === 'task' ? this.#task(entry, call, answer) : this.#event(entry, call, answer))
       entry.tally.add(response.destroyed && !response.writableFinished ? 'REQUEST_ABORTED' : 'ok', (performance.now() - start) / 1000)
     } catch (error) {
