@@ -15,8 +15,8 @@ declare module 'fastify' {
 
 /** What the relay offers through its tunnel, to whom, and what is counted of it. */
 async function operations (fastify: FastifyInstance): Promise<void> {
-  const { access, bundles, metrics, sync, tunnel } = fastify
-  offerOperations({ tunnel, access, sync, bundles })
+  const { access, bundles, documents, metrics, sync, tunnel } = fastify
+  offerOperations({ tunnel, access, documents, sync, bundles })
   metrics.include(registry => { registerTunnelMetrics(tunnel, registry) })
   const others = tunnel.isOpen ? ANONYMOUS : TUNNEL
   fastify.decorate('tunnelCaller', request => access.isOpen
@@ -25,5 +25,5 @@ async function operations (fastify: FastifyInstance): Promise<void> {
 }
 
 export default fp(operations, {
-  name: 'relay-operations', fastify: '5.x', dependencies: ['relay-tunnel', 'relay-sync', 'relay-bundles', 'relay-metrics', 'relay-access']
+  name: 'relay-operations', fastify: '5.x', dependencies: ['relay-tunnel', 'relay-sync', 'relay-documents', 'relay-bundles', 'relay-metrics', 'relay-access']
 })

@@ -2,15 +2,16 @@ import { Type } from 'typebox'
 import type { Access } from '../access/access.ts'
 import type { Principal } from '../access/principal.ts'
 import type { Bundles } from '../bundles/bundles.ts'
+import type { DocumentService } from '../documents/documents.ts'
 import { RelayError } from '../errors.ts'
-import { isDocumentId, newDocumentId, type DocumentId } from '../ids.ts'
+import { isDocumentId, type DocumentId } from '../ids.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Call } from '../tunnel/call.ts'
 import { refusal } from '../tunnel/errors.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
 import { told } from './told.ts'
 
-export interface OperationsParts { tunnel: Tunnel, access: Access, sync: SyncEngine, bundles: Bundles }
+export interface OperationsParts { tunnel: Tunnel, access: Access, documents: DocumentService, sync: SyncEngine, bundles: Bundles }
 
 const ofDocument = Type.Object({ id: Type.String({ description: 'A document’s id, without `automerge:`' }) })
 const base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$', description: 'Bytes in base64' })
@@ -19,20 +20,17 @@ const base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$', description: 'By
  * Offers what the relay can do as tasks, to those who may do it. Bytes are base64: every client can read that, not every
  * one a stream.
  */
-export function offerOperations ({ tunnel, access, sync, bundles }: OperationsParts): void {
+export function offerOperations ({ tunnel, access, documents, sync, bundles }: OperationsParts): void {
   tunnel.registerTask('relay.documents.get', { input: ofDocument, result: Type.Object({ id: Type.String(), document: base64 }) }, telling(async ({ id: text }, principal) => {
     const id = documentId(text)
-    // what one may not read is answered as what is not there
-    const document = await access.allows(principal, 'document:read', id) === true ? await sync.snapshot(id) : null
-    if (document === null) throw refusal('NOT_FOUND', `no document ${id}`)
-    return { id, document: encoded(document) }
+    if (await access.allows(principal, 'document:read', id) !== true) throw new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${id}`)
+    return { id, document: encoded(await documents.snapshot(id)) }
   }))
 
   const given = Type.Object({ document: Type.Optional(base64) })
   tunnel.registerTask('relay.documents.create', { input: given, result: ofDocument }, telling(async ({ document }, principal) => {
     await access.require(principal, 'document:create')
-    const id = newDocumentId()
-    await sync.merge(id, [document === undefined ? await emptyDocument() : Buffer.from(document, 'base64')])
+    const { id } = document === undefined ? await documents.create(Buffer.from('{}')) : await documents.import(Buffer.from(document, 'base64'))
     return { id }
   }))
 
@@ -56,12 +54,6 @@ const encoded = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.b
 function documentId (text: string): DocumentId {
   if (!isDocumentId(text)) throw refusal('INVALID_INPUT', 'input/id is not a document id')
   return text
-}
-
-/** One change with nothing in it: a document without any is none to other peers. */
-async function emptyDocument (): Promise<Uint8Array> {
-  const Automerge = await import('@automerge/automerge')
-  return Automerge.save(Automerge.emptyChange(Automerge.init()))
 }
 
 /** Tells callers of the relay's own refusals, as its other doors do. */

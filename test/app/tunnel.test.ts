@@ -51,7 +51,7 @@ t.test('the relay’s own operations', async t => {
   ]
   for (const [task, input, code] of refusals) t.match(await tunnel.task(task, input).catch((error: unknown) => error), { code }, `${task} ${JSON.stringify(input)}`)
   const unknown = await start(t, { tunnel: { tokens: [TOKEN] } })
-  t.match(await clientOf(unknown.http).task('relay.documents.get', { id }).catch((error: unknown) => error), { code: 'NOT_FOUND' })
+  t.match(await clientOf(unknown.http).task('relay.documents.get', { id }).catch((error: unknown) => error), { code: 'RELAY_DOCUMENT_NOT_FOUND' })
 
   const metrics = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
   t.match(metrics, /relay_tunnel_calls_total\{kind="task",id="relay.stats",result="ok"\} 1\n/)
