@@ -90,6 +90,7 @@ function drawPlot (place: HTMLElement, { lines, format, isWhole }: ChartProps): 
   return new UPlot({
     width: place.clientWidth,
     height: HEIGHT,
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {

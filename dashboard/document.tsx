@@ -29,7 +29,8 @@ export function Document ({ id }: { id: string }) {
       <Problem error={error} />
       {answer !== undefined &&
         <Facts facts={[
-          ['Stored', answer.isDeleted ? 'deleted' : `${bytes(answer.bytes)} in ${count(answer.files)} files`],
+          ['Stored', answer.isDeleted ? 'deleted' : bytes(answer.bytes)],
+          ['Files', count(answer.files)],
           ['In memory', live ? 'yes' : 'no'],
           ['Changes', count(live?.changes)],
           ['Peers', count(live?.peers)]
