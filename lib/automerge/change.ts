@@ -84,6 +84,21 @@ export function readChange (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = 
 }
 
 /** The chunk of the same change that is not compressed, save its checksum, which is the same. */
+/** Reads changes that came together: what they inflate to is bounded together. */
+export class ChangeReader {
+  #inflated = 0
+
+  /** Bytes that they took beyond what came. */
+  get inflated (): number { return this.#inflated }
+
+  /** @throws RelayError RELAY_DOCUMENT_INVALID */
+  read (chunk: Uint8Array): Change {
+    const change = readChange(chunk, { maxBytes: Math.max(MAX_BYTES - this.#inflated, 1) })
+    this.#inflated += Math.max(change.byteLength - chunk.length, 0)
+    return change
+  }
+}
+
 function inflate (chunk: Uint8Array, start: number, maxBytes: number): Uint8Array {
   const contents = inflateAll(chunk.subarray(start), maxBytes)
   const plain = Buffer.alloc(TYPE_AT + 1 + uintLength(contents.length) + contents.length)

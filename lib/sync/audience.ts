@@ -189,12 +189,7 @@ export class Audience {
       return false
     }
     if (follower.standing !== 'fallback' && this.#document.take(chunks, follower)) return true
-    for (const { type, bytes } of chunks) {
-      if (type === CHUNK_TYPES.document) continue
-      const change = readChange(bytes)
-      history.refuseAbsurd(change)
-      readOperations(change)
-    }
+    this.#document.examine(chunks, follower)
     this.#fallBack(follower, isWhole ? 'whole-document' : 'unclear-changes', data)
     return false
   }

@@ -119,6 +119,9 @@ export class PeerConnection implements Connection {
     if (this.#state !== 'over') this.#end()
   }
 
+  /** Has more bytes count as read than were sent. */
+  charge (bytes: number): void { if (bytes > 0) this.#transport.charge?.(bytes) }
+
   /** Bytes sent that the peer has not taken yet. */
   get backlog (): number { return this.#transport.backlog }
 

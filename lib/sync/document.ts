@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { readChange } from '../automerge/change.ts'
+import { ChangeReader, readChange } from '../automerge/change.ts'
 import { CHUNK_TYPES, type Chunk } from '../automerge/chunk.ts'
 import type { Hash } from '../automerge/hash.ts'
 import { readOperations } from '../automerge/operations.ts'
@@ -98,10 +98,11 @@ export class LiveDocument {
    */
   take (chunks: Chunk[], from: Follower): boolean {
     const added: Uint8Array[] = []
+    const reader = new ChangeReader()
     try {
       for (const { type, bytes } of chunks) {
         if (type === CHUNK_TYPES.document) return false
-        const change = readChange(bytes)
+        const change = reader.read(bytes)
         const place = this.#history.place(change)
         if (place === 'unclear') return false
         if (place === 'known') continue
@@ -113,7 +114,23 @@ export class LiveDocument {
       }
       return true
     } finally {
+      from.peer.charge(reader.inflated)
       this.#store(added, from)
+    }
+  }
+
+  /** Checks the changes that are to be placed by Automerge. @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_SYNC_INVALID */
+  examine (chunks: Chunk[], { peer }: Follower): void {
+    const reader = new ChangeReader()
+    try {
+      for (const { type, bytes } of chunks) {
+        if (type === CHUNK_TYPES.document) continue
+        const change = reader.read(bytes)
+        this.#history.refuseAbsurd(change)
+        readOperations(change)
+      }
+    } finally {
+      peer.charge(reader.inflated)
     }
   }
 

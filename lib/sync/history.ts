@@ -78,7 +78,7 @@ export class History {
   /** How many changes it is made of; unknown of a document that only Automerge can read. */
   get changes (): number | undefined { return this.#count }
 
-  /** Bytes of what is stored of it and has come since. */
+  /** Bytes of what was stored of it when it was opened, and of the changes since, as inflated. */
   get size (): number { return this.#size }
 
   /** The version before the oldest change that is still at hand. */
@@ -154,7 +154,7 @@ export class History {
     this.#sorted = undefined
     this.#log.push({ hash, deps, actor, startOp, bytes, from })
     this.#logBytes += bytes.length
-    this.#size += bytes.length
+    this.#size += change.byteLength
     if (this.#count !== undefined) this.#count++
     this.#known.set(hash, { version: this.version, maxOp })
     this.#maxOp = Math.max(this.#maxOp, maxOp)

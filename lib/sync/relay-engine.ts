@@ -1,4 +1,3 @@
-import { readDocument } from '../automerge/document.ts'
 import { SyncSessions } from '../automerge/sync-sessions.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
@@ -20,10 +19,9 @@ import { Laggards } from './laggards.ts'
 import { levelsOf, stateOf, statsOf, type EngineLevels } from './levels.ts'
 import { Quotas } from './quotas.ts'
 import { refusalOf } from './refusal.ts'
-import { openHistory, readWhole } from './stored.ts'
+import { openHistory, readSmall, readWhole } from './stored.ts'
 import { decodeSyncMessage } from './sync-codec.ts'
 
-const LARGE = 256 * 1024 // bytes of a document that is read on another thread
 const CALL_TIMEOUT = 60_000 // ms that Automerge may take over one message: a document of a million changes takes seconds to load
 const CHECK_INTERVAL = 5_000 // ms between looks for peers that are stuck
 
@@ -65,7 +63,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       quotas: this.#quotas,
       meter,
       log,
-      readDocument: async chunk => chunk.length < LARGE ? readDocument(chunk) : await automerge.read(chunk),
+      readDocument: async chunk => readSmall(chunk) ?? await automerge.read(chunk),
       read: async id => await openHistory(id, this.#context),
       schedule: document => { this.#flushes.add(document) },
       lag: (document, peer) => { this.#laggards.add(peer, document) },

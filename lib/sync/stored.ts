@@ -1,11 +1,25 @@
 import { readChange, type Change } from '../automerge/change.ts'
 import { CHUNK_TYPES, isOneDocument, splitChunks } from '../automerge/chunk.ts'
-import type { StoredDocument } from '../automerge/document.ts'
+import { readDocument, type StoredDocument } from '../automerge/document.ts'
 import { readOperations } from '../automerge/operations.ts'
-import { RelayError } from '../errors.ts'
+import { RelayError, codeOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { DocumentContext } from './context.ts'
 import { History } from './history.ts'
+
+/** What is read on this thread; it is no more than it looks like when it is inflated. Larger: on another. */
+const SMALL = { bytes: 256 * 1024, maxBytes: 8 * 2 ** 20, maxOps: 2 ** 18 }
+
+/** Reads a document chunk here; undefined when it is too large for that, or not valid, which whoever reads it then will say. */
+export function readSmall (chunk: Uint8Array): StoredDocument | undefined {
+  if (chunk.length > SMALL.bytes) return undefined
+  try {
+    return readDocument(chunk, SMALL)
+  } catch (error) {
+    if (codeOf(error) === 'RELAY_DOCUMENT_INVALID') return undefined
+    throw error
+  }
+}
 
 /**
  * The history of what is stored of a document, read as cheaply as can be: from its chunks, from one that Automerge makes

@@ -227,6 +227,8 @@ class Peer implements Transport, OpenSocket {
     if (this.#socket.readyState === OPEN) this.#wire.write(encodeMessages(heads, tail))
   }
 
+  charge (bytes: number): void { this.#throttle.count(0, bytes) }
+
   close (code: number, reason: string): void {
     this.#reason = reason
     this.#socket.close(code, reason)
