@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import { isMap, isObject, scalarLike, shows, storedAs, type Json, type JsonObject } from './json.ts'
+import { isMap, isObject, scalarLike, shows, type Json, type JsonObject } from './json.ts'
 
 /** Where something is in a document; empty for the document itself. */
 export type Path = Automerge.Prop[]
@@ -43,26 +43,38 @@ export class Editor {
         if (current !== undefined) this.remove(there)
       } else if (!isObject(value)) this.set(there, value)
       else if (isMap(current)) this.merge(there, value)
-      else this.put(there, storedAs(withoutNulls(value)))
+      else this.put(there, withoutNulls(value))
     }
   }
 
-  /** Puts a value of a document there; in a list, over an element. */
+  /**
+   * Puts JSON or values of a document there; in a list, over an element. Strings become text that can be edited, whole
+   * numbers integers.
+   */
   put (path: Path, value: unknown): void {
-    this.#parent(path)[path.at(-1)!] = value
+    this.#parent(path)[path.at(-1)!] = storable(value)
+    this.#putLarge(path, value)
   }
 
   /** Puts values into a list, before an element. */
   insert (path: Path, values: unknown[]): void {
     const list = this.#parent(path) as unknown as unknown[]
     const at = path.at(-1) as number
-    for (let n = 0; n < values.length; n += AT_ONCE) list.splice(at + n, 0, ...values.slice(n, n + AT_ONCE))
+    for (let n = 0; n < values.length; n += AT_ONCE) list.splice(at + n, 0, ...values.slice(n, n + AT_ONCE).map(storable))
+    values.forEach((value, n) => { this.#putLarge([...path.slice(0, -1), at + n], value) })
   }
 
   remove (path: Path): void {
     const parent = this.#parent(path)
     if (Array.isArray(parent)) parent.splice(path.at(-1) as number, 1)
     else delete parent[path.at(-1)!]
+  }
+
+  /** Whole numbers that are no integers of Automerge's, each by itself: inside of others Automerge does not take them for what they are. */
+  #putLarge (path: Path, value: unknown): void {
+    if (isLarge(value)) this.#parent(path)[path.at(-1)!] = new Automerge.Float64(value)
+    else if (Array.isArray(value)) value.forEach((one, n) => { this.#putLarge([...path, n], one) })
+    else if (isMap(value)) for (const [key, one] of Object.entries(value)) this.#putLarge([...path, key], one)
   }
 
   #parent (path: Path): Record<Automerge.Prop, unknown> {
@@ -83,14 +95,25 @@ export class Editor {
     while (end < both - start && shows(current[current.length - 1 - end], values[values.length - 1 - end])) end++
     for (let n = start; n < both - end; n++) this.set([...path, n], values[n]!)
     if (current.length > values.length) current.splice(both - end, current.length - values.length)
-    else this.insert([...path, both - end], values.slice(both - end, values.length - end).map(storedAs))
+    else this.insert([...path, both - end], values.slice(both - end, values.length - end))
   }
 
   #setScalar (path: Path, current: unknown, value: Json): void {
-    if (typeof current === 'string' && typeof value === 'string') Automerge.updateText(this.#root, path, value)
-    else if (Automerge.isCounter(current) && Number.isSafeInteger(value)) current.increment(value as number - current.value)
-    else this.put(path, (typeof value === 'string' ? scalarLike(current, value) : undefined) ?? storedAs(value))
+    if (typeof current === 'string' && typeof value === 'string' && canSplice(path)) Automerge.updateText(this.#parent(path), path.slice(-1), value)
+    else if (current instanceof Automerge.Counter && Number.isSafeInteger(value)) current.increment(value as number - current.value)
+    else this.put(path, (typeof value === 'string' ? scalarLike(current, value) : undefined) ?? value)
   }
+}
+
+/** Automerge joins the parts of a path with slashes: of text whose key has one, it would take another. */
+const canSplice = (path: Path): boolean => path.at(-1) !== '' && !String(path.at(-1)).includes('/')
+
+const isLarge = (value: unknown): value is number => Number.isInteger(value) && !Number.isSafeInteger(value)
+
+function storable (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(storable)
+  if (isMap(value)) return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, storable(one)]))
+  return isLarge(value) ? null : value
 }
 
 /** What a merge patch leaves where there was no map. */

@@ -1,6 +1,6 @@
 import { RelayError } from '../errors.ts'
 import type { Editor, Path } from './editor.ts'
-import { copyOf, isMap, isObject, shows, storedAs, type Json, type JsonObject } from './json.ts'
+import { copyOf, isMap, isObject, shows, type Json, type JsonObject } from './json.ts'
 import { parsePointer } from './json-pointer.ts'
 
 const INDEX = /^(0|[1-9]\d{0,15})$/
@@ -52,7 +52,7 @@ class Operation {
     const value = this.#value()
     if (tokens.length === 0) return this.#replace([], value)
     const place = this.#place(tokens)
-    if (typeof place.at(-1) === 'number') this.#editor.insert(place, [storedAs(value)])
+    if (typeof place.at(-1) === 'number') this.#editor.insert(place, [value])
     else this.#editor.set(place, value)
   }
 

@@ -18,8 +18,9 @@ export const isObject = (value: Json): value is JsonObject => typeof value === '
 export const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isScalar(value)
 
+// not by Automerge.isCounter, to which the lists of a document that is being changed are counters
 const isScalar = (value: object): boolean =>
-  value instanceof Date || value instanceof Uint8Array || Automerge.isCounter(value) || Automerge.isImmutableString(value)
+  value instanceof Date || value instanceof Uint8Array || value instanceof Automerge.Counter || value instanceof Automerge.ImmutableString
 
 /**
  * A value of a document as JSON. Text and strings are strings, counters numbers, dates ISO 8601 (null when they cannot be),
@@ -29,7 +30,7 @@ export function viewOf (value: unknown): Json {
   switch (typeof value) {
     case 'string': case 'boolean': return value
     case 'number': return Number.isFinite(value) ? value : null
-    case 'bigint': return String(value)
+    case 'bigint': return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
     case 'object': return value === null ? null : Array.isArray(value) ? value.map(viewOf) : isScalar(value) ? viewOfScalar(value) : viewOfMap(value)
     default: return null
   }
@@ -38,7 +39,7 @@ export function viewOf (value: unknown): Json {
 function viewOfScalar (value: object): Json {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')
-  return viewOf(Automerge.isCounter(value) ? value.value : String(value))
+  return viewOf(value instanceof Automerge.Counter ? value.value : String(value))
 }
 
 const viewOfMap = (map: object): Json => Object.fromEntries(Object.entries(map).map(([key, value]) => [key, viewOf(value)]))
@@ -52,26 +53,18 @@ export function shows (value: unknown, json: Json | undefined): boolean {
   return keys.length === Object.keys(json).length && keys.every(key => Object.hasOwn(json, key) && shows(value[key], json[key]))
 }
 
-/** What JSON is stored as where nothing is yet: strings are text that can be edited, whole numbers integers. */
-export function storedAs (json: Json): unknown {
-  if (Array.isArray(json)) return json.map(storedAs)
-  if (typeof json === 'number') return Number.isInteger(json) && !Number.isSafeInteger(json) ? new Automerge.Float64(json) : json
-  return isObject(json) ? Object.fromEntries(Object.entries(json).map(([key, value]) => [key, storedAs(value)])) : json
-}
-
 /** A date, bytes or a string that is no text as another of its type; undefined when the text is none. */
 export function scalarLike (value: unknown, text: string): unknown {
   if (value instanceof Date) return DATE.test(text) && !Number.isNaN(Date.parse(text)) ? new Date(text) : undefined
   if (value instanceof Uint8Array) return BASE64.test(text) ? new Uint8Array(Buffer.from(text, 'base64')) : undefined
-  return Automerge.isImmutableString(value) ? new Automerge.ImmutableString(text) : undefined
+  return value instanceof Automerge.ImmutableString ? new Automerge.ImmutableString(text) : undefined
 }
 
 /** Another of a value of a document, with the types it has there. */
 export function copyOf (value: unknown): unknown {
   if (Array.isArray(value)) return Array.from(value, copyOf)
   if (isMap(value)) return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, copyOf(one)]))
-  if (Automerge.isCounter(value)) return new Automerge.Counter(value.value)
-  return typeof value === 'number' ? storedAs(value) : value
+  return value instanceof Automerge.Counter ? new Automerge.Counter(value.value) : value
 }
 
 /**

@@ -2,7 +2,7 @@ import * as Automerge from '@automerge/automerge'
 import type { Hash } from '../automerge/hash.ts'
 import { RelayError, type RelayErrorCode } from '../errors.ts'
 import { Editor } from './editor.ts'
-import { isObject, parseJson, storedAs, viewOf, type Json } from './json.ts'
+import { isObject, parseJson, viewOf, type Json } from './json.ts'
 import { diffJson } from './json-diff.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import { JSON_PATCH, type PatchType } from './types.ts'
@@ -60,7 +60,7 @@ const jobs = {
   create: (body: Uint8Array, message: string | undefined): Uint8Array => {
     const json = parseJson(body)
     if (!isObject(json)) throw new RelayError('RELAY_PATCH_INVALID', 'a document must be an object')
-    const made = Automerge.change(Automerge.init<Fields>(), { message }, root => { Object.assign(root, storedAs(json)) })
+    const made = Automerge.change(Automerge.init<Fields>(), { message }, root => { new Editor(root).set([], json) })
     // a document without any change is none to peers
     const document = Automerge.getHeads(made).length > 0 ? made : Automerge.emptyChange(made, { message })
     try {
