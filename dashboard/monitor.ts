@@ -4,7 +4,8 @@ import { ApiError, get } from './api.ts'
 import { quantile, rate, total } from './rates.ts'
 
 const INTERVAL = 1_000 // ms between readings
-const KEPT = 300 // points
+const POINTS = 300 // that are plotted
+const READINGS = 60 // that rates and latencies are taken from, beside the last
 const WINDOW = 10 // readings that latencies are taken over: in one second there may be few
 
 /** What is plotted, of one reading; null where nothing can be said. */
@@ -88,8 +89,8 @@ export class Monitor {
     const last = this.now
     if (last !== undefined && (total(last, 'process_start_time_seconds') !== total(now, 'process_start_time_seconds') || now.time - last.time > 30_000)) this.figures = []
     const previous = this.now ?? now
-    this.figures = [...this.figures, now].slice(-KEPT)
-    this.points = [...this.points, pointOf(this.before!, previous, now)].slice(-KEPT)
+    this.figures = [...this.figures, now].slice(-1 - READINGS)
+    this.points = [...this.points, pointOf(this.before!, previous, now)].slice(-POINTS)
   }
 
   #set (state: State): void {

@@ -13,11 +13,9 @@ const COUNTERS = [
   ['relay_limits_met_total', 'limit', 'Limit met']
 ] as const
 
-const LATELY = 60 // readings, of which there is one a second
-
 export function Refusals () {
   const { now, figures, points } = useMonitor()
-  const then = figures.at(-1 - LATELY) ?? figures[0]
+  const then = figures[0] // a minute ago, or when the page was opened
   const rows = now && COUNTERS.flatMap(([name, label, kind]) => {
     const before = byLabel(then!, name, label)
     return [...byLabel(now, name, label)].map(([reason, total]): Row => ({ kind, reason, total, lately: total - (before.get(reason) ?? 0) }))

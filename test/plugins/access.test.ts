@@ -66,6 +66,7 @@ t.test('each route says who may use it, and holds to that', async t => {
   app.register(relay, {
     storage,
     anyPath: true,
+    dashboard: true,
     authenticate: ({ token }) => token === undefined ? null : { id: token },
     authorize: (principal, action) => principal.id === 'ann' && allowed.has(action)
   })
