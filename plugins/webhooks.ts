@@ -1,6 +1,8 @@
+import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Options } from '../lib/options.ts'
+import { registerWebhookMetrics } from '../lib/webhooks/metrics.ts'
 import { Webhooks } from '../lib/webhooks/webhooks.ts'
 
 declare module 'fastify' {
@@ -9,9 +11,10 @@ declare module 'fastify' {
 
 /** Tells the webhooks of the options what happens in the relay. */
 async function webhooks (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { bundles, log, sockets, sync } = fastify
-  const webhooks = new Webhooks({ webhooks: options.webhooks, log })
+  const { bundles, log, metrics, sockets, storage, sync } = fastify
+  const webhooks = await Webhooks.open({ webhooks: options.webhooks, folder: path.join(storage.folder, 'webhooks'), log })
   fastify.decorate('webhooks', webhooks)
+  metrics.include(registry => { registerWebhookMetrics(webhooks, registry) })
   const stops = options.webhooks.length === 0
     ? []
     : [
@@ -25,4 +28,4 @@ async function webhooks (fastify: FastifyInstance, options: Options): Promise<vo
   })
 }
 
-export default fp(webhooks, { name: 'relay-webhooks', fastify: '5.x', dependencies: ['relay-sync', 'relay-bundles', 'relay-websocket'] })
+export default fp(webhooks, { name: 'relay-webhooks', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-sync', 'relay-bundles', 'relay-websocket'] })

@@ -26,7 +26,7 @@ export interface BackupOptions {
 export interface BackupSummary { documents: number, bundles: number, files: number, bytes: number }
 
 /** What a relay makes anew, or what is only its own: no part of a backup. Documents, bundles and the journal are read otherwise. */
-const LEFT_OUT = /^(tmp|merged|owned|journal|bundles|lock(\..*)?)$/
+const LEFT_OUT = /^(tmp|merged|owned|journal|bundles|webhooks|lock(\..*)?)$/
 
 /**
  * Copies all that is stored while a relay may go on using it: everything that was acknowledged before is in it, each

@@ -35,7 +35,7 @@ export interface CheckSummary { documents: number, bundles: number, findings: Fi
 /** What is wrong with a document. `damaged`: files with bytes that are no Automerge chunks. */
 export interface DocumentProblem { document: ReadDocument, damaged: Array<{ key: string[], problem: string }>, problem: string | undefined }
 
-const OWN = /^(tmp|merged|owned|journal|bundles|damaged|blank\.tonk|lock(\..*)?|lost\+found)$/
+const OWN = /^(tmp|merged|owned|journal|bundles|webhooks|damaged|blank\.tonk|lock(\..*)?|lost\+found)$/
 
 /** Verifies everything that is stored; a relay may be using it, and nothing is written. */
 export class Check {

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Tally } from './metrics.ts'
 import type { EventType, Webhook } from './options.ts'
+import type { Message, Queue } from './queue.ts'
 import { signed } from './signature.ts'
-
-/** `key` tells what it is about: of two that wait, and are of one type about the same, one is enough. */
-export interface Message { id: string, type: EventType, key: string | undefined, body: string }
 
 export interface Retries {
   /** Tries in all before a message is given up */
@@ -16,83 +15,115 @@ export interface Retries {
   longest: number
   /** ms for an answer */
   timeout: number
+  /** ms between two lines in the log about one receiver */
+  quiet: number
 }
 
 /** A second to five minutes between them: half an hour in all. */
-export const RETRIES: Retries = { attempts: 12, first: 1_000, longest: 300_000, timeout: 10_000 }
+export const RETRIES: Retries = { attempts: 12, first: 1_000, longest: 300_000, timeout: 10_000, quiet: 60_000 }
 
 /** Messages that may wait for one receiver */
 const MAX_WAITING = 10_000
 
+export interface SubscriptionParts { webhook: Webhook, queue: Queue, retries: Retries, tally: Tally, log: Log, maxWaiting?: number }
+
 /** One receiver: gets its messages in their order, one at a time, each until it has taken it. */
 export class Subscription {
-  readonly #webhook: Webhook
-  readonly #retries: Retries
-  readonly #log: Log
+  /** The receiver's origin: the rest of a URL may be a secret. */
+  readonly name: string
+  readonly #parts: SubscriptionParts
   readonly #closing = new AbortController()
-  #waiting: Message[] = []
-  #waitingKeys = new Set<string>()
+  readonly #waitingKeys = new Set<string>()
+  #sending: Message | undefined
   #delivering: Promise<void> | undefined
+  #loggedAt = -Infinity
+  #silent = 0
 
-  constructor (webhook: Webhook, { retries, log }: { retries: Retries, log: Log }) {
-    this.#webhook = webhook
-    this.#retries = retries
-    this.#log = log
+  constructor (parts: SubscriptionParts) {
+    this.#parts = parts
+    this.name = new URL(parts.webhook.url).origin
+    for (const message of parts.queue.messages()) this.#remember(message)
   }
 
+  get waiting (): number { return this.#parts.queue.size }
+
   wants (type: EventType): boolean {
-    return this.#webhook.events.includes(type)
+    return this.#parts.webhook.events.includes(type)
   }
 
   push (message: Message): void {
+    const { queue, maxWaiting = MAX_WAITING } = this.#parts
     const key = keyOf(message)
     if (this.#closing.signal.aborted || (key !== undefined && this.#waitingKeys.has(key))) return
-    if (this.#waiting.length >= MAX_WAITING) {
-      this.#log.error({ url: this.#webhook.url, type: message.type }, 'a webhook is too far behind: the event is lost')
-      return
-    }
-    this.#waiting.push(message)
-    if (key !== undefined) this.#waitingKeys.add(key)
-    this.#delivering ??= this.#deliverAll().finally(() => { this.#delivering = undefined })
+    if (queue.size >= maxWaiting) this.#dropOldest()
+    this.#remember(message)
+    queue.push(message)
+    this.deliver()
   }
 
-  /** Ends what is on its way; what waits is lost. */
+  /** Sends what waits, until nothing does. */
+  deliver (): void {
+    if (this.waiting > 0) this.#delivering ??= this.#deliverAll()
+  }
+
+  /** Ends what is on its way; what waits is sent after the next start. */
   async close (): Promise<void> {
+    const { queue, log } = this.#parts
     this.#closing.abort()
-    if (this.#waiting.length > 0) this.#log.warn({ url: this.#webhook.url, events: this.#waiting.length }, 'closed with events that a webhook had not taken')
-    this.#waiting = []
     await this.#delivering
+    await queue.close()
+    if (queue.size > 0) log.info({ receiver: this.name, events: queue.size }, 'closed with events for a webhook, which are sent after the next start')
   }
 
   async #deliverAll (): Promise<void> {
-    for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
+    const { queue } = this.#parts
+    for (const message of queue.messages()) {
       const key = keyOf(message)
       if (key !== undefined) this.#waitingKeys.delete(key) // one that happens from now on is news
+      this.#sending = message
       await this.#deliver(message)
+      if (this.#closing.signal.aborted) return
+      queue.remove(message.id)
     }
+    this.#sending = undefined
+    this.#delivering = undefined // at once: whatever comes from now on finds nobody at work
   }
 
   async #deliver (message: Message): Promise<void> {
-    const { attempts, first, longest } = this.#retries
-    const facts = { url: this.#webhook.url, type: message.type, id: message.id }
+    const { tally, retries: { attempts, first, longest } } = this.#parts
+    const facts = { type: message.type, id: message.id }
     for (let attempt = 1; !this.#closing.signal.aborted; attempt++) {
       const failure = await this.#post(message)
-      if (failure === undefined || this.#closing.signal.aborted) return
+      if (this.#closing.signal.aborted) return
+      if (failure === undefined) {
+        tally.settled(message.type, 'delivered')
+        return
+      }
       if (attempt >= attempts) {
-        this.#log.error({ ...facts, attempts }, `event given up: ${failure.problem}`)
+        tally.settled(message.type, 'given_up')
+        this.#parts.log.error({ receiver: this.name, ...facts, attempts }, `event given up: ${failure.problem}`)
         return
       }
       const backoff = Math.min(first * 2 ** (attempt - 1), longest)
       // spread out, so that those who failed together do not come back together
       const wait = Math.max(failure.retryAfter, backoff * (0.5 + Math.random() / 2))
-      this.#log.warn({ ...facts, attempt, wait: Math.round(wait) }, `webhook failed: ${failure.problem}`)
+      this.#warn({ ...facts, attempt, wait: Math.round(wait) }, `webhook failed: ${failure.problem}`)
       await sleep(wait, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {}) // closed meanwhile
+      tally.retried(message.type)
     }
   }
 
   /** Undefined when it has been taken (any 2xx); `retryAfter` in ms. */
   async #post (message: Message): Promise<{ problem: string, retryAfter: number } | undefined> {
-    const { url, secret } = this.#webhook
+    const { tally } = this.#parts
+    const start = performance.now()
+    const failure = await this.#request(message)
+    if (!this.#closing.signal.aborted) tally.requested(message.type, failure === undefined ? 'ok' : 'failed', (performance.now() - start) / 1000)
+    return failure
+  }
+
+  async #request (message: Message): Promise<{ problem: string, retryAfter: number } | undefined> {
+    const { webhook: { url, secret }, retries } = this.#parts
     const { body } = message
     const signature = signed(secret, { ...message, timestamp: Math.floor(Date.now() / 1000) })
     try {
@@ -101,17 +132,47 @@ export class Subscription {
         headers: { 'content-type': 'application/json', ...signature },
         body,
         redirect: 'manual',
-        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#retries.timeout)])
+        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(retries.timeout)])
       })
       await response.body?.cancel()
       if (response.ok) return undefined
       const seconds = Number(response.headers.get('retry-after'))
-      const retryAfter = seconds > 0 ? Math.min(seconds * 1000, this.#retries.longest) : 0
+      const retryAfter = seconds > 0 ? Math.min(seconds * 1000, retries.longest) : 0
       return { problem: `answered ${response.status}`, retryAfter }
     } catch (error) {
       const { cause } = error as { cause?: unknown }
       return { problem: messageOf(cause ?? error), retryAfter: 0 }
     }
+  }
+
+  #remember (message: Message): void {
+    const key = keyOf(message)
+    if (key !== undefined) this.#waitingKeys.add(key)
+  }
+
+  #dropOldest (): void {
+    const { queue, tally } = this.#parts
+    for (const message of queue.messages()) {
+      if (message === this.#sending) continue
+      const key = keyOf(message)
+      if (key !== undefined) this.#waitingKeys.delete(key)
+      queue.remove(message.id)
+      tally.settled(message.type, 'dropped')
+      this.#warn({ type: message.type, id: message.id }, 'a webhook is too far behind: its oldest event is dropped')
+      return
+    }
+  }
+
+  /** One line a minute. */
+  #warn (facts: object, message: string): void {
+    const now = performance.now()
+    if (now - this.#loggedAt < this.#parts.retries.quiet) {
+      this.#silent++
+      return
+    }
+    this.#parts.log.warn({ receiver: this.name, ...facts, waiting: this.waiting, ...(this.#silent > 0 && { since: this.#silent }) }, message)
+    this.#loggedAt = now
+    this.#silent = 0
   }
 }
 

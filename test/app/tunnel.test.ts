@@ -1,11 +1,7 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
 import * as Automerge from '@automerge/automerge'
 import t from 'tap'
 import { client, start, until, urlOf } from '../helper.ts'
 import { runner } from '../lib/tunnel/runner.ts'
-import { scratch } from '../scratch.ts'
 
 const TOKEN = 'relay-token'
 
@@ -66,26 +62,4 @@ t.test('under a prefix, and for nobody without a token', async t => {
   t.strictSame(await (await ask({ 'x-runner-token': TOKEN })).json(), { ok: true, result: { connections: 0, peers: 0, documents: 0 } })
   t.equal((await ask({})).status, 401)
   await t.rejects(start(t, { tunnel: { tokens: [''] } }), { code: 'RELAY_BAD_OPTION', message: /tunnel\.tokens/ })
-})
-
-t.test('webhooks are told what happens', async t => {
-  const got: Array<{ type: string, data: { id?: string } }> = []
-  const receiver = createServer(async (request, response) => {
-    got.push(JSON.parse(await text(request)))
-    response.end()
-  })
-  await new Promise<void>(resolve => { receiver.listen(0, '127.0.0.1', resolve) })
-  t.teardown(async () => {
-    receiver.closeAllConnections()
-    await new Promise(resolve => receiver.close(resolve))
-  })
-  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
-  const folder = await scratch(t, { 'webhooks.json': JSON.stringify([{ url, secret: 'sixteen or more bytes', events: ['relay.peer.connected', 'relay.bundle.stored'] }]) })
-  const { http, ws } = await start(t, { webhookFile: `${folder}/webhooks.json`, webhooks: [{ url, secret: 'sixteen or more bytes', events: ['relay.document.changed'] }] })
-  const saw = (type: string, id?: string) => got.some(event => event.type === type && (id === undefined || event.data.id === id))
-  const handle = client(t, ws).create({ n: 1 })
-  await until(() => saw('relay.document.changed', handle.documentId) && saw('relay.peer.connected'))
-  const { id } = await (await fetch(`${http}/api/bundles`, { method: 'POST', body: await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer() })).json() as { id: string }
-  await until(() => saw('relay.bundle.stored', id))
-  t.ok(got.length >= 3)
 })

@@ -1,16 +1,20 @@
 import { createHmac } from 'node:crypto'
+import { appendFile, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import { silent } from '../../../lib/log.ts'
+import { registerWebhookMetrics } from '../../../lib/webhooks/metrics.ts'
 import { EVENTS, parseWebhooks, readWebhooks, type EventType } from '../../../lib/webhooks/options.ts'
-import { Webhooks } from '../../../lib/webhooks/webhooks.ts'
+import type { Retries } from '../../../lib/webhooks/subscription.ts'
+import { Webhooks, type WebhooksParts } from '../../../lib/webhooks/webhooks.ts'
 import { until } from '../../helper.ts'
 import { scratch } from '../../scratch.ts'
 
 const SECRET = `whsec_${Buffer.from('a key of thirty-two bytes length').toString('base64')}`
-const retries = { attempts: 4, first: 1, longest: 5, timeout: 200 }
+const retries = { attempts: 4, first: 1, longest: 5, timeout: 200, quiet: 0 }
 
 interface Got { headers: IncomingHttpHeaders, body: string }
 
@@ -31,17 +35,22 @@ async function receiver (t: Test, statuses: number[] = []): Promise<{ url: strin
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, got }
 }
 
-function publisher (t: Test, url: string, events: readonly EventType[] = EVENTS): { webhooks: Webhooks, logged: string[] } {
+interface PublisherOptions extends Partial<Omit<WebhooksParts, 'retries'>> { events?: readonly EventType[], retries?: Partial<Retries> }
+
+async function publisher (t: Test, url: string, { events = EVENTS, retries: given, ...options }: PublisherOptions = {}): Promise<{ webhooks: Webhooks, logged: string[], folder: string }> {
   const logged: string[] = []
   const note = (_facts: object, message: string) => { logged.push(message) }
-  const webhooks = new Webhooks({ webhooks: [{ url, secret: SECRET, events: [...events] }], log: { ...silent, warn: note, error: note }, retries })
+  const folder = options.folder ?? await scratch(t)
+  const webhooks = await Webhooks.open({
+    webhooks: [{ url, secret: SECRET, events: [...events] }], log: { ...silent, info: note, warn: note, error: note }, ...options, folder, retries: { ...retries, ...given }
+  })
   t.teardown(async () => { await webhooks.close() })
-  return { webhooks, logged }
+  return { webhooks, logged, folder }
 }
 
 t.test('an event arrives, signed', async t => {
   const { url, got } = await receiver(t)
-  const { webhooks } = publisher(t, url)
+  const { webhooks } = await publisher(t, url)
   webhooks.publish('relay.bundle.stored', { id: 'abc' })
   await until(() => got.length === 1)
   const [{ headers, body }] = got as [Got]
@@ -54,7 +63,7 @@ t.test('an event arrives, signed', async t => {
 
 t.test('in order, only what was asked for, and the same once while it waits', async t => {
   const { url, got } = await receiver(t)
-  const { webhooks } = publisher(t, url, ['relay.document.changed', 'relay.peer.connected'])
+  const { webhooks } = await publisher(t, url, { events: ['relay.document.changed', 'relay.peer.connected'] })
   webhooks.publish('relay.peer.connected', { n: 1 })
   for (let n = 0; n < 50; n++) webhooks.publish('relay.document.changed', { n }, 'a')
   webhooks.publish('relay.bundle.stored', {})
@@ -67,7 +76,7 @@ t.test('in order, only what was asked for, and the same once while it waits', as
 
 t.test('it is sent again until it is taken, under the same id', async t => {
   const { url, got } = await receiver(t, [500, 302, 0])
-  const { webhooks, logged } = publisher(t, url)
+  const { webhooks, logged } = await publisher(t, url)
   webhooks.publish('relay.bundle.stored', { id: 'abc' })
   await until(() => got.length === 4)
   t.equal(new Set(got.map(({ headers, body }) => `${headers['webhook-id']} ${body}`)).size, 1)
@@ -76,7 +85,7 @@ t.test('it is sent again until it is taken, under the same id', async t => {
 
 t.test('it is given up in the end, and the next one is sent', async t => {
   const { url, got } = await receiver(t, [500, 500, 500, 500])
-  const { webhooks, logged } = publisher(t, url)
+  const { webhooks, logged } = await publisher(t, url)
   webhooks.publish('relay.bundle.stored', { id: 'lost' })
   webhooks.publish('relay.bundle.stored', { id: 'next' })
   await until(() => got.length === 5)
@@ -86,18 +95,73 @@ t.test('it is given up in the end, and the next one is sent', async t => {
 
 t.test('closing ends what is on its way', async t => {
   const { url, got } = await receiver(t, [0])
-  const { webhooks, logged } = publisher(t, url)
+  const { webhooks, logged } = await publisher(t, url)
   webhooks.publish('relay.bundle.stored', { id: 1 })
   webhooks.publish('relay.bundle.stored', { id: 2 })
   await until(() => got.length === 1)
   await webhooks.close()
-  t.strictSame(logged, ['closed with events that a webhook had not taken'])
+  t.strictSame(logged, ['closed with events for a webhook, which are sent after the next start'])
   webhooks.publish('relay.bundle.stored', { id: 3 })
   t.equal(got.length, 1)
 })
 
+t.test('what waited is sent by the next one, for receivers that there still are', async t => {
+  const { url, got } = await receiver(t, [500, 500, 500])
+  const first = await publisher(t, url, { retries: { first: 60_000, longest: 60_000 } })
+  for (const n of [1, 2]) first.webhooks.publish('relay.bundle.stored', { n })
+  first.webhooks.publish('relay.document.changed', { n: 3 }, 'a')
+  await until(() => got.length === 1)
+  await first.webhooks.close()
+  const { folder } = first
+  const [name] = await readdir(folder)
+  await appendFile(`${folder}/${name}`, 'no record\n{"id":"torn","type":"relay.bun')
+  await writeFile(`${folder}/of-another.jsonl`, '')
+  const second = await publisher(t, url, { folder, retries: { first: 60_000, longest: 60_000 } })
+  second.webhooks.publish('relay.document.changed', { n: 'the same' }, 'a')
+  second.webhooks.publish('relay.bundle.stored', { n: 4 })
+  await until(() => got.length === 2)
+  await second.webhooks.close()
+  t.strictSame(await readdir(folder), [name])
+  got.length = 0
+  const third = await publisher(t, url, { folder })
+  await until(() => got.length === 5)
+  t.strictSame(got.map(({ body }) => JSON.parse(body).data.n), [1, 1, 2, 3, 4])
+  await third.webhooks.close()
+  t.equal((await publisher(t, url, { folder })).webhooks.waiting()[0]!.count, 0)
+})
+
+t.test('of too many the oldest are dropped, and the file does not grow', async t => {
+  const { url, got } = await receiver(t, [500])
+  const { webhooks, logged, folder } = await publisher(t, url, { maxWaiting: 3, retries: { first: 300, longest: 300, quiet: 60_000 } })
+  for (let n = 0; n < 10_000; n++) webhooks.publish('relay.bundle.stored', { n })
+  await until(() => got.length === 4)
+  t.strictSame(got.map(({ body }) => JSON.parse(body).data.n), [0, 0, 9998, 9999])
+  t.equal(logged.length, 1, 'told of once')
+  await webhooks.close()
+  const [name] = await readdir(folder)
+  t.ok((await readFile(`${folder}/${name}`, 'utf8')).split('\n').length < 2_000)
+  const registry = new Registry()
+  registerWebhookMetrics(webhooks, registry)
+  const text = await registry.metrics()
+  t.match(text, /deliveries_total\{event="relay.bundle.stored",outcome="dropped"\} 9997\n/)
+  t.match(text, /deliveries_total\{event="relay.bundle.stored",outcome="delivered"\} 3\n/)
+  t.match(text, /retries_total\{event="relay.bundle.stored"\} 1\n/)
+})
+
+t.test('a folder that cannot be written to costs what it keeps, and is told of once', async t => {
+  const { url, got } = await receiver(t, [500, 500])
+  const folder = await scratch(t, { gone: null })
+  const { webhooks, logged } = await publisher(t, url, { folder: `${folder}/gone` })
+  await rm(`${folder}/gone`, { recursive: true })
+  await writeFile(`${folder}/gone`, 'a file')
+  for (let n = 0; n < 3; n++) webhooks.publish('relay.bundle.stored', { n })
+  await until(() => got.length === 5)
+  await webhooks.close()
+  t.equal(logged.filter(message => /cannot be kept for a restart: .*ENOTDIR/.test(message)).length, 1)
+})
+
 t.test('a receiver that is not there', async t => {
-  const { webhooks, logged } = publisher(t, 'http://127.0.0.1:1/')
+  const { webhooks, logged } = await publisher(t, 'http://127.0.0.1:1/')
   webhooks.publish('relay.bundle.stored', { id: 1 })
   await until(() => logged.length === retries.attempts)
   t.match(logged[0], /^webhook failed: .*(ECONNREFUSED|bad port)/)
