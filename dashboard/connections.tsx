@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import type { ConnectionRow } from '../lib/dashboard/dashboard.ts'
 import { bytes, count, duration } from './format.ts'
 import { useData } from './monitor.ts'
-import { Id, Pager, Problem, Table } from './parts.tsx'
+import { Id, Pager, Problem, Table, rangeOf } from './parts.tsx'
 
 const LIMIT = 50
 
@@ -41,7 +41,7 @@ export function Connections ({ document }: { document?: string }) {
       />
       <Pager
         label='Pages of connections'
-        text={total === 0 ? '0' : `${count(offset + 1)} to ${count(Math.min(offset + LIMIT, total))} of ${count(total)}`}
+        text={rangeOf(offset, LIMIT, total)}
         back={offset > 0 ? () => { setOffset(Math.max(0, offset - LIMIT)) } : undefined}
         next={offset + LIMIT < total ? () => { setOffset(offset + LIMIT) } : undefined}
       />

@@ -6,9 +6,10 @@ import { Connections } from './connections.tsx'
 import { bytes, count, date, hash } from './format.ts'
 import type { Change, LiveDocument, View } from './live-document.ts'
 import { useData } from './monitor.ts'
-import { Facts, Id, Problem, Table } from './parts.tsx'
+import { Facts, Id, Pager, Problem, Table, rangeOf } from './parts.tsx'
 
 const LARGE = 5_000_000 // bytes that are not opened unasked
+const CHANGES = 20 // in a part of the history
 
 /** One document: what the relay has of it, and what is in it, live. */
 export function Document ({ id }: { id: string }) {
@@ -49,6 +50,7 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
   const [view, setView] = useState<View>()
   const [problem, setProblem] = useState<string>()
   const [at, setAt] = useState<string>()
+  const [offset, setOffset] = useState(0)
   useEffect(() => {
     let opened: LiveDocument | undefined
     let isGone = false
@@ -82,9 +84,9 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
       <section aria-labelledby='history'>
         <h2 id='history'>History</h2>
         <Table<Change>
-          caption={view.changes.length < view.count ? `The last ${view.changes.length} of ${count(view.count)} changes` : 'All changes, the last first'}
+          caption='Changes, the last first'
           keyOf={change => change.hash}
-          rows={view.changes}
+          rows={document?.changes(offset, CHANGES)}
           empty='None.'
           columns={[
             { name: 'Change', cell: change => <code>{hash(change.hash)}</code> },
@@ -94,6 +96,12 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
             { name: 'Message', cell: ({ message }) => message ?? '' },
             { name: 'Contents', cell: change => <button type='button' aria-pressed={at === change.hash} onClick={() => { setAt(change.hash) }}>Show<span class='hidden'> at {hash(change.hash)}</span></button> }
           ]}
+        />
+        <Pager
+          label='Pages of changes'
+          text={rangeOf(offset, CHANGES, view.count)}
+          back={offset > 0 ? () => { setOffset(Math.max(0, offset - CHANGES)) } : undefined}
+          next={offset + CHANGES < view.count ? () => { setOffset(offset + CHANGES) } : undefined}
         />
       </section>
     </>

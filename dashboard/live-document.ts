@@ -7,18 +7,19 @@ import wasm from '@automerge/automerge/automerge.wasm'
 /** `time` in s since 1970, 0 when its author has not said it. */
 export interface Change { hash: string, actor: string, seq: number, operations: number, time: number, message: string | null }
 
-/** A document at one time (ms since 1970). `changes` are the last ones, the last first, of `count`. */
-export interface View { time: number, text: string, heads: string[], changes: Change[], count: number }
+/** A document at one time (ms since 1970). `count` is how many changes it is made of. */
+export interface View { time: number, text: string, heads: string[], count: number }
 
 export interface LiveDocument {
   /** Rejects when there is no such document for us. */
   found: Promise<void>
+  /** Some of the changes of what was shown last, the last first. */
+  changes (offset: number, limit: number): Change[]
   /** What it held at one of its changes. */
   textAt (hash: string): string
   close (): void
 }
 
-const CHANGES = 20
 const MAX_TEXT = 200_000 // characters
 const PAUSE = 100 // ms between two views of a document that changes all the time
 
@@ -27,13 +28,19 @@ export function openDocument (address: string, id: string, show: (view: View) =>
   const adapter = new WebSocketClientAdapter(address)
   let repo: Repo | undefined
   let handle: DocHandle<unknown> | undefined
+  let metadata: Automerge.ChangeMetadata[] = []
   let timer: ReturnType<typeof setTimeout> | undefined
   let isClosed = false
 
+  const view = (): void => {
+    const document = handle!.doc() as Automerge.Doc<unknown>
+    metadata = Automerge.getChangesMetaSince(document, [])
+    show({ time: Date.now(), text: textOf(document), heads: Automerge.getHeads(document), count: metadata.length })
+  }
   const update = (): void => {
     timer ??= setTimeout(() => {
       timer = undefined
-      if (!isClosed) show(viewOf(handle!.doc()))
+      if (!isClosed) view()
     }, PAUSE)
   }
   const open = async (): Promise<void> => {
@@ -43,11 +50,12 @@ export function openDocument (address: string, id: string, show: (view: View) =>
     const found = await repo.find(`automerge:${id}` as AutomergeUrl)
     if (isClosed) return
     handle = found
-    show(viewOf(found.doc()))
+    view()
     found.on('heads-changed', update)
   }
   return {
     found: open(),
+    changes: (offset, limit) => metadata.slice(Math.max(0, metadata.length - offset - limit), metadata.length - offset).reverse().map(changeOf),
     textAt: hash => textOf(Automerge.view(handle!.doc() as Automerge.Doc<unknown>, [hash])),
     close () {
       isClosed = true
@@ -58,12 +66,8 @@ export function openDocument (address: string, id: string, show: (view: View) =>
   }
 }
 
-function viewOf (document: Automerge.Doc<unknown>): View {
-  const all = Automerge.getChangesMetaSince(document, [])
-  const changes = all.slice(-CHANGES).reverse().map(({ hash, actor, seq, startOp, maxOp, time, message }) =>
-    ({ hash, actor, seq, operations: maxOp - startOp + 1, time, message }))
-  return { time: Date.now(), text: textOf(document), heads: Automerge.getHeads(document), changes, count: all.length }
-}
+const changeOf = ({ hash, actor, seq, startOp, maxOp, time, message }: Automerge.ChangeMetadata): Change =>
+  ({ hash, actor, seq, operations: maxOp - startOp + 1, time, message })
 
 /** As JSON, with a word for what JSON has no words for. */
 function textOf (document: unknown): string {

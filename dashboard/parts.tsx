@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { ApiError } from './api.ts'
+import { count } from './format.ts'
 
 export interface Column<Row> {
   name: string
@@ -61,6 +62,10 @@ export function Pager ({ label, text, back, next }: PagerProps) {
     </nav>
   )
 }
+
+/** What of a list is shown. */
+export const rangeOf = (offset: number, limit: number, total: number): string =>
+  total === 0 ? 'none' : `${count(offset + 1)} to ${count(Math.min(offset + limit, total))} of ${count(total)}`
 
 /** An id that can be read and broken anywhere. */
 export const Id = ({ children }: { children: string }) => <code class='id'>{children}</code>

@@ -139,10 +139,10 @@ export class Documents {
     if (isFolded) this.#compactor.add(id) // else it may depend on what is in the journal only, and could not be loaded
   }
 
-  /** The ids of some stored documents, in their order: at most `limit` of those after `after` that begin with `prefix`. */
+  /** The ids of some documents, deleted ones too, in their order: at most `limit` of those after `after` that begin with `prefix`. */
   async ids ({ after = '', prefix = '', limit }: { after?: string, prefix?: string, limit: number }): Promise<DocumentId[]> {
     // before those in the folder are listed: there they go
-    const found = new Set([...this.#folding.keys(), ...this.#tail.keys()].filter(id => id > after && id.startsWith(prefix)))
+    const found = new Set([...this.#folding.keys(), ...this.#tail.keys(), ...this.#deleted].filter(id => id > after && id.startsWith(prefix)))
     let count = 0
     for await (const id of this.#folder.ids({ after, prefix })) {
       found.add(id)
@@ -151,8 +151,12 @@ export class Documents {
     return [...found].sort().slice(0, limit)
   }
 
-  /** What is stored of a document, without reading it: its files, and bytes with those in the journal. */
+  /**
+   * What is stored of a document, without reading it: its files, and bytes with those in the journal.
+   * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
+   */
   async footprint (id: DocumentId): Promise<{ files: number, bytes: number }> {
+    if (this.#deleted.has(id)) throw deletedDocument(id)
     const { files, bytes } = await this.#folder.footprint(id)
     return { files, bytes: this.#pending(id).reduce((sum, { length }) => sum + length, bytes) }
   }

@@ -146,6 +146,16 @@ t.test('documents: in parts, by how their ids begin, those in memory, one', asyn
   t.ok(app)
 })
 
+t.test('documents that were deleted are told to be', async t => {
+  const { http } = await start(t, { dashboard: true, authenticate: () => ({ id: 'ann' }), authorize: () => true })
+  const answer = await fetch(`${http}/api/documents`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
+  const { id } = await answer.json() as { id: string }
+  t.match(await json(`${http}/dashboard/data/documents/${id}`), { id, isDeleted: false })
+  t.ok((await fetch(`${http}/api/documents/${id}`, { method: 'DELETE' })).ok)
+  t.match(await json(`${http}/dashboard/data/documents/${id}`), { id, isDeleted: true, live: null, bytes: 0 })
+  t.ok((await json(`${http}/dashboard/data/documents`)).list.some((row: { id: string, isDeleted: boolean }) => row.id === id && row.isDeleted))
+})
+
 t.test('bundles: listed, and what is in one', async t => {
   const { http } = await start(t, { dashboard: true })
   const data = `${http}/dashboard/data`
