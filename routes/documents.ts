@@ -98,11 +98,11 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
 
   typed.patch('/api/documents/:id', {
     config: { access: ['document:write'] }, schema: schemas.patch
-  }, async ({ params, body, headers, query: { message } }, reply) => {
+  }, async ({ params, body, headers, query: { message, heads: base } }, reply) => {
     const id = documentId(params.id)
     const type = typeOf(headers)
     if (type !== MERGE_PATCH && type !== JSON_PATCH) throw unsupported([MERGE_PATCH, JSON_PATCH])
-    const patch = { type: type as PatchType, patch: body as unknown as Uint8Array, message }
+    const patch = { type: type as PatchType, patch: body as unknown as Uint8Array, message, base: base === undefined ? undefined : parseHeads(base) }
     const isConditional = headers['if-match'] !== undefined || headers['if-none-match'] !== undefined
     const heads = await documents.patch(id, patch, isConditional ? heads => holds(headers, etagOf(heads)) : undefined)
     return await reply.header('etag', etagOf(heads)).send({ heads })

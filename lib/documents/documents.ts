@@ -23,7 +23,7 @@ export interface DocumentServiceParts {
 /** A document that is new. */
 export interface Created { id: DocumentId, heads: Hash[] }
 
-export type Patch = Pick<Edit, 'type' | 'patch' | 'message'>
+export type Patch = Omit<Edit, 'actor'>
 
 const CACHE = 16 * 1024 * 1024 // bytes of views
 const OVERHEAD = 512 // bytes of an entry, roughly

@@ -10,6 +10,7 @@ export class EventStream extends Readable {
   onReady = (): void => {}
   readonly #timer: NodeJS.Timeout
   #isFull = false
+  #isOver = false
   #missed = 0
 
   constructor () {
@@ -23,14 +24,15 @@ export class EventStream extends Readable {
 
   /** @param data JSON text, which has no line breaks @param id what a reader that comes back shows as `Last-Event-ID` */
   event (name: string, data: string, id?: string): void {
-    if (this.readableEnded || this.destroyed) return
+    if (this.#isOver || this.destroyed) return
     this.#isFull = !this.push(`event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`)
   }
 
   /** Ends it with an event. */
   end (name: string, data: string): void {
-    if (this.destroyed) return
+    if (this.#isOver || this.destroyed) return
     this.event(name, data)
+    this.#isOver = true
     this.push(null)
   }
 
@@ -47,7 +49,7 @@ export class EventStream extends Readable {
   }
 
   #keepAlive (): void {
-    if (this.isReady) this.push(': \n\n')
+    if (this.isReady && !this.#isOver) this.push(': \n\n')
     else if (++this.#missed === PATIENCE) this.destroy()
   }
 }

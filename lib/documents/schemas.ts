@@ -8,7 +8,7 @@ const params = Type.Object({ id: Type.String({ description: 'The document’s id
 const hashes = (description: string) => Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), { description })
 const heads = hashes('The document’s heads, sorted')
 const atHeads = { heads: Type.Optional(Type.String({ description: 'The document as it was at these heads: hashes joined by dots; as it is now without them' })) }
-const message = Type.Object({ message: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, description: 'What history tells of the change' })) })
+const message = { message: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, description: 'What history tells of the change' })) }
 
 const MISSING = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_DOCUMENT_DELETED', 'RELAY_STORAGE_FAILED')
 const OPENED = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_HEADS_UNKNOWN', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_TOO_LARGE', 'RELAY_DOCUMENT_BUSY', 'RELAY_STORAGE_FAILED')
@@ -63,7 +63,7 @@ export const schemas = {
   create: {
     tags,
     summary: 'Makes a document',
-    querystring: message,
+    querystring: Type.Object(message),
     body: { content: { ...read(JSON_TYPE, 'An object: what the document is to hold'), ...bytes(SNAPSHOT_TYPE) } },
     response: {
       201: Type.Object({ id: Type.String(), url: Type.String({ description: 'For Automerge clients' }), heads }, { description: 'It is stored' }),
@@ -74,7 +74,7 @@ export const schemas = {
     tags,
     summary: 'Changes a document',
     params,
-    querystring: message,
+    querystring: Type.Object({ ...message, heads: Type.Optional(Type.String({ description: 'The heads of what the change was thought up on: what came since is merged with it' })) }),
     headers: preconditionHeaders,
     body: {
       content: {

@@ -12,8 +12,8 @@ import { JSON_PATCH, type PatchType } from './types.ts'
 type Fields = Record<string, unknown>
 type Doc = Automerge.Doc<Fields>
 
-/** A change that is to be made. */
-export interface Edit { type: PatchType, patch: Uint8Array, actor: string, message?: string | undefined }
+/** A change that is to be made. `base`: the heads of what it was thought up on; what came since is merged. */
+export interface Edit { type: PatchType, patch: Uint8Array, actor: string, message?: string | undefined, base?: Hash[] | undefined }
 
 /** A change as history tells it. `time`: ISO 8601; null when its author told none. */
 export interface HistoryEntry { hash: Hash, actor: string, seq: number, time: string | null, message: string | null, deps: Hash[] }
@@ -33,8 +33,12 @@ function withDocument<T> (chunks: Uint8Array[], use: (document: Doc) => T, actor
 /** A document as it was. */
 function at (document: Doc, heads: Hash[]): Doc {
   if (sameHeads(Automerge.getHeads(document), heads)) return document
-  if (!Automerge.hasHeads(document, heads)) throw new RelayError('RELAY_HEADS_UNKNOWN', 'The document has no such heads')
+  requireHeads(document, heads)
   return Automerge.view(document, heads)
+}
+
+function requireHeads (document: Doc, heads: Hash[]): void {
+  if (!Automerge.hasHeads(document, heads)) throw new RelayError('RELAY_HEADS_UNKNOWN', 'The document has no such heads')
 }
 
 const sameHeads = (some: Hash[], sorted: Hash[]): boolean => some.length === sorted.length && String([...some].sort()) === String(sorted)
@@ -51,7 +55,7 @@ const jobs = {
 
   /** The changes up to some heads, the newest first. */
   history: (chunks: Uint8Array[], heads: Hash[], offset: number, limit: number): HistoryPage => withDocument(chunks, document => {
-    if (!Automerge.hasHeads(document, heads)) at(document, heads)
+    requireHeads(document, heads)
     const changes = upTo(heads, Automerge.getChangesMetaSince(document, []))
     return { total: changes.length, changes: changes.slice(offset, offset + limit).map(entryOf) }
   }),
@@ -71,12 +75,13 @@ const jobs = {
   },
 
   /** Makes a change: its chunk, null when there is nothing to change, and the heads that it was made on. */
-  edit: (chunks: Uint8Array[], { type, patch, actor, message }: Edit): { change: Uint8Array | null, heads: Hash[] } => withDocument(chunks, document => {
+  edit: (chunks: Uint8Array[], { type, patch, actor, message, base }: Edit): { change: Uint8Array | null, heads: Hash[] } => withDocument(chunks, document => {
     const json = parseJson(patch)
-    const heads = Automerge.getHeads(document).sort()
-    const changed = Automerge.change(document, { message }, root => { apply(new Editor(root), type, json) })
-    const isChanged = !sameHeads(Automerge.getHeads(changed), heads)
-    return { change: isChanged ? Automerge.getLastLocalChange(changed)! : null, heads }
+    const heads = Automerge.getHeads(document)
+    const edit = (root: Doc): void => { apply(new Editor(root), type, json) }
+    if (base !== undefined) requireHeads(document, base)
+    const changed = base === undefined ? Automerge.change(document, { message }, edit) : Automerge.changeAt(document, base, { message }, edit).newDoc
+    return { change: Automerge.getChangesSince(changed, heads)[0] ?? null, heads: heads.sort() }
   }, actor)
 }
 

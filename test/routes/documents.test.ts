@@ -121,6 +121,8 @@ t.test('conditions: whoever comes late is told, and nothing is lost', async t =>
   for (let n = 10; n < 30; n++) t.equal(now.json[`n${n}`], n)
   t.equal((await put(4, { 'if-match': '*' })).status, 200)
   for (const header of [{ 'if-match': 'garbage' } as Record<string, string>, { 'if-match': '""' }, { 'if-match': `W/${now.headers.get('etag')!}` }, { 'if-none-match': '*' }]) t.equal((await put(5, header)).status, 412, JSON.stringify(header))
+  t.equal((await ask(`${url}?heads=${etag.slice(1, -1)}`, 'PATCH', { type: PATCH, body: '[{"op":"test","path":"","value":{"n":0}},{"op":"add","path":"/late","value":1}]' })).status, 200, 'on what it was')
+  t.match((await ask(url)).json, { late: 1, n4: 4, n29: 29 })
   const same = await ask(url)
   const nothing = await ask(url, 'PATCH', { type: MERGE, body: '{"n":0}' })
   t.match([nothing.status, nothing.headers.get('etag')], [200, same.headers.get('etag')], 'what shows so already is no change')
@@ -142,6 +144,7 @@ t.test('what is refused, each with its reason', async t => {
     [400, 'RELAY_BAD_REQUEST', `${url}?heads=`, 'GET'],
     [400, 'RELAY_BAD_REQUEST', `${url}?heads=${'A'.repeat(64)}`, 'GET'],
     [404, 'RELAY_HEADS_UNKNOWN', `${url}?heads=${'0'.repeat(64)}`, 'GET'],
+    [404, 'RELAY_HEADS_UNKNOWN', `${url}?heads=${'0'.repeat(64)}`, 'PATCH', { type: MERGE, body: '{}' }],
     [404, 'RELAY_HEADS_UNKNOWN', `${url}/history?heads=${'0'.repeat(64)}`, 'GET'],
     [400, 'RELAY_BAD_REQUEST', `${url}/events?heads=x`, 'GET'],
     [400, 'FST_ERR_VALIDATION', `${url}/history?limit=0`, 'GET'],
