@@ -72,7 +72,7 @@ export const optionsSchema = Type.Object({
   })),
   limits: { ...limitsSchema, default: {} },
   ...accessProperties,
-  cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests from anywhere; left to the host when it has `@fastify/cors`' }),
+  cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests; left to the host when it has `@fastify/cors`' }),
   openapiUi: Type.Boolean({ default: false, description: 'Serve a page at `/docs` that shows what `/openapi.json` says' }),
   dashboard: Type.Boolean({ default: false, description: 'Serve a page at `/dashboard` that shows what is going on: to who may `administer`, in an open relay to this machine only' }),
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),

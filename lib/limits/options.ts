@@ -6,7 +6,7 @@ const count = (value: number, description: string) => Type.Integer({ default: va
 const millis = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, maximum: 2 ** 31 - 1, description })
 
-/** How much of what may be had, its default and its meaning. Rates are those of the long run: ten seconds' worth may come at once. */
+/** How much of what may be had, its default and its meaning. Rates are those of the long run: two seconds' worth may come at once. */
 export const limitsSchema = Type.Object({
   connections: count(10_000, 'WebSocket connections in all'),
   connectionsPerAddress: count(2_000, 'WebSocket connections from one address (IPv6: one /64 network)'),

@@ -1,4 +1,4 @@
-const SECONDS = 10 // of its rate that a full bucket holds
+const SECONDS = 2 // of its rate that a full bucket holds
 
 /** A rate with bursts: fills with time, and is drawn from. One larger draw may leave it in debt. */
 export class TokenBucket {
