@@ -13,6 +13,7 @@ export interface RoomOptions extends Partial<HistoryOptions> { clients: number, 
 /** One document and its clients. The first makes it; the first `writers` of them write. */
 export class Room {
   readonly clients: Client[]
+  readonly documentId: string
   /** A client of the same document that is neither connected nor counted. */
   readonly newcomer: () => Client
   /** ms from when an edit was due until another client had it, for each delivery; and until its writer knew it was stored. */
@@ -40,10 +41,11 @@ export class Room {
       await client.join()
     })
     await sleep(SETTLE)
-    return new Room(clients, newcomer, options)
+    return new Room(clients, newcomer, options, history.id)
   }
 
-  private constructor (clients: Client[], newcomer: () => Client, { edits, writers = 1 }: RoomOptions) {
+  private constructor (clients: Client[], newcomer: () => Client, { edits, writers = 1 }: RoomOptions, documentId: string) {
+    this.documentId = documentId
     this.clients = clients
     this.newcomer = newcomer
     this.#edits = edits
