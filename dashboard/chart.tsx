@@ -5,7 +5,7 @@ import type { Point } from './monitor.ts'
 
 type Key = Exclude<keyof Point, 'time'>
 
-export interface Line { key: Key, name: string }
+interface Line { key: Key, name: string }
 
 interface ChartProps {
   title: string

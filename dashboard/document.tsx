@@ -5,7 +5,7 @@ import { syncAddress } from './api.ts'
 import { Connections } from './connections.tsx'
 import { bytes, count, date, hash } from './format.ts'
 import type { Change, LiveDocument, View } from './live-document.ts'
-import { useData } from './monitor.ts'
+import { useData, useStill } from './monitor.ts'
 import { Facts, Id, Pager, Problem, Table, rangeOf } from './parts.tsx'
 
 const LARGE = 5_000_000 // bytes that are not opened unasked
@@ -47,9 +47,10 @@ export function Document ({ id }: { id: string }) {
 /** The document in a Repo of this page's own, as its peers have it. @param children come before the history, which is long */
 function Contents ({ id, children }: { id: string, children: ComponentChildren }) {
   const [document, setDocument] = useState<LiveDocument>()
-  const [view, setView] = useState<View>()
+  const [latest, setView] = useState<View>()
+  const view = useStill(latest)
   const [problem, setProblem] = useState<string>()
-  const [at, setAt] = useState<string>()
+  const [past, setPast] = useState<{ hash: string, text: string }>()
   const [offset, setOffset] = useState(0)
   useEffect(() => {
     let opened: LiveDocument | undefined
@@ -67,14 +68,13 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
   }, [])
 
   if (problem !== undefined) return <><p class='problem' role='alert'>It cannot be opened: {problem}</p>{children}</>
-  if (view === undefined) return <><p role='status'>Opening …</p>{children}</>
-  const shown = at === undefined ? view.text : document!.textAt(at)
+  if (view === undefined || document === undefined) return <><p role='status'>Opening …</p>{children}</>
   return (
     <>
       <section aria-labelledby='contents'>
-        <h2 id='contents'>Contents <span class='muted'>{at === undefined ? `live, as of ${new Date(view.time).toLocaleTimeString('en-GB')}` : `at the change ${hash(at)}`}</span></h2>
-        {at !== undefined && <p><button type='button' onClick={() => { setAt(undefined) }}>Back to live</button></p>}
-        <pre class='json' tabIndex={0} role='region' aria-label='As JSON'>{shown}</pre>
+        <h2 id='contents'>Contents <span class='muted'>{past === undefined ? `live, as of ${new Date(view.time).toLocaleTimeString('en-GB')}` : `at the change ${hash(past.hash)}`}</span></h2>
+        {past !== undefined && <p><button type='button' onClick={() => { setPast(undefined) }}>Back to live</button></p>}
+        <pre class='json' tabIndex={0} role='region' aria-label='As JSON'>{past?.text ?? view.text}</pre>
       </section>
       <section aria-labelledby='heads'>
         <h2 id='heads'>Heads</h2>
@@ -86,7 +86,7 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
         <Table<Change>
           caption='Changes, the last first'
           keyOf={change => change.hash}
-          rows={document?.changes(offset, CHANGES)}
+          rows={view.changes(offset, CHANGES)}
           empty='None.'
           columns={[
             { name: 'Change', cell: change => <code>{hash(change.hash)}</code> },
@@ -94,7 +94,7 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
             { name: 'Actor', cell: ({ actor, seq }) => <><code>{hash(actor)}</code> no. {count(seq)}</> },
             { name: 'Operations', isNumber: true, cell: ({ operations }) => count(operations) },
             { name: 'Message', cell: ({ message }) => message ?? '' },
-            { name: 'Contents', cell: change => <button type='button' aria-pressed={at === change.hash} onClick={() => { setAt(change.hash) }}>Show<span class='hidden'> at {hash(change.hash)}</span></button> }
+            { name: 'Contents', cell: change => <button type='button' aria-pressed={past?.hash === change.hash} onClick={() => { setPast({ hash: change.hash, text: document.textAt(change.hash) }) }}>Show<span class='hidden'> at {hash(change.hash)}</span></button> }
           ]}
         />
         <Pager

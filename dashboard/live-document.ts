@@ -7,63 +7,68 @@ import wasm from '@automerge/automerge/automerge.wasm'
 /** `time` in s since 1970, 0 when its author has not said it. */
 export interface Change { hash: string, actor: string, seq: number, operations: number, time: number, message: string | null }
 
-/** A document at one time (ms since 1970). `count` is how many changes it is made of. */
-export interface View { time: number, text: string, heads: string[], count: number }
+/** A document at one time (ms since 1970). */
+export interface View {
+  time: number
+  text: string
+  heads: string[]
+  /** How many changes it is made of */
+  count: number
+  /** Some of them, the last first */
+  changes (offset: number, limit: number): Change[]
+}
 
 export interface LiveDocument {
   /** Rejects when there is no such document for us. */
   found: Promise<void>
-  /** Some of the changes of what was shown last, the last first. */
-  changes (offset: number, limit: number): Change[]
   /** What it held at one of its changes. */
   textAt (hash: string): string
   close (): void
 }
 
 const MAX_TEXT = 200_000 // characters
-const PAUSE = 100 // ms between two views of a document that changes all the time
+const PAUSE = 250 // ms between two views of a document that changes all the time
 
 /** Opens a document of the relay's as a peer of it; what is shown follows it until it is closed. */
 export function openDocument (address: string, id: string, show: (view: View) => void): LiveDocument {
   const adapter = new WebSocketClientAdapter(address)
-  let repo: Repo | undefined
   let handle: DocHandle<unknown> | undefined
-  let metadata: Automerge.ChangeMetadata[] = []
   let timer: ReturnType<typeof setTimeout> | undefined
   let isClosed = false
 
-  const view = (): void => {
-    const document = handle!.doc() as Automerge.Doc<unknown>
-    metadata = Automerge.getChangesMetaSince(document, [])
-    show({ time: Date.now(), text: textOf(document), heads: Automerge.getHeads(document), count: metadata.length })
-  }
   const update = (): void => {
     timer ??= setTimeout(() => {
       timer = undefined
-      if (!isClosed) view()
+      if (!isClosed) show(viewOf(handle!.doc()))
     }, PAUSE)
   }
   const open = async (): Promise<void> => {
     await initializeWasm(new URL(wasm, import.meta.url).href)
     if (isClosed) return
-    repo = new Repo({ peerId: `dashboard-${crypto.randomUUID()}` as PeerId, network: [adapter] })
+    const repo = new Repo({ peerId: `dashboard-${crypto.randomUUID()}` as PeerId, network: [adapter] })
     const found = await repo.find(`automerge:${id}` as AutomergeUrl)
     if (isClosed) return
     handle = found
-    view()
+    show(viewOf(found.doc()))
     found.on('heads-changed', update)
   }
   return {
     found: open(),
-    changes: (offset, limit) => metadata.slice(Math.max(0, metadata.length - offset - limit), metadata.length - offset).reverse().map(changeOf),
     textAt: hash => textOf(Automerge.view(handle!.doc() as Automerge.Doc<unknown>, [hash])),
     close () {
       isClosed = true
       clearTimeout(timer)
       handle?.off('heads-changed', update)
-      if (repo !== undefined) adapter.disconnect()
+      if (adapter.socket !== undefined) adapter.disconnect()
     }
   }
+}
+
+function viewOf (document: Automerge.Doc<unknown>): View {
+  const all = Automerge.getChangesMetaSince(document, [])
+  const { length: count } = all
+  const changes = (offset: number, limit: number): Change[] => all.slice(Math.max(0, count - offset - limit), count - offset).reverse().map(changeOf)
+  return { time: Date.now(), text: textOf(document), heads: Automerge.getHeads(document), count, changes }
 }
 
 const changeOf = ({ hash, actor, seq, startOp, maxOp, time, message }: Automerge.ChangeMetadata): Change =>

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Figures } from '../lib/dashboard/figures.ts'
 import { ApiError, get } from './api.ts'
 import { quantile, rate, total } from './rates.ts'
@@ -29,7 +29,7 @@ export interface Point {
   refused: number | null
 }
 
-export type State = { name: 'starting' } | { name: 'live' } | { name: 'paused' } | { name: 'lost', error: ApiError }
+type State = { name: 'starting' } | { name: 'live' } | { name: 'paused' } | { name: 'lost', error: ApiError }
 
 /** Reads the relay's metrics every second while somebody looks, and keeps the last minutes of them. */
 export class Monitor {
@@ -133,14 +133,20 @@ export function useMonitor (): Monitor {
   return monitor
 }
 
-export interface Data<Answer> { answer?: Answer, error?: ApiError }
+/** What is given, and while the monitor is paused what was given before. */
+export function useStill<Value> (value: Value): Value {
+  const shown = useRef(value)
+  if (!useMonitor().isPaused) shown.current = value
+  return shown.current
+}
+
+interface Data<Answer> { answer?: Answer, error?: ApiError }
 
 /** What a data route answers: again and again while the monitor runs, and at once when the path is another. */
-export function useData<Answer> (path: string | undefined, interval = 2_000): Data<Answer> {
+export function useData<Answer> (path: string, interval = 2_000): Data<Answer> {
   const [data, setData] = useState<Data<Answer> & { path?: string }>({})
   const { isPaused } = useMonitor()
   useEffect(() => {
-    if (path === undefined) return
     const abort = new AbortController()
     let timer: ReturnType<typeof setTimeout>
     const read = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import type { ApiError } from './api.ts'
 import { count } from './format.ts'
 
-export interface Column<Row> {
+interface Column<Row> {
   name: string
   cell: (row: Row) => ComponentChildren
   /** Numbers stand at the right. */

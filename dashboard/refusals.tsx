@@ -13,9 +13,11 @@ const COUNTERS = [
   ['relay_limits_met_total', 'limit', 'Limit met']
 ] as const
 
+const LATELY = 60_000 // ms
+
 export function Refusals () {
   const { now, figures, points } = useMonitor()
-  const then = figures[0] // a minute ago, or when the page was opened
+  const then = figures.find(({ time }) => now!.time - time <= LATELY)
   const rows = now && COUNTERS.flatMap(([name, label, kind]) => {
     const before = byLabel(then!, name, label)
     return [...byLabel(now, name, label)].map(([reason, total]): Row => ({ kind, reason, total, lately: total - (before.get(reason) ?? 0) }))

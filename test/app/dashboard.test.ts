@@ -121,10 +121,13 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
     await page.getByRole('status').filter({ hasText: 'Paused' }).waitFor()
     let asked = 0
     page.on('request', request => { if (request.url().includes('/dashboard/data/figures')) asked++ })
+    handle.change(d => { d.title = 'Turned' })
     await page.waitForTimeout(2_500)
     t.equal(asked, 0)
+    t.ok(await page.getByText('"Keys"').isVisible(), 'nothing moves')
     await page.keyboard.press('Space')
     await page.getByRole('status').filter({ hasText: 'Live' }).waitFor()
+    await page.getByText('"Turned"').waitFor()
     await until(() => asked > 1)
     t.strictSame(complaints, [])
   })
