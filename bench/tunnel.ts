@@ -48,12 +48,15 @@ class Server {
   stop (): void { this.#child.kill() }
 }
 
-interface Load { perSecond: number, p50: number, p99: number, answered: number }
+interface Load { perSecond: number, p50: number, p99: number, answered: number, callers: number }
+
+const [loader, arguments_] = pinned(1, ['bench/tunnel/load.mjs'])
+const callers = spawn(loader, arguments_, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
 
 async function load (port: number, seconds: number): Promise<Load> {
-  const [command, args] = pinned(1, ['bench/tunnel/load.mjs', String(port), String(CONNECTIONS), String(seconds)])
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  return JSON.parse(await text(child.stdout!))
+  callers.send({ port, connections: CONNECTIONS, seconds })
+  const [result] = await once(callers, 'message')
+  return result
 }
 
 /** Until what is called often has been compiled, however slowly that goes here. */
@@ -87,6 +90,7 @@ async function compare (): Promise<void> {
       'p50 ms': median(runs[n]!.map(({ p50 }) => p50)).toFixed(2),
       'p99 ms': median(runs[n]!.map(({ p99 }) => p99)).toFixed(2),
       'CPU us': cpu.toFixed(1),
+      'callers us': quantile(runs[n]!.map(({ callers }) => callers), 0.25).toFixed(1),
       'x runner': `${(rate / theirRate!).toFixed(2)} (CPU ${(theirs! / cpu).toFixed(2)})`,
       'x Fastify': `${(rate / bareRate!).toFixed(2)} (CPU ${(bare! / cpu).toFixed(2)})`
     }]
@@ -145,3 +149,4 @@ async function streams (): Promise<void> {
 
 await compare()
 await streams()
+callers.kill()

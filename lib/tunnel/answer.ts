@@ -133,6 +133,7 @@ export class Answer {
 /** Head and body in one write: `end(text)` alone makes Node write a second, empty part with them. */
 function send (response: ServerResponse, text: string): void {
   if (text !== '' && response.socket !== null && response.socket.writableLength === 0) {
+    response.socket.cork() // else Node does, until the next tick
     response.write(text)
     response.socket.uncork()
     response.end()
