@@ -29,10 +29,10 @@ async function openapi (fastify: FastifyInstance, options: Options): Promise<voi
   const routes: Described[] = []
   fastify.addSchema(errorSchema)
   fastify.addHook('onRoute', route => {
-    const { config, method, url } = route
+    const { config: { access: needs, unlimited } = {}, method, url } = route
     const schema = route.schema as RouteSchema | undefined
-    if (config?.access === undefined || schema === undefined || schema.hide === true) return
-    route.schema = complete(schema, config.access, access.isOpen)
+    if (needs === undefined || schema === undefined || schema.hide === true) return
+    route.schema = complete(schema, { access: needs, unlimited }, access.isOpen)
     // schemas tell what answers are like and take nothing out of them, so there is nothing to compile
     route.serializerCompiler ??= () => JSON.stringify
     const path = url.slice(prefix.length) || '/' // Fastify makes `/prefix` and `/prefix/` one

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Type } from 'typebox'
 import type { WebSocket } from 'ws'
+import { refusals } from '../lib/openapi/responses.ts'
 import type { Options } from '../lib/options.ts'
 
 const GREETING = '\u{1F44D} Tonk relay server is running'
@@ -12,7 +13,8 @@ const schema = {
   description: 'The socket speaks automerge-repo’s WebSocket protocol 1. Where access is controlled an upgrade needs a token, a plain request none.',
   response: {
     101: { type: 'null', description: 'The sync socket' },
-    200: { description: 'That it runs', content: { 'text/plain': { schema: Type.String() } } }
+    200: { description: 'That it runs', content: { 'text/plain': { schema: Type.String() } } },
+    ...refusals('RELAY_TOO_MANY_CONNECTIONS')
   }
 }
 

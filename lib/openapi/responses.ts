@@ -16,11 +16,14 @@ export interface ResponseSchema {
   content?: Record<string, { schema: object }>
 }
 
+const RETRY_AFTER = { 'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until it is worth another try' } }
+
 const HEADERS: Record<number, Record<string, object>> = {
   401: { 'www-authenticate': { type: 'string', description: 'Always `Bearer`' } },
   405: { allow: { type: 'string', description: 'The methods that there are' } },
   416: { 'content-range': { type: 'string', description: '`bytes */<size>`' } },
-  503: { 'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until it is worth another try' } }
+  429: RETRY_AFTER,
+  503: RETRY_AFTER
 }
 
 /**

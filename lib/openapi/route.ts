@@ -9,6 +9,8 @@ export interface RouteSchema {
   [part: string]: unknown
 }
 
+export interface RouteConfig { access: 'public' | readonly Action[], unlimited?: boolean | undefined }
+
 /** Where a token may be, by the names that `security` calls them. */
 export const securitySchemes = {
   bearer: { type: 'http', scheme: 'bearer', description: 'A fixed or signed token in the Authorization header' },
@@ -16,16 +18,17 @@ export const securitySchemes = {
 } as const
 
 const ANYWHERE = refusals('RELAY_BAD_REQUEST', 'RELAY_INTERNAL', 'RELAY_CLOSING')
+const LIMITED = refusals('RELAY_RATE_LIMITED', 'RELAY_OVERLOADED')
 const CONTROLLED = refusals('RELAY_UNAUTHENTICATED', 'RELAY_TOKEN_EXPIRED', 'RELAY_ACCESS_DENIED', 'RELAY_ACCESS_REVOKED', 'RELAY_KEYS_UNAVAILABLE')
 
 /**
  * A route's schema with what the route cannot know: the answers that come before its handler, and how to say who one is.
- * @param access what the route needs
+ * @param config who may use the route, and whether as often as they like
  * @param isOpen whether everybody may do everything, so that nobody is asked
  */
-export function complete (schema: RouteSchema, access: 'public' | readonly Action[], isOpen: boolean): RouteSchema {
+export function complete (schema: RouteSchema, { access, unlimited }: RouteConfig, isOpen: boolean): RouteSchema {
   const isAsked = !isOpen && access !== 'public'
-  const response = merge(merge(schema.response ?? {}, ANYWHERE), isAsked ? CONTROLLED : {})
+  const response = [ANYWHERE, unlimited === true ? {} : LIMITED, isAsked ? CONTROLLED : {}].reduce(merge, schema.response ?? {})
   return { ...schema, response, ...isAsked && { security: Object.keys(securitySchemes).map(name => ({ [name]: [] })) } }
 }
 
