@@ -4,10 +4,10 @@ import { RelayError } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
 import { Origins } from '../lib/origins.ts'
 
-const EXPOSED = 'ETag, Content-Length, Content-Range, Accept-Ranges, Content-Disposition, Retry-After'
+const EXPOSED = 'ETag, Location, Content-Length, Content-Range, Accept-Ranges, Content-Disposition, Retry-After'
 
 const PREFLIGHT = {
-  'access-control-allow-methods': 'GET, HEAD, POST, DELETE, OPTIONS',
+  'access-control-allow-methods': 'GET, HEAD, POST, PATCH, DELETE, OPTIONS',
   'access-control-max-age': '86400'
 }
 

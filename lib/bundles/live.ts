@@ -2,7 +2,7 @@ import { Readable, type PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { ZipFile } from 'yazl'
 import type { AutomergePool } from '../automerge/pool.ts'
-import { isDeletion } from '../storage/tombstone.ts'
+import { unlessDeleted } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Bundle } from './bundle.ts'
 import { documentPath } from './entry-path.ts'
@@ -35,10 +35,7 @@ async function write (zip: ZipFile, bundle: Bundle, { sync, automerge }: LivePar
   await add(zip, MANIFEST_PATH, bundle.manifestBytes, signal)
   const ids = new Set([bundle.rootId, ...bundle.documents])
   for (const id of ids) { // those added on the way included
-    const bytes = await currentDocument(bundle, sync, id).catch((error: unknown) => {
-      if (isDeletion(error)) return null
-      throw error
-    })
+    const bytes = await unlessDeleted(currentDocument(bundle, sync, id))
     if (bytes === null) continue
     const { references } = await automerge.inspect([bytes])
     for (const reference of references) ids.add(reference)

@@ -7,8 +7,8 @@ export interface WorkersOptions {
   threads?: number
   /** ms that a job may take, its wait for a thread included. */
   timeout?: number
-  /** Jobs that may wait for a thread. */
-  queue?: number
+  /** Jobs that may be there at once, those that wait included. */
+  jobs?: number
 }
 
 const IDLE = 5_000 // ms without work after which a thread ends and gives its WASM memory back
@@ -18,15 +18,17 @@ const HEAP = 1_024 // MiB of JavaScript heap for a thread
 export class DocumentWorkers {
   readonly #threads: Piscina
   readonly #timeout: number
+  readonly #most: number
+  #jobs = 0
 
-  constructor ({ threads = 2, timeout = 30_000, queue = 1_000 }: WorkersOptions = {}) {
+  constructor ({ threads = 2, timeout = 30_000, jobs = 1_000 }: WorkersOptions = {}) {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#timeout = timeout
+    this.#most = jobs
     this.#threads = new Piscina({
       filename: new URL(`./worker.${extension}`, import.meta.url).href,
       minThreads: 0,
       maxThreads: threads,
-      maxQueue: queue,
       idleTimeout: IDLE,
       resourceLimits: { maxOldGenerationSizeMb: HEAP },
       recordTiming: false
@@ -49,14 +51,17 @@ export class DocumentWorkers {
   }
 
   async #run (job: Job): Promise<Outcome> {
+    if (this.#jobs >= this.#most) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many documents are asked for')
+    this.#jobs++
     try {
       return await this.#threads.run(job, { signal: AbortSignal.timeout(this.#timeout) })
     } catch (cause) {
       if (codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY') throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document is too large for this', { cause })
       const name = cause instanceof Error ? cause.name : ''
       if (name === 'AbortError' || name === 'TimeoutError') throw new RelayError('RELAY_DOCUMENT_BUSY', 'That takes too long', { cause })
-      if (this.#threads.queueSize >= this.#threads.options.maxQueue) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many documents are asked for', { cause })
       throw new RelayError('RELAY_STORAGE_FAILED', 'a document cannot be read', { cause })
+    } finally {
+      this.#jobs--
     }
   }
 }

@@ -8,7 +8,7 @@ import { Compactor, nameOf } from './compactor.ts'
 import { StorageFolder } from './folder.ts'
 import { Journal, type Durability } from './journal.ts'
 import { FolderLock } from './lock.ts'
-import { deletedDocument, isDeletion } from './tombstone.ts'
+import { deletedDocument, unlessDeleted } from './tombstone.ts'
 
 export interface DocumentsOptions {
   folder: string
@@ -174,12 +174,8 @@ export class Documents {
 
   /** Whether there is such a document. @throws RelayError RELAY_STORAGE_FAILED */
   async has (id: DocumentId): Promise<boolean> {
-    try {
-      return (await this.chunks(id)).length > 0
-    } catch (error) {
-      if (isDeletion(error)) return false
-      throw error
-    }
+    const chunks = await unlessDeleted(this.chunks(id))
+    return chunks !== null && chunks.length > 0
   }
 
   /**

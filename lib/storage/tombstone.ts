@@ -14,5 +14,15 @@ export const tombstone = (): Uint8Array => Buffer.from(`${JSON.stringify({ delet
 
 export const deletedDocument = (id: DocumentId): RelayError => new RelayError('RELAY_DOCUMENT_DELETED', `Document deleted: ${id}`)
 
+/** What is read of a document; null when it has been deleted. */
+export async function unlessDeleted<T> (read: Promise<T>): Promise<T | null> {
+  try {
+    return await read
+  } catch (error) {
+    if (isDeletion(error)) return null
+    throw error
+  }
+}
+
 /** Whether an error says that a document has been deleted. */
 export const isDeletion = (error: unknown): boolean => codeOf(error) === 'RELAY_DOCUMENT_DELETED'

@@ -32,7 +32,7 @@ async function allowsAll (t: Test, app: FastifyInstance, prefix: string): Promis
     const response = await app.inject({ method: 'OPTIONS', url: path || '/', headers: preflight })
     t.match([response.statusCode, response.body, response.headers], [204, '', {
       'access-control-allow-origin': '*',
-      'access-control-allow-methods': 'GET, HEAD, POST, DELETE, OPTIONS',
+      'access-control-allow-methods': 'GET, HEAD, POST, PATCH, DELETE, OPTIONS',
       'access-control-allow-headers': 'content-type,x-own',
       'access-control-max-age': '86400',
       vary: 'Access-Control-Request-Headers'

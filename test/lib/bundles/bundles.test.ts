@@ -103,6 +103,25 @@ t.test('a bundle that another relay stored is merged before it is cut, once', as
   t.equal(await later.sync.snapshot(fileId), null, 'not read again after a restart')
 })
 
+t.test('no bundle brings a deleted document back, and one whose root is deleted is none', async t => {
+  const { bundles, sync, store, folder } = await relay(t)
+  await bundles.open()
+  const { rootId, fileId, bytes } = await sample()
+  await bundles.receive(upload(bytes))
+  await sync.remove(fileId)
+  await bundles.receive(upload(bytes))
+  await rm(path.join(folder, 'merged'), { recursive: true })
+  await bundles.slim(rootId)
+  await t.rejects(sync.snapshot(fileId), { code: 'RELAY_DOCUMENT_DELETED' })
+  t.strictSame([...(await readLive(bundles, rootId)).documents.keys()], [rootId])
+  await sync.remove(rootId)
+  await t.rejects(bundles.slim(rootId), { code: 'RELAY_DOCUMENT_DELETED' })
+  await t.rejects(bundles.live(rootId), { code: 'RELAY_DOCUMENT_DELETED' })
+  const stored = await store.open(rootId)
+  t.equal(stored?.size, bytes.length, 'it can be downloaded as it was')
+  await stored?.close()
+})
+
 t.test('an upload is remembered as merged', async t => {
   const { bundles, folder } = await relay(t)
   await bundles.open()

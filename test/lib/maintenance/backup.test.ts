@@ -48,6 +48,22 @@ for (const target of ['copy', 'copy.tar']) {
   })
 }
 
+t.test('what has been deleted stays deleted in a backup, whether its files are gone by then or not', async t => {
+  const { documents, folder } = await open(t)
+  const [gone, young, stays] = [new Original(), new Original(), new Original()]
+  for (const { id, saved } of [gone, young, stays]) await documents.append(id, saved)
+  await documents.remove(gone.id)
+  await documents.fold()
+  await documents.remove(young.id)
+  const source = path.join(await scratch(t), 'copy')
+  t.match(await backUp({ storage: folder, bundles: folder, target: source }), { documents: 1 })
+  const storage = path.join(await scratch(t), 'new')
+  await restore({ source, storage, bundles: storage })
+  const { documents: again } = await open(t, { folder: storage })
+  for (const { id } of [gone, young]) await t.rejects(again.chunks(id), { code: 'RELAY_DOCUMENT_DELETED' })
+  t.ok(holds(await again.chunks(stays.id), stays.heads))
+})
+
 for (const seed of seeds(6)) {
   t.test(`whatever is stored, folded and compacted between any two of its operations, ${seed}`, async t => {
     const { documents, folder } = await open(t)

@@ -52,6 +52,22 @@ t.test('a folder in which all is well, beside the relay that uses it', async t =
   for (const text of [documents.id, '1, ', original.id]) t.ok(statText(stat).includes(text))
 })
 
+t.test('a deleted document is no document, before its files are gone and after', async t => {
+  const { documents, folder, close } = await open(t)
+  const [gone, stays] = [new Original(), new Original()]
+  for (const { id, saved } of [gone, stays]) await documents.append(id, saved)
+  await documents.fold()
+  await documents.remove(gone.id)
+  for (const fold of [false, true]) {
+    if (fold) await close()
+    t.strictSame(await checker(t, folder).check(), { documents: 1, bundles: 0, findings: [] })
+    const stat = await readStat({ storage: folder, bundles: folder })
+    t.match(stat, { documents: 1, deleted: 1 })
+    t.match(statText(stat), /1 deleted/)
+  }
+  t.strictSame((await checker(t, folder).repair()).findings, [])
+})
+
 t.test('what belongs to nothing is told and left alone', async t => {
   const { folder, close } = await open(t)
   await close()
