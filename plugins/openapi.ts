@@ -2,7 +2,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { RelayError } from '../lib/errors.ts'
 import { errorSchema } from '../lib/openapi/responses.ts'
-import { complete, securitySchemes, type RouteSchema } from '../lib/openapi/route.ts'
+import { complete, security, securitySchemes, type RouteSchema } from '../lib/openapi/route.ts'
 import type { Options } from '../lib/options.ts'
 import { version } from '../lib/version.ts'
 
@@ -32,11 +32,14 @@ async function openapi (fastify: FastifyInstance, options: Options): Promise<voi
     const { config: { access: needs, unlimited } = {}, method, url } = route
     const schema = route.schema as RouteSchema | undefined
     if (needs === undefined || schema === undefined || schema.hide === true) return
-    route.schema = complete(schema, { access: needs, unlimited }, access.isOpen)
+    const isAsked = !access.isOpen && needs !== 'public'
+    route.schema = complete(schema, isAsked, unlimited !== true)
     // schemas tell what answers are like and take nothing out of them, so there is nothing to compile
     route.serializerCompiler ??= () => JSON.stringify
     const path = url.slice(prefix.length) || '/' // Fastify makes `/prefix` and `/prefix/` one
-    if (method !== 'HEAD' && !routes.some(known => known.url === path && known.method === method)) routes.push({ method, url: path, schema: route.schema })
+    if (method === 'HEAD' || routes.some(known => known.url === path && known.method === method)) return
+    // only here: in a host's document the names of its security schemes would be missing
+    routes.push({ method, url: path, schema: isAsked ? { ...route.schema, security } : route.schema })
   })
 
   let description: ReturnType<typeof describe> | undefined

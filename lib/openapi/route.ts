@@ -1,15 +1,11 @@
-import type { Action } from '../access/action.ts'
 import { refusals, type ResponseSchema } from './responses.ts'
 
 /** What a route says of itself, as Fastify and @fastify/swagger take it. */
 export interface RouteSchema {
   hide?: boolean
   response?: Record<string, ResponseSchema>
-  security?: ReadonlyArray<Record<string, readonly string[]>>
   [part: string]: unknown
 }
-
-export interface RouteConfig { access: 'public' | readonly Action[], unlimited?: boolean | undefined }
 
 /** Where a token may be, by the names that `security` calls them. */
 export const securitySchemes = {
@@ -21,15 +17,17 @@ const ANYWHERE = refusals('RELAY_BAD_REQUEST', 'RELAY_INTERNAL', 'RELAY_CLOSING'
 const LIMITED = refusals('RELAY_RATE_LIMITED', 'RELAY_OVERLOADED')
 const CONTROLLED = refusals('RELAY_UNAUTHENTICATED', 'RELAY_TOKEN_EXPIRED', 'RELAY_ACCESS_DENIED', 'RELAY_ACCESS_REVOKED', 'RELAY_KEYS_UNAVAILABLE')
 
+/** What an operation says that takes a token in either place. */
+export const security = Object.keys(securitySchemes).map(name => ({ [name]: [] }))
+
 /**
- * A route's schema with what the route cannot know: the answers that come before its handler, and how to say who one is.
- * @param config who may use the route, and whether as often as they like
- * @param isOpen whether everybody may do everything, so that nobody is asked
+ * A route's schema with the answers that come before its handler.
+ * @param isAsked whether who it is is asked
+ * @param isLimited whether it is answered only so often
  */
-export function complete (schema: RouteSchema, { access, unlimited }: RouteConfig, isOpen: boolean): RouteSchema {
-  const isAsked = !isOpen && access !== 'public'
-  const response = [ANYWHERE, unlimited === true ? {} : LIMITED, isAsked ? CONTROLLED : {}].reduce(merge, schema.response ?? {})
-  return { ...schema, response, ...isAsked && { security: Object.keys(securitySchemes).map(name => ({ [name]: [] })) } }
+export function complete (schema: RouteSchema, isAsked: boolean, isLimited: boolean): RouteSchema {
+  const response = [ANYWHERE, isLimited ? LIMITED : {}, isAsked ? CONTROLLED : {}].reduce(merge, schema.response ?? {})
+  return { ...schema, response }
 }
 
 /** Both; where both have a status, the description names what either refuses. */
