@@ -82,7 +82,7 @@ export class Queue {
       try {
         if (this.#records + lines.length > 2 * this.size + SLACK) await this.#rewrite()
         else {
-          await appendFile(this.#file, lines.join('\n') + '\n', { mode: 0o600 })
+          await appendFile(this.#file, lines.join('\n') + '\n')
           this.#records += lines.length
         }
         this.#isFailing = false

@@ -46,6 +46,19 @@ t.test('a caller who leaves before the body is there is not served', async t => 
   t.equal(ran, 0)
 })
 
+t.test('a caller who leaves while it is found out who it is is not served', async t => {
+  let leave = (): void => {}
+  const validators = [async () => { leave(); await new Promise(resolve => setTimeout(resolve, 100)); return true }]
+  const { app, url } = await serve(t, { tokens: [], validators })
+  let ran = 0
+  app.tunnel.registerTask('x', () => { ran++ })
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  leave = () => { socket.destroy() }
+  socket.write('POST /__runner/task/x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n{}')
+  await until(() => app.tunnel.entries()[0]!.tally.results.has('REQUEST_ABORTED'))
+  t.equal(ran, 0)
+})
+
 t.test('too much is refused in words, and not read to its end', async t => {
   const { app, url } = await serve(t, { maxBody: 1000 })
   app.tunnel.registerTask('x', () => 1)
