@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { deflateRawSync } from 'node:zlib'
 import * as Automerge from '@automerge/automerge'
 import { WebSocket } from 'ws'
 import { newDocumentId } from '../../../lib/ids.ts'
@@ -62,17 +63,28 @@ async function pour (url: string, { count, ms }: Force, tally: Tally, frame: (n:
     if (peer.socket.bufferedAmount > MiB) await until(() => peer.socket.bufferedAmount < MiB / 4, end)
     else if (n % 100 === 99) await sleep(0)
   }
-  await until(() => peer.socket.bufferedAmount === 0 || peer.socket.readyState !== WebSocket.OPEN, end)
+  peer.socket.close() // answered when all before it has been read
+  await until(() => peer.socket.readyState === WebSocket.CLOSED, end)
   peer.socket.terminate()
 }
 
 const sync = (documentId: string, changes: Uint8Array[], heads: string[] = []): Record<string, unknown> =>
   ({ type: 'sync', documentId, data: encodeSyncMessage({ version: 1, heads, need: [], have: [], changes }) })
 
+/** A change as a compressed chunk (Automerge's binary format, "Compressed change chunk"): type 2, and its contents deflated. */
+function compress (chunk: Uint8Array): Uint8Array {
+  let start = 9 // after magic, checksum and type
+  while (chunk[start++]! > 127);
+  const contents = deflateRawSync(chunk.subarray(start))
+  const length: number[] = []
+  for (let left = contents.length; left > 0; left >>>= 7) length.push(left & 127 | (left > 127 ? 128 : 0))
+  return Buffer.concat([chunk.subarray(0, 8), Buffer.of(2, ...length), contents])
+}
+
 /** A change of some kB that is 60 MiB when it is inflated. */
 function bomb (): { change: Uint8Array, head: string } {
   const doc = Automerge.change(Automerge.init<Record<string, unknown>>(), d => { d['zeros'] = new Uint8Array(60 * MiB) })
-  const change = Automerge.getLastLocalChange(doc)!
+  const change = compress(Automerge.getLastLocalChange(doc)!)
   const [head] = Automerge.getHeads(doc)
   Automerge.free(doc)
   return { change, head: head! }
