@@ -10,9 +10,9 @@ declare module 'fastify' {
 
 /** Documents for those who have no Automerge. */
 async function documents (fastify: FastifyInstance, { maxDocument }: Options): Promise<void> {
-  const { automerge, metrics, storage, sync } = fastify
+  const { automerge, log, metrics, storage, sync } = fastify
   const documents = new DocumentService({ automerge, storage, sync, maxDocument })
-  const feeds = new Feeds(documents, sync)
+  const feeds = new Feeds(documents, sync, log)
   fastify.decorate('documents', documents)
   fastify.decorate('feeds', feeds)
   metrics.watchMemory('views', () => documents.cachedBytes)

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Hash } from '../automerge/hash.ts'
-import { RelayError, codeOf } from '../errors.ts'
+import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
+import type { Log } from '../log.ts'
 import type { DocumentService } from './documents.ts'
 import { headsText } from './heads.ts'
 
@@ -28,14 +29,16 @@ const PAUSE = 100 // ms between two rounds at least: what changes meanwhile is t
 export class Feed {
   readonly #id: DocumentId
   readonly #documents: Pick<DocumentService, 'heads' | 'diff'>
+  readonly #log: Log
   /** Each with the heads it was told last. */
   readonly #listeners = new Map<Listener, Hash[]>()
   #isDue = false
   #running = false
 
-  constructor (id: DocumentId, documents: Pick<DocumentService, 'heads' | 'diff'>) {
+  constructor (id: DocumentId, documents: Pick<DocumentService, 'heads' | 'diff'>, log: Log) {
     this.#id = id
     this.#documents = documents
+    this.#log = log
   }
 
   get isIdle (): boolean { return this.#listeners.size === 0 }
@@ -72,7 +75,7 @@ export class Feed {
         await sleep(Math.max(PAUSE, performance.now() - begun), undefined, { ref: false })
       }
     } catch (cause) {
-      this.end(cause instanceof RelayError ? cause : new RelayError('RELAY_INTERNAL', 'internal error', { cause }))
+      this.end(this.#refusalOf(cause))
     } finally {
       this.#running = false
     }
@@ -85,16 +88,31 @@ export class Feed {
       if (!listener.isReady || from === headsText(heads)) continue
       if (listener.wantsPatches && !patches.has(from)) patches.set(from, this.#patch(told, heads))
       const text = listener.wantsPatches ? await patches.get(from) : undefined
-      const isPermitted = await listener.permits()
+      const refusal = await this.#whyNot(listener)
       if (!this.#listeners.has(listener)) continue
-      if (isPermitted) {
+      if (refusal === undefined) {
         this.#listeners.set(listener, heads)
         listener.changed(heads, text === undefined ? undefined : { from: told, text })
       } else {
         this.#listeners.delete(listener)
-        listener.end(new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${this.#id}`))
+        listener.end(refusal)
       }
     }
+  }
+
+  /** Why a listener may not know of it any more, if so; that it cannot be found out is this one's trouble, not the others'. */
+  async #whyNot (listener: Listener): Promise<RelayError | undefined> {
+    try {
+      return await listener.permits() ? undefined : new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${this.#id}`)
+    } catch (cause) {
+      return this.#refusalOf(cause)
+    }
+  }
+
+  #refusalOf (cause: unknown): RelayError {
+    const error = cause instanceof RelayError ? cause : new RelayError('RELAY_INTERNAL', 'internal error', { cause })
+    if (error.statusCode >= 500) this.#log.error({ documentId: this.#id, err: cause }, `events ended: ${messageOf(cause)}`)
+    return error
   }
 
   /** Nothing when it cannot be made: the document is too large, or the heads are none of its. */

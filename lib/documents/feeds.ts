@@ -1,6 +1,7 @@
 import type { Hash } from '../automerge/hash.ts'
 import { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
+import type { Log } from '../log.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { DocumentService } from './documents.ts'
 import { Feed, type Listener } from './feed.ts'
@@ -10,13 +11,15 @@ const MAX_LISTENERS = 10_000 // each has a connection
 /** Who listens to which document. */
 export class Feeds {
   readonly #documents: Pick<DocumentService, 'heads' | 'diff'>
+  readonly #log: Log
   readonly #feeds = new Map<DocumentId, Feed>()
   readonly #stop: () => void
   #count = 0
   #isClosed = false
 
-  constructor (documents: Pick<DocumentService, 'heads' | 'diff'>, sync: Pick<SyncEngine, 'onChange'>) {
+  constructor (documents: Pick<DocumentService, 'heads' | 'diff'>, sync: Pick<SyncEngine, 'onChange'>, log: Log) {
     this.#documents = documents
+    this.#log = log
     this.#stop = sync.onChange(id => { this.#feeds.get(id)?.poke() })
   }
 
@@ -26,7 +29,7 @@ export class Feeds {
     if (this.#count >= MAX_LISTENERS) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many listen to events')
     this.#count++
     let feed = this.#feeds.get(id)
-    if (feed === undefined) this.#feeds.set(id, feed = new Feed(id, this.#documents))
+    if (feed === undefined) this.#feeds.set(id, feed = new Feed(id, this.#documents, this.#log))
     feed.add(listener, known)
     return () => {
       this.#count--

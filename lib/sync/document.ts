@@ -9,7 +9,7 @@ import { deletedDocument } from '../storage/tombstone.ts'
 import { Audience, type Incoming } from './audience.ts'
 import type { DocumentContext } from './context.ts'
 import type { Follower } from './follower.ts'
-import type { Rights } from './grant.ts'
+import { ALL_RIGHTS, type Rights } from './grant.ts'
 import type { History, LogEntry } from './history.ts'
 import type { Full } from './quotas.ts'
 import { changeDenied } from './refusal.ts'
@@ -157,12 +157,13 @@ export class LiveDocument {
   /**
    * Takes changes that were made on what is stored; durable when resolved.
    * @param expected the heads that the document must have still
-   * @throws RelayError RELAY_PRECONDITION_FAILED, RELAY_DOCUMENT_DELETED, or as `merge`
+   * @throws RelayError RELAY_PRECONDITION_FAILED, RELAY_DOCUMENT_DELETED, RELAY_DOCUMENT_TOO_LARGE, or as `merge`
    */
   async apply (changes: Uint8Array[], expected?: Hash[]): Promise<void> {
     await this.#alone(async () => {
       this.#refuseWhenDeleted()
       if (expected !== undefined && !this.#history.hasHeads(expected)) throw new RelayError('RELAY_PRECONDITION_FAILED', 'The document has changed')
+      if (!this.takes(ALL_RIGHTS, changes)) throw this.refusal(ALL_RIGHTS)
       this.accept(changes)
     })
     await this.#stored

@@ -64,7 +64,8 @@ export interface SyncEngine {
   heads (id: DocumentId): Promise<Hash[]>
   /**
    * Takes changes (one chunk each) that Automerge has made on what is stored of a document; durable when resolved.
-   * @param expected heads: rejects with RELAY_PRECONDITION_FAILED when it has others by then. Else rejects as `merge`
+   * @param expected heads: rejects with RELAY_PRECONDITION_FAILED when it has others by then. Else rejects as `merge`, or
+   *   with RELAY_DOCUMENT_TOO_LARGE when there is no room for them
    */
   apply (id: DocumentId, changes: Uint8Array[], expected?: Hash[]): Promise<void>
   /**

@@ -177,6 +177,10 @@ t.test('what is refused, each with its reason', async t => {
     t.type(json?.error, 'string')
   }
   t.strictSame((await ask(url)).json, { text: 'abc', list: [1] }, 'and nothing has changed')
+  const small = await start(t, { limits: { documentChanges: 2 } })
+  const { url: full } = await created(t, small.http, { n: 0 })
+  t.equal((await ask(full, 'PATCH', { type: MERGE, body: '{"n":1}' })).status, 200)
+  t.match(await ask(full, 'PATCH', { type: MERGE, body: '{"n":2}' }), { status: 413, json: { code: 'RELAY_DOCUMENT_TOO_LARGE' } }, 'no more changes than a peer may bring')
   for (let n = 0; n < 6; n++) await ask(url, 'PATCH', { type: MERGE, body: JSON.stringify({ text: Buffer.from(crypto.getRandomValues(new Uint8Array(7_000))).toString('base64') }) })
   t.match((await ask(url)).json, { code: 'RELAY_DOCUMENT_TOO_LARGE' })
   t.equal((await ask(`${url}/heads`)).status, 200)

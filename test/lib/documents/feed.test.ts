@@ -4,6 +4,7 @@ import { EventStream } from '../../../lib/documents/event-stream.ts'
 import { Feed, type Listener } from '../../../lib/documents/feed.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import { newDocumentId } from '../../../lib/ids.ts'
+import { silent } from '../../../lib/log.ts'
 import { until } from '../../client.ts'
 
 type Told = { heads: string[], from?: string[] | undefined } | { end: string }
@@ -35,7 +36,7 @@ function counted () {
 
 t.test('many who listen cost one computation, and a busy document one for many changes', async t => {
   const document = counted()
-  const feed = new Feed(newDocumentId(), document)
+  const feed = new Feed(newDocumentId(), document, silent)
   const told = Array.from({ length: 50 }, (): Told[] => [])
   for (const one of told) feed.add(listener(one), ['v0'])
   for (let n = 0; n < 100; n++) {
@@ -59,7 +60,7 @@ t.test('many who listen cost one computation, and a busy document one for many c
 
 t.test('who is not ready is told later, of everything at once; who wants none gets no patch', async t => {
   const document = counted()
-  const feed = new Feed(newDocumentId(), document)
+  const feed = new Feed(newDocumentId(), document, silent)
   const [slow, plain]: [Told[], Told[]] = [[], []]
   const slowListener = listener(slow, { isReady: false })
   feed.add(slowListener, ['v0'])
@@ -79,13 +80,16 @@ t.test('who is not ready is told later, of everything at once; who wants none ge
 
 t.test('what cannot be compared is told without a patch; the end is told to all', async t => {
   const document = counted()
-  const feed = new Feed(newDocumentId(), document)
+  const feed = new Feed(newDocumentId(), document, silent)
   const [one, barred]: [Told[], Told[]] = [[], []]
   document.failure = new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'too large')
   document.version = 1
   feed.add(listener(one), ['v0'])
   feed.add(listener(barred, { permits: () => false }), ['v0'])
-  await until(() => one.length === 1 && barred.length === 1)
+  const broken: Told[] = []
+  feed.add(listener(broken, { permits: () => { throw new Error('the host’s own') } }), ['v0'])
+  await until(() => one.length === 1 && barred.length === 1 && broken.length === 1)
+  t.strictSame(broken, [{ end: 'RELAY_INTERNAL' }])
   t.strictSame(one, [{ heads: ['v1'], from: undefined }])
   t.strictSame(barred, [{ end: 'RELAY_DOCUMENT_NOT_FOUND' }])
   document.failure = new RelayError('RELAY_DOCUMENT_DELETED', 'deleted')
