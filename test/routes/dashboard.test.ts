@@ -110,6 +110,7 @@ async function busy (t: Test, count: number) {
   }
   const data = `${running.http}/dashboard/data`
   await until(async () => (await json(`${data}/documents?open=true`)).list.length === count)
+  await until(async () => (await json(`${data}/connections`)).total === count) // a client that is slow to connect tries again
   return { ...running, data, repos, ids: ids.sort() }
 }
 
