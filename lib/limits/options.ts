@@ -22,7 +22,7 @@ export const limitsSchema = Type.Object({
   uploadsPerAddress: count(8, 'Bundles uploaded at once from one address'),
   bundlesPerPrincipal: count(1_000, 'Bundles that one principal may own, where access is controlled'),
   requestsPerMinute: count(6_000, 'HTTP requests and upgrades a minute from one address; health, metrics and the tunnel are left out'),
-  eventLoopDelay: millis(1_000, 'Mean delay of the event loop over a second from which on requests and upgrades are refused, in ms'),
+  eventLoopDelay: millis(2_000, 'Mean delay of the event loop over a second from which on requests and upgrades are refused, in ms'),
   memory: Type.Optional(Type.Integer({ minimum: 1, description: 'Resident memory of the process from which on requests and upgrades are refused, in bytes' }))
 }, { additionalProperties: false })
 
