@@ -15,6 +15,7 @@ export interface QuotaParts {
 /** Why a document takes no more changes. */
 export interface Full { readonly limit: LimitName, readonly error: RelayError }
 
+const OPENING = 16 * 1024 // bytes that a document counts as that a peer asks for first: the disk is looked at
 const PORTION = 4096 // bytes of an ephemeral message that count as one
 
 /** How much one peer may have of the engine. A peer in the relay's own process is its host's, and may have everything. */
@@ -30,7 +31,9 @@ export class Quotas {
   admits (peer: PeerConnection, id: DocumentId): boolean {
     const { settings: { documentsPerConnection: max }, refusals } = this.#parts
     const { followed, source } = peer
-    if (source === undefined || followed.size < max || followed.has(id)) return true
+    if (source === undefined || followed.has(id)) return true
+    peer.charge(OPENING)
+    if (followed.size < max) return true
     const error = new RelayError('RELAY_TOO_MANY_DOCUMENTS', `A connection follows at most ${max} documents`)
     refusals.count('documentsPerConnection')
     peer.send({ type: 'doc-unavailable', documentId: id })
