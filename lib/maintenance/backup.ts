@@ -26,7 +26,7 @@ export interface BackupOptions {
 export interface BackupSummary { documents: number, bundles: number, files: number, bytes: number }
 
 /** What a relay makes anew, or what is only its own: no part of a backup. Documents, bundles and the journal are read otherwise. */
-const LEFT_OUT = /^(tmp|merged|owned|journal|bundles|webhooks|lock(\..*)?)$/
+const LEFT_OUT = /^(tmp|merged|journal|bundles|webhooks|lock(\..*)?)$/
 
 /**
  * Copies all that is stored while a relay may go on using it: everything that was acknowledged before is in it, each
@@ -83,6 +83,8 @@ async function addBundles (writer: Writer, folder: string): Promise<number> {
   let count = 0
   for (const name of await namesIn(path.join(folder, 'bundles'))) {
     if (!name.endsWith('.tonk')) continue // on its way to become one
+    const owner = name.replace(/\.tonk$/, '.owner')
+    await writer.file(`bundles/${owner}`, path.join(folder, 'bundles', owner)) // where there is one
     if (await writer.file(`bundles/${name}`, path.join(folder, 'bundles', name))) count++
   }
   writer.forget()
