@@ -4,7 +4,7 @@ import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import { silent, type Log } from '../log.ts'
-import { BUNDLES, bundleKey, idOfKey } from './key.ts'
+import { BUNDLES, bundleKey, idOfKey, ownerOf } from './key.ts'
 import { openLocalFile } from './local-file.ts'
 import type { BundleFile, BundlePage, BundleStore, ListedBundle, PutOptions, StoredBundle } from './store.ts'
 
@@ -126,7 +126,7 @@ export class FolderStore implements BundleStore {
     if ((stored?.etag ?? null) !== etag) throw changed()
   }
 
-  #ownerPath (id: DocumentId): string { return this.#path(id).replace(/\.tonk$/, '.owner') }
+  #ownerPath (id: DocumentId): string { return ownerOf(this.#path(id)) }
 
   #temporary (): string { return path.join(this.#folder, `.put-${randomUUID()}`) }
 

@@ -5,6 +5,7 @@ import { Check, type CheckSummary } from '../maintenance/check.ts'
 import { checkAndRepair } from '../maintenance/repair.ts'
 import { restore } from '../maintenance/restore.ts'
 import { readStat, statText } from '../maintenance/stat.ts'
+import type { BundlePlace, ListedStore } from '../maintenance/stored-bundles.ts'
 import { parseOptions, type Options, type RelayOptions } from '../options.ts'
 import type { Task } from './arguments.ts'
 
@@ -12,19 +13,35 @@ import type { Task } from './arguments.ts'
 const UNSOUND = 2
 
 type Print = (text: string) => void
+type Places = BundlePlace & { storage: string }
 
 /**
  * Does what a command line asks for with a storage folder, and says what it did.
  * @returns the exit code: 0, or 2 when a check left something as it should not be
- * @throws RelayError RELAY_BAD_OPTION or RELAY_STORAGE_FAILED
+ * @throws RelayError RELAY_BAD_OPTION, RELAY_STORAGE_FAILED or RELAY_STORE_UNAVAILABLE
  */
 export async function perform (task: Task, given: RelayOptions, print: Print): Promise<number> {
   const options = parseOptions(given)
-  const places = { storage: path.resolve(options.storage), bundles: path.resolve(options.bundles ?? options.storage) }
+  const store = await s3Store(options)
+  const places = { storage: path.resolve(options.storage), bundles: path.resolve(options.bundles ?? options.storage), store }
+  try {
+    return await performIn(places, task, options, print)
+  } finally {
+    await store?.close()
+  }
+}
+
+/** Where the bundles are, if not in a folder. */
+async function s3Store ({ s3 }: Options): Promise<ListedStore | undefined> {
+  if (s3 === undefined) return undefined
+  const { S3Store } = await import('../bundles/s3-store.ts')
+  return new S3Store(s3)
+}
+
+async function performIn (places: Places, task: Task, options: Options, print: Print): Promise<number> {
   if (task.name === 'backup') {
     const { documents, bundles, files, bytes } = await backUp({ ...places, target: task.place })
     print(`${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ${task.place}\n`)
-    if (options.s3 !== undefined) print(`the bundles in the bucket ${options.s3.bucket} are not in it\n`)
   } else if (task.name === 'restore') {
     const { files, bytes, createdAt } = await restore({ ...places, source: task.place })
     print(`${bytes} bytes in ${files} files, as they were at ${createdAt}, from ${task.place} to ${places.storage}\n`)
@@ -39,7 +56,7 @@ export async function perform (task: Task, given: RelayOptions, print: Print): P
   return 0
 }
 
-async function check (repair: boolean, places: { storage: string, bundles: string }, limits: Options): Promise<CheckSummary> {
+async function check (repair: boolean, places: Places, limits: Options): Promise<CheckSummary> {
   const automerge = new AutomergePool()
   try {
     const parts = { ...places, limits, automerge }

@@ -2,23 +2,23 @@ import { createHash } from 'node:crypto'
 import { open, readdir, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
+import { BUNDLES, ownerOf } from '../bundles/key.ts'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import { nameOf } from '../storage/compactor.ts'
 import { tombstone, tombstoneOf } from '../storage/tombstone.ts'
 import { version } from '../version.ts'
 import { openTarget, summed, type BackupTarget } from './backup-target.ts'
 import { FolderReader } from './folder-reader.ts'
+import { storedBundles, type BundlePlace } from './stored-bundles.ts'
 
 /** The first and the last file of a backup. The sums are as `sha256sum -c` reads them. */
 export const FACTS = 'backup.json'
 export const SUMS = 'SHA256SUMS'
 export const FORMAT = 1
 
-export interface BackupOptions {
+export interface BackupOptions extends BundlePlace {
   /** Folder of the documents. A relay may be using it. */
   storage: string
-  /** Folder whose `bundles/` holds the bundles. */
-  bundles: string
   /** A folder, or a file that ends in `.tar`; neither is there yet. */
   target: string
 }
@@ -34,7 +34,7 @@ const LEFT_OUT = /^(tmp|merged|journal|bundles|webhooks|lock(\..*)?)$/
  * plain nodefs.
  * @throws RelayError RELAY_BAD_OPTION or RELAY_STORAGE_FAILED
  */
-export async function backUp ({ storage, bundles, target: name }: BackupOptions): Promise<BackupSummary> {
+export async function backUp ({ storage, target: name, ...place }: BackupOptions): Promise<BackupSummary> {
   const reader = new FolderReader(storage)
   await proveThere(storage)
   const target = await openTarget(name)
@@ -42,7 +42,7 @@ export async function backUp ({ storage, bundles, target: name }: BackupOptions)
   try {
     await writer.bytes(FACTS, Buffer.from(`${JSON.stringify({ format: FORMAT, version, createdAt: new Date().toISOString() })}\n`))
     // first: what a bundle holds is merged into the documents after it is stored
-    const bundleCount = await addBundles(writer, path.resolve(bundles))
+    const bundleCount = await addBundles(writer, place)
     await addOthers(writer, reader.folder.folder)
     const documentCount = await addDocuments(writer, reader)
     const { files, size } = writer
@@ -79,13 +79,18 @@ async function addDocuments (writer: Writer, reader: FolderReader): Promise<numb
   return count
 }
 
-async function addBundles (writer: Writer, folder: string): Promise<number> {
+async function addBundles (writer: Writer, place: BundlePlace): Promise<number> {
   let count = 0
-  for (const name of await namesIn(path.join(folder, 'bundles'))) {
-    if (!name.endsWith('.tonk')) continue // on its way to become one
-    const owner = name.replace(/\.tonk$/, '.owner')
-    await writer.file(`bundles/${owner}`, path.join(folder, 'bundles', owner)) // where there is one
-    if (await writer.file(`bundles/${name}`, path.join(folder, 'bundles', name))) count++
+  for await (const { name, open } of storedBundles(place)) {
+    const opened = await open()
+    if (opened === null) continue // deleted meanwhile
+    try {
+      if (opened.owner !== undefined) await writer.bytes(ownerOf(`${BUNDLES}${name}`), Buffer.from(opened.owner))
+      await writer.stream(`${BUNDLES}${name}`, opened.size, opened.stream())
+      count++
+    } finally {
+      await opened.close()
+    }
   }
   writer.forget()
   return count
@@ -138,7 +143,7 @@ class Writer {
   forget (): void { this.#latest.clear() }
 
   async bytes (name: string, bytes: Uint8Array): Promise<void> {
-    await this.#add(name, bytes.length, Readable.from([bytes], { objectMode: false }))
+    await this.stream(name, bytes.length, Readable.from([bytes], { objectMode: false }))
   }
 
   /** Adds a file as it is when it is opened; false when it is gone. */
@@ -152,7 +157,7 @@ class Writer {
     }
     try {
       const { size } = await handle.stat()
-      await this.#add(name, size, size === 0 ? Readable.from([]) : handle.createReadStream({ end: size - 1, autoClose: false }))
+      await this.stream(name, size, size === 0 ? Readable.from([]) : handle.createReadStream({ end: size - 1, autoClose: false }))
       return true
     } finally {
       await handle.close()
@@ -164,7 +169,7 @@ class Writer {
     await this.#target.add({ path: SUMS, size: sums.length, body: Readable.from([sums], { objectMode: false }) })
   }
 
-  async #add (name: string, size: number, body: Readable): Promise<void> {
+  async stream (name: string, size: number, body: Readable): Promise<void> {
     const hash = createHash('sha256')
     await this.#target.add({ path: name, size, body: Readable.from(summed(body, hash), { objectMode: false }) })
     this.#sums.push(`${hash.digest('hex')}  ${name}\n`)

@@ -4,12 +4,13 @@ import { readChange } from '../automerge/change.ts'
 import { CHUNK_TYPES, splitChunks, type Chunk } from '../automerge/chunk.ts'
 import type { AutomergePool } from '../automerge/pool.ts'
 import { Bundle, type BundleLimits } from '../bundles/bundle.ts'
-import { openLocalFile } from '../bundles/local-file.ts'
+import type { StoredBundle } from '../bundles/store.ts'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import { isDocumentId, type DocumentId } from '../ids.ts'
 import type { StoredChunk } from '../storage/folder.ts'
 import { isStorageKey, storagePath } from '../storage/key.ts'
 import { FolderReader, type ReadDocument } from './folder-reader.ts'
+import { storedBundles, type BundleEntry, type BundlePlace } from './stored-bundles.ts'
 
 /** Something that is not as it should be. `orphan`s belong to nothing and do no harm. */
 export interface Finding {
@@ -21,11 +22,9 @@ export interface Finding {
   repair?: string
 }
 
-export interface CheckParts {
+export interface CheckParts extends BundlePlace {
   /** Folder of the documents. */
   storage: string
-  /** Folder whose `bundles/` holds the bundles. */
-  bundles: string
   limits: BundleLimits
   automerge: AutomergePool
 }
@@ -48,11 +47,11 @@ export class Check {
   }
 
   /** @param wrong is told of each document and each bundle with a problem; what it returns was done about it */
-  async run (wrong: (problem: DocumentProblem | { bundle: string }) => Promise<string | undefined> = async () => undefined): Promise<CheckSummary> {
+  async run (wrong: (problem: DocumentProblem | { bundle: BundleEntry }) => Promise<string | undefined> = async () => undefined): Promise<CheckSummary> {
     const findings: Finding[] = []
     const note = (finding: Finding, repair?: string): void => { findings.push(repair === undefined ? finding : { ...finding, repair }) }
-    const { storage, bundles } = this.#parts
-    let documents = 0
+    const { storage } = this.#parts
+    let [documents, bundles] = [0, 0]
     for await (const document of this.#reader.documents()) {
       if (document.isDeleted) continue
       documents++
@@ -61,15 +60,17 @@ export class Check {
       const problem = [...found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ${problem}`), found.problem].filter(Boolean).join('; ')
       note({ kind: 'document', name: document.id, problem }, await wrong(found))
     }
-    const names = await namesIn(path.join(bundles, 'bundles'))
-    for (const name of names) {
-      const problem = await this.#bundle(path.join(bundles, 'bundles', name), name)
-      if (problem !== undefined) note({ kind: 'bundle', name, problem }, await wrong({ bundle: path.join(bundles, 'bundles', name) }))
+    for await (const entry of storedBundles(this.#parts)) {
+      const opened = await entry.open()
+      if (opened === null) continue // deleted meanwhile
+      bundles++
+      const problem = await this.#bundle(opened, entry.name)
+      if (problem !== undefined) note({ kind: 'bundle', name: entry.name, problem }, await wrong({ bundle: entry }))
     }
     for (const name of this.#reader.journal.facts().damaged) note({ kind: 'journal', name, problem: 'is damaged; what follows the damage is not read' })
-    for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) note({ kind: 'orphan', name: `journal/${name}`, problem: 'a relay could not read it' })
+    for (const name of await damagedIn(path.join(storage, 'journal'))) note({ kind: 'orphan', name: `journal/${name}`, problem: 'a relay could not read it' })
     for (const name of await this.#orphans(storage)) note({ kind: 'orphan', name, problem: 'belongs to nothing' })
-    return { documents, bundles: names.length, findings }
+    return { documents, bundles, findings }
   }
 
   async #document (document: ReadDocument): Promise<DocumentProblem | undefined> {
@@ -101,10 +102,9 @@ export class Check {
     }
   }
 
-  async #bundle (file: string, name: string): Promise<string | undefined> {
+  async #bundle (opened: StoredBundle, name: string): Promise<string | undefined> {
     const { limits, automerge } = this.#parts
     return await problemOf(async () => {
-      const opened = await openLocalFile(file)
       try {
         const bundle = await Bundle.open(opened, limits)
         if (name !== `${bundle.rootId}.tonk`) throw new RelayError('RELAY_BUNDLE_INVALID', `its root is ${bundle.rootId}`)
@@ -147,9 +147,9 @@ function isInLayout (storage: string, file: string): boolean {
   return isStorageKey(key) && (names.length === 2 || !isDocumentId(key[0])) && storagePath(storage, key) === path.join(storage, file)
 }
 
-async function namesIn (folder: string, extension = '.tonk'): Promise<string[]> {
+async function damagedIn (folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder)).filter(name => name.endsWith(extension))
+    return (await readdir(folder)).filter(name => name.endsWith('.damaged'))
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return []
     throw error
@@ -167,17 +167,17 @@ async function problemOf (look: () => Promise<unknown>): Promise<string | undefi
   }
 }
 
-/** The documents of the bundles of a folder, for `Repair`: where else a document's changes may be. */
-export async function * bundledChunks (folder: string, id: DocumentId, limits: BundleLimits): AsyncGenerator<Uint8Array> {
-  for (const name of await namesIn(path.join(folder, 'bundles'))) {
-    const opened = await openLocalFile(path.join(folder, 'bundles', name))
+/** What the stored bundles hold of a document, for `Repair`: where else its changes may be. */
+export async function * bundledChunks ({ limits, ...place }: CheckParts, id: DocumentId): AsyncGenerator<Uint8Array> {
+  for await (const { open } of storedBundles(place)) {
+    const opened = await open()
     try {
-      const bundle = await Bundle.open(opened, limits)
-      if (bundle.documents.includes(id)) yield * await bundle.chunks(id)
+      const bundle = opened === null ? undefined : await Bundle.open(opened, limits)
+      if (bundle?.documents.includes(id) === true) yield * await bundle.chunks(id)
     } catch (error) {
       if (!(error instanceof RelayError)) throw error // one that is damaged has nothing to offer
     } finally {
-      await opened.close()
+      await opened?.close()
     }
   }
 }

@@ -10,6 +10,7 @@ import { StorageFolder } from '../storage/folder.ts'
 import { storagePath } from '../storage/key.ts'
 import { FolderLock } from '../storage/lock.ts'
 import { Check, bundledChunks, type CheckParts, type CheckSummary, type DocumentProblem } from './check.ts'
+import type { BundleEntry } from './stored-bundles.ts'
 
 const ASIDE = 'damaged'
 const MAGIC = Buffer.from([0x85, 0x6f, 0x4a, 0x83]) // Automerge's binary format: a chunk begins so
@@ -39,15 +40,18 @@ async function foldJournal ({ storage, automerge }: CheckParts): Promise<void> {
   await documents.close()
 }
 
-async function setBundleAside (storage: string, file: string): Promise<string> {
-  await move(file, path.join(storage, ASIDE, 'bundles', path.basename(file)))
+/** Only files are: what is elsewhere is its operator's to delete. */
+async function setBundleAside (storage: string, { name, file }: BundleEntry): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  await move(file, path.join(storage, ASIDE, 'bundles', name))
   return `set aside in ${ASIDE}/bundles`
 }
 
-async function repairDocument ({ storage, bundles, limits, automerge }: CheckParts, { document, damaged }: DocumentProblem): Promise<string> {
+async function repairDocument (parts: CheckParts, { document, damaged }: DocumentProblem): Promise<string> {
+  const { storage, automerge } = parts
   const { id, files } = document
   const chunks = files.flatMap(({ data }) => wholeChunks(data))
-  for await (const chunk of bundledChunks(bundles, id, limits)) chunks.push(chunk)
+  for await (const chunk of bundledChunks(parts, id)) chunks.push(chunk)
   const { chunk, lost } = await automerge.salvage(chunks)
   if (chunk !== null) await new StorageFolder(storage).write([id, 'snapshot', nameOf(chunk)], chunk)
   const kept = chunk === null ? '' : nameOf(chunk)

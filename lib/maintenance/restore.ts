@@ -2,19 +2,20 @@ import { createHash } from 'node:crypto'
 import { cp, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
+import { BUNDLES, idOfKey } from '../bundles/key.ts'
 import { makeFolder, syncFolder } from '../storage/atomic-file.ts'
 import { FolderLock } from '../storage/lock.ts'
 import { openSource } from './backup-source.ts'
 import { summed } from './backup-target.ts'
 import { FACTS, FORMAT, SUMS } from './backup.ts'
+import { storedBundles, type BundlePlace, type ListedStore } from './stored-bundles.ts'
 
-export interface RestoreOptions {
+/** The place of the bundles is empty, too. */
+export interface RestoreOptions extends BundlePlace {
   /** A backup: a folder, or an archive. */
   source: string
   /** Folder of the documents: empty, or not there yet. */
   storage: string
-  /** Folder whose `bundles/` is to hold the bundles. */
-  bundles: string
 }
 
 export interface RestoreSummary { files: number, bytes: number, createdAt: string }
@@ -29,16 +30,18 @@ const refused = (problem: string): RelayError => new RelayError('RELAY_BAD_OPTIO
  * all of it has been read and is what was backed up.
  * @throws RelayError RELAY_BAD_OPTION or RELAY_STORAGE_FAILED
  */
-export async function restore ({ source, storage, bundles }: RestoreOptions): Promise<RestoreSummary> {
+export async function restore ({ source, storage, bundles, store }: RestoreOptions): Promise<RestoreSummary> {
   const folder = path.resolve(storage)
   await refuseFilled(folder)
-  await refuseFilled(path.join(path.resolve(bundles), 'bundles'))
+  if (store === undefined) await refuseFilled(path.join(path.resolve(bundles), BUNDLES))
+  else await refuseFilledStore(store)
   const lock = new FolderLock(folder)
   await lock.take()
   const aside = path.join(folder, 'tmp', 'restore')
   try {
     const summary = await unpack(source, aside)
-    await moveBundles(path.join(aside, 'bundles'), path.join(path.resolve(bundles), 'bundles'))
+    if (store === undefined) await moveBundles(path.join(aside, BUNDLES), path.join(path.resolve(bundles), BUNDLES))
+    else await putBundles(path.join(aside, BUNDLES), store)
     for (const name of await readdir(aside)) if (!OF_ITS_OWN.has(name)) await rename(path.join(aside, name), path.join(folder, name))
     await syncFolder(folder)
     return summary
@@ -58,6 +61,12 @@ async function refuseFilled (folder: string): Promise<void> {
   // the folder of a restore that was killed while it was unpacking, too
   const filled = names.filter(name => !NOT_IN_THE_WAY.has(name) && name !== 'tmp')
   if (filled.length > 0) throw refused(`${folder} is not empty: a backup is restored into an empty folder`)
+}
+
+async function refuseFilledStore (store: ListedStore): Promise<void> {
+  await store.check()
+  const [first] = await store.list({ limit: 1 })
+  if (first !== undefined) throw refused(`there are bundles already, ${first.id} for one: a backup is restored where there are none`)
 }
 
 /** Writes a backup's files to a folder, and holds them against their sums. */
@@ -132,4 +141,16 @@ async function moveBundles (from: string, to: string): Promise<void> {
     await rm(from, { recursive: true })
   }
   await syncFolder(path.dirname(to))
+}
+
+/** Hands the bundles to what keeps them, with their owners. */
+async function putBundles (from: string, store: ListedStore): Promise<void> {
+  for await (const { name, file, open } of storedBundles({ bundles: path.dirname(from) })) {
+    const id = idOfKey(BUNDLES + name)
+    const opened = await open()
+    await opened?.close()
+    if (id === undefined || opened === null) throw refused(`not a backup: ${BUNDLES}${name} is no bundle’s name`)
+    await store.put(id, { path: file!, size: opened.size }, { owner: opened.owner })
+  }
+  await rm(from, { recursive: true, force: true })
 }

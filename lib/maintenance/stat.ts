@@ -1,7 +1,6 @@
-import { readdir, stat, statfs } from 'node:fs/promises'
-import path from 'node:path'
-import { codeOf } from '../errors.ts'
+import { statfs } from 'node:fs/promises'
 import { FolderReader } from './folder-reader.ts'
+import { storedBundles, type BundlePlace } from './stored-bundles.ts'
 
 export interface Stat {
   storage: string
@@ -26,7 +25,7 @@ export interface Stat {
 const LARGEST = 10
 
 /** What is stored; sizes in bytes. A relay may be using the folder. */
-export async function readStat ({ storage, bundles }: { storage: string, bundles: string }): Promise<Stat> {
+export async function readStat ({ storage, ...place }: BundlePlace & { storage: string }): Promise<Stat> {
   const reader = new FolderReader(storage)
   const { folder } = reader.folder
   const counts = { documents: 0, deleted: 0, snapshots: 0, incrementals: 0, documentBytes: 0 }
@@ -52,22 +51,21 @@ export async function readStat ({ storage, bundles }: { storage: string, bundles
     ...counts,
     largest: top(largest),
     journal: { segments, records, bytes },
-    ...await bundleStat(path.join(bundles, 'bundles')),
+    ...await bundleStat(place),
     freeBytes: bavail * bsize
   }
 }
 
 const top = (some: Stat['largest']): Stat['largest'] => some.sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST)
 
-async function bundleStat (folder: string): Promise<{ bundles: number, bundleBytes: number }> {
+async function bundleStat (place: BundlePlace): Promise<{ bundles: number, bundleBytes: number }> {
   let [bundles, bundleBytes] = [0, 0]
-  try {
-    for (const name of (await readdir(folder)).filter(name => name.endsWith('.tonk'))) {
-      bundles++
-      bundleBytes += (await stat(path.join(folder, name))).size
-    }
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error
+  for await (const { open } of storedBundles(place)) {
+    const opened = await open()
+    if (opened === null) continue
+    bundles++
+    bundleBytes += opened.size
+    await opened.close()
   }
   return { bundles, bundleBytes }
 }

@@ -1,0 +1,55 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { FolderStore } from '../bundles/folder-store.ts'
+import { BUNDLES, bundleKey, idOfKey } from '../bundles/key.ts'
+import { openLocalFile } from '../bundles/local-file.ts'
+import type { BundleStore, StoredBundle } from '../bundles/store.ts'
+import { codeOf } from '../errors.ts'
+
+/** A store that tells what it has. */
+export type ListedStore = BundleStore & Required<Pick<BundleStore, 'list'>>
+
+/** Where the bundles are. */
+export interface BundlePlace {
+  /** Folder whose `bundles/` holds them */
+  bundles: string
+  /** What holds them in its place */
+  store?: ListedStore | undefined
+}
+
+/** A stored bundle, not opened. `file` is where it is, if that is in a folder. */
+export interface BundleEntry { name: string, file?: string, open (): Promise<StoredBundle | null> }
+
+const PAGE = 1_000
+
+/** All bundles, in a folder also those under a name that is no bundle's. Throws what the disk throws, or RELAY_STORE_UNAVAILABLE. */
+export async function * storedBundles ({ bundles, store }: BundlePlace): AsyncGenerator<BundleEntry> {
+  if (store === undefined) yield * inFolder(bundles)
+  else yield * inStore(store)
+}
+
+async function * inFolder (folder: string): AsyncGenerator<BundleEntry> {
+  const store = new FolderStore({ folder })
+  for (const name of await tonksIn(path.join(folder, BUNDLES))) {
+    const [file, id] = [path.join(folder, BUNDLES, name), idOfKey(BUNDLES + name)]
+    yield { name, file, open: async () => id === undefined ? await openLocalFile(file) : await store.open(id) }
+  }
+}
+
+async function * inStore (store: ListedStore): AsyncGenerator<BundleEntry> {
+  let after: string | undefined
+  do {
+    const page = await store.list({ after, limit: PAGE })
+    for (const { id } of page) yield { name: bundleKey(id).slice(BUNDLES.length), open: async () => await store.open(id) }
+    after = page.length < PAGE ? undefined : page.at(-1)!.id
+  } while (after !== undefined)
+}
+
+async function tonksIn (folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter(name => name.endsWith('.tonk'))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
