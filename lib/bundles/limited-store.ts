@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { RelayError, messageOf } from '../errors.ts'
+import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { BundleFile, BundlePage, BundleStore, ListedBundle, PutOptions, StoredBundle } from './store.ts'
@@ -36,14 +36,13 @@ export class LimitedStore implements BundleStore {
       await this.#store.put(id, file, options)
       return
     }
-    const isNew = replaces === null
-    const count = await this.#count(owner, id)
+    const { isAdded, count } = await this.#count(owner, id)
     try {
       const { bundlesPerPrincipal: max } = this.#limits.settings
-      if (isNew && count > max) throw this.#limits.met('bundlesPerPrincipal', 'RELAY_TOO_MANY_BUNDLES', `You have ${max} bundles, as many as are kept: delete one first`)
+      if (replaces === null && count > max) throw this.#limits.met('bundlesPerPrincipal', 'RELAY_TOO_MANY_BUNDLES', `You have ${max} bundles, as many as are kept: delete one first`)
       await this.#store.put(id, file, options)
     } catch (error) {
-      if (isNew) await this.#uncount(owner, id)
+      if (isAdded) await this.#uncount(owner, id)
       throw error
     }
   }
@@ -60,12 +59,12 @@ export class LimitedStore implements BundleStore {
   }
 
   /** Counts a bundle with the others of its owner; before it is stored, so that two at once see each other. */
-  async #count (owner: string, id: DocumentId): Promise<number> {
+  async #count (owner: string, id: DocumentId): Promise<{ isAdded: boolean, count: number }> {
     const folder = this.#of(owner)
     return await disk(folder, async () => {
       await mkdir(folder, { recursive: true })
-      await writeFile(path.join(folder, id), '')
-      return (await readdir(folder)).length
+      const isAdded = await makeFile(path.join(folder, id))
+      return { isAdded, count: (await readdir(folder)).length }
     })
   }
 
@@ -75,6 +74,17 @@ export class LimitedStore implements BundleStore {
   }
 
   #of (owner: string): string { return path.join(this.#folder, createHash('sha256').update(owner).digest('hex')) }
+}
+
+/** @returns whether it was not there */
+async function makeFile (file: string): Promise<boolean> {
+  try {
+    await writeFile(file, '', { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw error
+  }
 }
 
 async function disk<T> (file: string, run: () => Promise<T>): Promise<T> {

@@ -48,7 +48,9 @@ t.test('what is not stored does not count', async t => {
   const id = newId()
   await put(id, 'ann')
   for (let n = 0; n < 5; n++) await t.rejects(put(newId(), 'ann', '"another version"'), { code: 'RELAY_PRECONDITION_FAILED' })
+  await t.rejects(put(id, 'ann'), { code: 'RELAY_PRECONDITION_FAILED' }, 'there is one')
   await put(newId(), 'ann')
+  await t.rejects(put(newId(), 'ann'), TOO_MANY, 'that one still counts')
 })
 
 t.test('a store that keeps all, and does not tell', async t => {
