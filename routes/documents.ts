@@ -20,7 +20,7 @@ const TYPES = [JSON_TYPE, SNAPSHOT_TYPE, MERGE_PATCH, JSON_PATCH]
 
 /** Documents as JSON: read, made, changed, deleted, listened to. */
 async function documentRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { access, documents, feeds } = fastify
+  const { access, documents, feeds, limits } = fastify
   const typed = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   // bodies are read where documents are opened, on another thread
@@ -75,13 +75,17 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     const from = known === undefined ? undefined : parseHeads(known)
     reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).type('text/event-stream; charset=utf-8')
     if (method === 'HEAD') return await reply.send(Readable.from([]))
-    const stream = new EventStream()
-    const grant = access.session(request.credentials(), request.principal)
-    const subscription = new Subscription(id, stream, { grant, wantsPatches: query.patches })
-    if (from === undefined) subscription.changed(heads)
-    const stop = feeds.listen(id, subscription, from ?? heads)
+    const stream = new EventStream().once('close', limits.connect(request.source))
+    try {
+      const grant = access.session(request.credentials(), request.principal)
+      const subscription = new Subscription(id, stream, { grant, wantsPatches: query.patches })
+      if (from === undefined) subscription.changed(heads)
+      stream.once('close', feeds.listen(id, subscription, from ?? heads))
+    } catch (error) {
+      stream.destroy()
+      throw error
+    }
     stream.onReady = () => { feeds.resume(id) }
-    stream.once('close', stop)
     return await reply.send(stream)
   })
 
@@ -134,4 +138,4 @@ const unchanged = async (reply: FastifyReply, etag: string): Promise<FastifyRepl
 const made = (bytes: Uint8Array, etag: string): Representation =>
   ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
 
-export default fp(documentRoutes, { name: 'relay-routes-documents', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-documents', 'relay-http'] })
+export default fp(documentRoutes, { name: 'relay-routes-documents', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-documents', 'relay-http', 'relay-limits'] })

@@ -262,3 +262,18 @@ t.test('events end with the token', async t => {
   await until(() => state.ended)
   t.match(events.at(-1), { event: 'end', data: { code: 'RELAY_TOKEN_EXPIRED' } })
 })
+
+t.test('events: a stream is a connection like any other', async t => {
+  const { http } = await start(t, { limits: { connectionsPerAddress: 2 } })
+  const { url } = await created(t, http, {})
+  const [first] = [await listen(t, `${url}/events`), await listen(t, `${url}/events`)]
+  t.match(await ask(`${url}/events`), { status: 429, json: { code: 'RELAY_TOO_MANY_CONNECTIONS' } })
+  t.equal((await ask(`${url}/events`, 'HEAD')).status, 200)
+  first!.close()
+  await until(async () => {
+    const gone = new AbortController()
+    const { status } = await fetch(`${url}/events`, { signal: gone.signal })
+    gone.abort()
+    return status === 200
+  })
+})
