@@ -26,7 +26,7 @@ t.test('a full disk shows in readiness and in the figures, and goes away with it
     return { status: response.status, checks: (await response.json() as { checks: Record<string, unknown> }).checks }
   }
   const full = await onEachOperation(t, async ({ name }, run) => {
-    if (name === 'handle.appendFile' || name === 'handle.writeFile') throw systemError('ENOSPC')
+    if (name === 'handle.write' || name === 'handle.writeFile') throw systemError('ENOSPC')
     return await run()
   })
   client(t, ws).create({ a: 1 })

@@ -16,7 +16,7 @@ for (const forward of ['stored', 'received'] as const) {
     let acknowledged: Automerge.Heads = []
     a.repo.synchronizer.on('sync-state', ({ syncState }) => { acknowledged = syncState.theirHeads ?? [] })
 
-    const { held, release } = await hold(t, 'handle.datasync')
+    const { held, release } = await hold(t, 'handle.write')
     ours.change(d => { d.n = 1 })
     const heads = Automerge.getHeads(ours.doc())
     await until(() => held() === 1)
