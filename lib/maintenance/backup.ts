@@ -9,6 +9,7 @@ import { tombstone, tombstoneOf } from '../storage/tombstone.ts'
 import { version } from '../version.ts'
 import { openTarget, summed, type BackupTarget } from './backup-target.ts'
 import { FolderReader } from './folder-reader.ts'
+import { namesIn } from './names-in.ts'
 import { storedBundles, type BundlePlace } from './stored-bundles.ts'
 
 /** The first and the last file of a backup. The sums are as `sha256sum -c` reads them. */
@@ -110,19 +111,8 @@ async function addOthers (writer: Writer, storage: string): Promise<void> {
     else if (entry.isDirectory()) await add(entry.name)
   }
   await writer.file('st/orage-adapter-id', path.join(storage, 'st', 'orage-adapter-id'))
-  for (const name of await namesIn(path.join(storage, 'journal'))) {
-    if (name.endsWith('.damaged')) await writer.file(`journal/${name}`, path.join(storage, 'journal', name))
-  }
+  for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) await writer.file(`journal/${name}`, path.join(storage, 'journal', name))
   writer.forget()
-}
-
-async function namesIn (folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }
 
 /** Adds files one by one and keeps their sums. */

@@ -5,11 +5,12 @@ import { CHUNK_TYPES, splitChunks, type Chunk } from '../automerge/chunk.ts'
 import type { AutomergePool } from '../automerge/pool.ts'
 import { Bundle, type BundleLimits } from '../bundles/bundle.ts'
 import type { StoredBundle } from '../bundles/store.ts'
-import { RelayError, codeOf, messageOf } from '../errors.ts'
+import { RelayError, messageOf } from '../errors.ts'
 import { isDocumentId, type DocumentId } from '../ids.ts'
 import type { StoredChunk } from '../storage/folder.ts'
 import { isStorageKey, storagePath } from '../storage/key.ts'
 import { FolderReader, type ReadDocument } from './folder-reader.ts'
+import { namesIn } from './names-in.ts'
 import { storedBundles, type BundleEntry, type BundlePlace } from './stored-bundles.ts'
 
 /** Something that is not as it should be. `orphan`s belong to nothing and do no harm. */
@@ -68,7 +69,7 @@ export class Check {
       if (problem !== undefined) note({ kind: 'bundle', name: entry.name, problem }, await wrong({ bundle: entry }))
     }
     for (const name of this.#reader.journal.facts().damaged) note({ kind: 'journal', name, problem: 'is damaged; what follows the damage is not read' })
-    for (const name of await damagedIn(path.join(storage, 'journal'))) note({ kind: 'orphan', name: `journal/${name}`, problem: 'a relay could not read it' })
+    for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) note({ kind: 'orphan', name: `journal/${name}`, problem: 'a relay could not read it' })
     for (const name of await this.#orphans(storage)) note({ kind: 'orphan', name, problem: 'belongs to nothing' })
     return { documents, bundles, findings }
   }
@@ -145,15 +146,6 @@ function isInLayout (storage: string, file: string): boolean {
   const [first = '', rest = '', ...names] = file.split(path.sep)
   const key = [first + rest, ...names]
   return isStorageKey(key) && (names.length === 2 || !isDocumentId(key[0])) && storagePath(storage, key) === path.join(storage, file)
-}
-
-async function damagedIn (folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).filter(name => name.endsWith('.damaged'))
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }
 
 /** What is wrong with what is looked at; that the disk fails is no finding. */

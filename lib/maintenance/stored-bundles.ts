@@ -1,10 +1,9 @@
-import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { FolderStore } from '../bundles/folder-store.ts'
 import { BUNDLES, bundleKey, idOfKey } from '../bundles/key.ts'
 import { openLocalFile } from '../bundles/local-file.ts'
 import type { BundleStore, StoredBundle } from '../bundles/store.ts'
-import { codeOf } from '../errors.ts'
+import { namesIn } from './names-in.ts'
 
 /** A store that tells what it has. */
 export type ListedStore = BundleStore & Required<Pick<BundleStore, 'list'>>
@@ -30,7 +29,7 @@ export async function * storedBundles ({ bundles, store }: BundlePlace): AsyncGe
 
 async function * inFolder (folder: string): AsyncGenerator<BundleEntry> {
   const store = new FolderStore({ folder })
-  for (const name of await tonksIn(path.join(folder, BUNDLES))) {
+  for (const name of await namesIn(path.join(folder, BUNDLES), '.tonk')) {
     const [file, id] = [path.join(folder, BUNDLES, name), idOfKey(BUNDLES + name)]
     yield { name, file, open: async () => id === undefined ? await openLocalFile(file) : await store.open(id) }
   }
@@ -43,13 +42,4 @@ async function * inStore (store: ListedStore): AsyncGenerator<BundleEntry> {
     for (const { id } of page) yield { name: bundleKey(id).slice(BUNDLES.length), open: async () => await store.open(id) }
     after = page.length < PAGE ? undefined : page.at(-1)!.id
   } while (after !== undefined)
-}
-
-async function tonksIn (folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).filter(name => name.endsWith('.tonk'))
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }
