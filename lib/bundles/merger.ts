@@ -5,7 +5,7 @@ import type { SyncEngine } from '../sync/engine.ts'
 import { Bundle, type BundleLimits } from './bundle.ts'
 import type { Source } from './block-reader.ts'
 import { checkDocuments, type CheckParts } from './check.ts'
-import { KeyedQueue } from './keyed-queue.ts'
+import { KeyedQueue } from '../keyed-queue.ts'
 import type { MergeMarks, MarkName } from './merge-marks.ts'
 
 export interface MergerParts extends CheckParts {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { KeyedQueue } from '../../../lib/bundles/keyed-queue.ts'
+import { KeyedQueue } from '../../lib/keyed-queue.ts'
 
 t.test('jobs of a key one after the other, of other keys meanwhile, whatever fails', async t => {
   const queue = new KeyedQueue()
