@@ -36,6 +36,7 @@ export class LimitedStore implements BundleStore {
       await this.#store.put(id, file, options)
       return
     }
+    const previous = replaces === null ? undefined : await this.#ownerOf(id)
     const { isAdded, count } = await this.#count(owner, id)
     try {
       const { bundlesPerPrincipal: max } = this.#limits.settings
@@ -45,6 +46,7 @@ export class LimitedStore implements BundleStore {
       if (isAdded) await this.#uncount(owner, id)
       throw error
     }
+    if (previous !== undefined && previous !== owner) await this.#uncount(previous, id)
   }
 
   async check (): Promise<void> { await this.#store.check() }
@@ -52,10 +54,15 @@ export class LimitedStore implements BundleStore {
   async close (): Promise<void> { await this.#store.close() }
 
   async #remove (id: DocumentId): Promise<void> {
+    const owner = await this.#ownerOf(id)
+    await this.#store.remove!(id)
+    if (owner !== undefined) await this.#uncount(owner, id)
+  }
+
+  async #ownerOf (id: DocumentId): Promise<string | undefined> {
     const stored = await this.#store.open(id)
     await stored?.close()
-    await this.#store.remove!(id)
-    if (stored?.owner !== undefined) await this.#uncount(stored.owner, id)
+    return stored?.owner
   }
 
   /** Counts a bundle with the others of its owner; before it is stored, so that two at once see each other. */

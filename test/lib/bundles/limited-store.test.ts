@@ -53,6 +53,17 @@ t.test('what is not stored does not count', async t => {
   await t.rejects(put(newId(), 'ann'), TOO_MANY, 'that one still counts')
 })
 
+t.test('a bundle that somebody else replaces counts for them', async t => {
+  const { store, put } = await limited(t, 2)
+  const ids = [newId(), newId()]
+  for (const id of ids) await put(id, 'ann')
+  const stored = (await store.open(ids[0]!))!
+  await stored.close()
+  await t.rejects(put(newId(), 'ann'), TOO_MANY)
+  await put(ids[0]!, 'admin', stored.etag)
+  await put(newId(), 'ann')
+})
+
 t.test('a store that keeps all, and does not tell', async t => {
   const { limits } = await limited(t, 2)
   const { list, remove } = new LimitedStore({ open: async () => null, put: async () => {}, check: async () => {}, close: async () => {} }, await scratch(t), limits)
