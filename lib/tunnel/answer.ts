@@ -42,6 +42,8 @@ export interface AnswerParts {
 /** The answer to one request: written once, whoever gets there first. */
 export class Answer {
   readonly #parts: AnswerParts
+  /** All of the request has been read; Node may not have noticed yet. */
+  isRequestRead = false
 
   constructor (parts: AnswerParts) {
     this.#parts = parts
@@ -126,7 +128,7 @@ export class Answer {
 
   #passOver (): void {
     const { request, limit } = this.#parts
-    if (!request.complete) passOver(request, limit)
+    if (!this.isRequestRead && !request.complete) passOver(request, limit)
   }
 }
 

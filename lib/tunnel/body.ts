@@ -4,16 +4,41 @@ import { refusal } from './errors.ts'
 /** ms that the rest of a refused request may still come, so that its sender gets to read why */
 const LINGER = 2_000
 
+const JSON_TYPES = new Set(['application/json', 'application/json; charset=utf-8'])
+const FORM = /multipart\/form-data/i
+const BYTES = /^application\/octet-stream(?:;|$)/i
+
+/** What a body is read as, by its `content-type`: as JSON unless that says otherwise. */
+export function bodyKind (type = ''): 'json' | 'form' | 'bytes' {
+  if (JSON_TYPES.has(type)) return 'json' // most are, and need no expressions to tell
+  if (FORM.test(type)) return 'form'
+  return BYTES.test(type) ? 'bytes' : 'json'
+}
+
 /**
- * A whole body as text.
+ * A whole body as text, if all of it has come, else undefined. What comes in one packet with its head is there one tick
+ * after that, and taken at once costs a third less than by events.
  * @param limit bytes
  * @throws TunnelError PAYLOAD_TOO_LARGE, or REQUEST_ABORTED when its sender is gone
  */
-export async function readText (request: IncomingMessage, limit: number): Promise<string> {
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw refusal('PAYLOAD_TOO_LARGE')
-  await undefined // what came in one packet with the head is there by then, and taken at once costs less than by events
+export function takeText (request: IncomingMessage, limit: number): string | undefined {
+  const length = Number(request.headers['content-length'] ?? 0)
+  if (length > limit) throw refusal('PAYLOAD_TOO_LARGE')
   if (request.destroyed) throw refusal('REQUEST_ABORTED')
-  const bytes = request.complete ? request.read() as Buffer | null : await collect(request, limit)
+  const isThere = request.complete || (length > 0 && request.readableLength === length)
+  return isThere ? textOf(request.read() as Buffer | null, limit) : undefined
+}
+
+/**
+ * A whole body as text, whenever it comes.
+ * @param limit bytes
+ * @throws TunnelError PAYLOAD_TOO_LARGE, or REQUEST_ABORTED when its sender leaves
+ */
+export async function readText (request: IncomingMessage, limit: number): Promise<string> {
+  return textOf(await collect(request, limit), limit)
+}
+
+function textOf (bytes: Buffer | null, limit: number): string {
   if (bytes === null) return ''
   if (bytes.length > limit) throw refusal('PAYLOAD_TOO_LARGE')
   return bytes.toString()

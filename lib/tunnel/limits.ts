@@ -23,7 +23,7 @@ export class Limiter {
    * after that keeps its place until it settles.
    * @throws TunnelError OVERLOADED or RATE_LIMITED at once, TIMEOUT later
    */
-  run (entry: Entry, call: RequestCall, handle: () => unknown): unknown {
+  run (entry: Entry, call: RequestCall, input: unknown): unknown {
     const { tally, options: { concurrency = Infinity, timeout = this.#limits.timeout } } = entry
     if (this.#inFlight >= this.#limits.concurrency) throw refusal('OVERLOADED')
     if (tally.inFlight >= concurrency) throw refusal('RATE_LIMITED')
@@ -34,7 +34,7 @@ export class Limiter {
     this.#inFlight++
     tally.inFlight++
     try {
-      const result = handle()
+      const result = entry.handler(input, call)
       if (isPromise(result)) return inTime(result, { timeout, leave, call })
       leave()
       return result

@@ -4,7 +4,7 @@ import type { Static, TSchema } from 'typebox'
 import type { Log } from '../log.ts'
 import { Answer, streamOf } from './answer.ts'
 import { Auth } from './auth.ts'
-import { readText } from './body.ts'
+import { bodyKind, readText, takeText } from './body.ts'
 import { RequestCall, type Call, type Host } from './call.ts'
 import { Contexts, type Context, type ContextOptions } from './contexts.ts'
 import { Cors } from './cors.ts'
@@ -35,8 +35,6 @@ export type EventHandler<Payload> = (payload: Payload, call: Call) => unknown
 export interface TunnelParts { settings: TunnelSettings, log: Log }
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
-const FORM = /multipart\/form-data/i
-const BYTES = /^application\/octet-stream(?:;|$)/i
 
 /**
  * Tasks (a request, an answer) and events (told, perhaps with the payload back) over HTTP, as the clients of
@@ -155,6 +153,7 @@ export class Tunnel {
       }
       entry = this.#find(request.url!, target)
       const call = new RequestCall(entry.id, requestId, request, response, host, known ?? host.principal)
+      await undefined // most bodies are there by then
       await (entry.kind === 'task' ? this.#task(entry, call, answer) : this.#event(entry, call, answer))
       entry.tally.add(response.destroyed && !response.writableFinished ? 'REQUEST_ABORTED' : 'ok', (performance.now() - start) / 1000)
     } catch (error) {
@@ -174,12 +173,12 @@ export class Tunnel {
   }
 
   async #task (entry: Entry, call: RequestCall, answer: Answer): Promise<void> {
-    const type = call.headers['content-type'] ?? ''
-    if (FORM.test(type)) {
+    const kind = bodyKind(call.headers['content-type'])
+    if (kind === 'form') {
       await this.#form(entry, call, answer)
       return
     }
-    const input = BYTES.test(type) ? undefined : inputOf(this.#parse(await readText(call.request, this.#settings.maxBody)))
+    const input = kind === 'bytes' ? undefined : inputOf(this.#parse(this.#take(call, answer) ?? await this.#text(call)))
     const streaming = this.#reply(entry, answer, await this.#run(entry, call, input))
     if (streaming !== undefined) await streaming
   }
@@ -204,13 +203,24 @@ export class Tunnel {
   }
 
   async #event (entry: Entry, call: RequestCall, answer: Answer): Promise<void> {
-    const { payload, returnPayload } = (this.#parse(await readText(call.request, this.#settings.maxBody)) ?? {}) as { payload?: unknown, returnPayload?: unknown }
+    const { payload, returnPayload } = (this.#parse(this.#take(call, answer) ?? await this.#text(call)) ?? {}) as { payload?: unknown, returnPayload?: unknown }
     if (returnPayload && entry.options.parallel === true) {
       throw refusal('PARALLEL_EVENT_RETURN_UNSUPPORTED', `Event ${entry.id} is marked parallel; returning a payload is not supported.`)
     }
     const returned = await this.#run(entry, call, payload)
     if (returnPayload) answer.ok(this.serializer.stringify(returned === undefined ? payload : returned))
     else answer.ok()
+  }
+
+  /** The body, if it is there; to wait for what is there costs more than to parse it. */
+  #take ({ request }: Call, answer: Answer): string | undefined {
+    const text = takeText(request, this.#settings.maxBody)
+    answer.isRequestRead = text !== undefined
+    return text
+  }
+
+  #text ({ request }: Call): Promise<string> {
+    return readText(request, this.#settings.maxBody)
   }
 
   #parse (text: string): unknown {
@@ -226,7 +236,7 @@ export class Tunnel {
   #run (entry: Entry, call: RequestCall, input: unknown): unknown {
     const { validate } = entry
     if (validate !== undefined && validate(input) !== true) throw invalidInput(validate.errors)
-    return this.#contexts.run(call.headers['x-runner-context'], () => this.#limiter.run(entry, call, () => entry.handler(input, call)))
+    return this.#contexts.run(call.headers['x-runner-context'], () => this.#limiter.run(entry, call, input))
   }
 
   #reply (entry: Entry, answer: Answer, result: unknown): void | Promise<void> {
