@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Static, TSchema } from 'typebox'
 import type { Log } from '../log.ts'
@@ -13,6 +12,7 @@ import { Form } from './form.ts'
 import { Limiter } from './limits.ts'
 import { manifestReader } from './manifest.ts'
 import type { TunnelSettings } from './options.ts'
+import { newRequestId } from './request-ids.ts'
 import { Registry, type Compilers, type Entry, type EntryOptions } from './registry.ts'
 import { Serializer } from './serializer.ts'
 import { Router, normalizeBase, type CallTarget } from './target.ts'
@@ -266,9 +266,9 @@ export class Tunnel {
 /** The caller's id for the request where it is one, else a new one. */
 function requestIdOf (headers: IncomingHttpHeaders): string {
   const given = headers['x-runner-request-id']
-  if (typeof given !== 'string') return randomUUID()
+  if (typeof given !== 'string') return newRequestId()
   const id = given.trim()
-  return REQUEST_ID.test(id) ? id : randomUUID()
+  return REQUEST_ID.test(id) ? id : newRequestId()
 }
 
 /** `{"input":…}` or, without that key, all of it */
