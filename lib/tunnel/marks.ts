@@ -18,6 +18,9 @@ const UNSAFE = new Set(['__proto__', 'constructor', 'prototype'])
 const RESERVED = new Set(['__type', '__graph', ...UNSAFE])
 const INITIALS = new Set([...RESERVED, ESCAPE].map(key => key.charCodeAt(0)))
 
+/** Text in which every reserved key would be found, even one that is spelt with escapes. */
+export const MAY_BE_MARKED = new RegExp([...RESERVED, ESCAPE, '\\'].map(text => text.replace(/[$.\\]/g, '\\$&')).join('|'))
+
 /** Keys through which a prototype could be reached: dropped on the way in and out. */
 export const isUnsafe = (key: string): boolean => UNSAFE.has(key)
 

@@ -1,5 +1,5 @@
 import { isGraph, readGraph } from './graph.ts'
-import { MAX_DEPTH, checkDepth, escapeKey, isReserved, isTagged, isUnsafe, unescapeKey } from './marks.ts'
+import { MAX_DEPTH, MAY_BE_MARKED, checkDepth, escapeKey, isReserved, isTagged, isUnsafe, unescapeKey } from './marks.ts'
 import { builtInTypes, type WireType } from './wire-types.ts'
 
 export type { WireType } from './wire-types.ts'
@@ -31,6 +31,7 @@ export class Serializer {
   /** @throws Error for text that is not of this format, and for values that would be unsafe to make */
   parse (text: string): unknown {
     const value: unknown = JSON.parse(text)
+    if (text.length < 2 * MAX_DEPTH && !MAY_BE_MARKED.test(text)) return value // nor can it be too deep
     if (!hasMarks(value, 0)) return value
     return isGraph(value) ? readGraph(value, this) : this.#read(value, 0)
   }
