@@ -63,9 +63,8 @@ export class Answer {
   fail (error: TunnelError, body: string): void {
     const { request, response } = this.#parts
     if (error.statusCode === 413 && !this.isOver) {
-      const { headers, text } = this.#head(body, ['connection', 'close'])
-      response.writeHead(413, headers)
-      endAfterRequest(request, response, text)
+      response.writeHead(413, this.#headers(JSON_TYPE, ['content-length', String(Buffer.byteLength(body)), 'connection', 'close']))
+      endAfterRequest(request, response, request.method === 'HEAD' ? '' : body)
       return
     }
     this.#json(error.statusCode, body, error.retryAfter === undefined ? [] : ['retry-after', String(error.retryAfter)])
@@ -93,7 +92,7 @@ export class Answer {
       return
     }
     const extra = Object.entries(headers).filter(([name]) => !OURS.has(name.toLowerCase())).flat()
-    response.writeHead(status, [...this.#common(), 'content-type', contentType, ...extra])
+    response.writeHead(status, this.#headers(contentType, extra))
     let readerLeft = false
     response.once('close', () => { readerLeft = !response.writableFinished && !stream.destroyed })
     await new Promise<void>((resolve, reject) => {
@@ -107,21 +106,19 @@ export class Answer {
 
   #json (status: number, body: string, extra: FlatHeaders = []): void {
     if (this.isOver) return
-    const { headers, text } = this.#head(body, extra)
-    send(this.#parts.response.writeHead(status, headers), text)
+    const { request, response } = this.#parts
+    const bytes = Buffer.byteLength(body)
+    response.writeHead(status, this.#headers(JSON_TYPE, ['content-length', String(bytes), ...extra]))
+    if (request.method === 'HEAD') response.end()
+    else send(response, body, bytes === body.length ? 'latin1' : 'utf8') // for ASCII they are the same, but not as fast
     this.#passOver()
   }
 
-  #head (body: string, extra: FlatHeaders): { headers: FlatHeaders, text: string } {
-    const { request } = this.#parts
-    const headers = this.#common()
-    headers.push('content-type', JSON_TYPE, 'content-length', String(Buffer.byteLength(body)), ...extra)
-    return { headers, text: request.method === 'HEAD' ? '' : body }
-  }
-
-  #common (): FlatHeaders {
+  #headers (type: string, extra: FlatHeaders): FlatHeaders {
     const { requestId, cors, hostHeaders } = this.#parts
-    const headers = ['x-runner-request-id', requestId, 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY', ...cors]
+    const headers = [
+      'x-runner-request-id', requestId, 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY', ...cors, 'content-type', type, ...extra
+    ]
     for (const name in hostHeaders) if (!OURS.has(name)) headers.push(name, String(hostHeaders[name]))
     return headers
   }
@@ -133,17 +130,14 @@ export class Answer {
 }
 
 /** Head and body in one write: `end(text)` alone makes Node write a second, empty part with them. */
-function send (response: ServerResponse, text: string): void {
-  if (text !== '' && response.socket !== null && response.socket.writableLength === 0) {
+function send (response: ServerResponse, text: string, encoding: 'latin1' | 'utf8'): void {
+  if (response.socket !== null && response.socket.writableLength === 0) {
     response.socket.cork() // else Node does, until the next tick
-    response.write(text, encodingOf(text))
+    response.write(text, encoding)
     response.socket.uncork()
     response.end()
-  } else response.end(text)
+  } else response.end(text, encoding)
 }
-
-/** Writing what is ASCII as latin1 is cheaper */
-const encodingOf = (text: string): 'latin1' | 'utf8' => Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8'
 
 /** Resolves when there is something to send; a stream that fails before that can still be answered. */
 function started (stream: Readable): Promise<void> {
