@@ -2,13 +2,14 @@ import { randomFillSync } from 'node:crypto'
 
 const BATCH = 256
 const LENGTH = 36
-const FORM = 'xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx'
+/** Where each of its 16 bytes is written */
+const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
+const VERSION = 6
+const VARIANT = 8
 const DIGITS = Buffer.from('0123456789abcdef')
 
-const bytes = Buffer.alloc(BATCH * LENGTH)
-const texts = Buffer.from(FORM.repeat(BATCH))
-const places = [...FORM].flatMap((place, at) => place === 'x' ? [at] : [])
-const variant = FORM.indexOf('y')
+const bytes = Buffer.alloc(BATCH * PLACES.length)
+const texts = Buffer.alloc(BATCH * LENGTH, '-')
 let next = BATCH
 
 /**
@@ -23,9 +24,15 @@ export function newRequestId (): string {
 
 function refill (): void {
   randomFillSync(bytes)
-  for (let start = 0; start < texts.length; start += LENGTH) {
-    for (const place of places) texts[start + place] = DIGITS[bytes[start + place]! & 15]!
-    texts[start + variant] = DIGITS[8 | bytes[start + variant]! & 3]!
+  for (let n = 0, at = 0; n < BATCH; n++, at += PLACES.length) {
+    bytes[at + VERSION] = 0x40 | bytes[at + VERSION]! & 0x0f
+    bytes[at + VARIANT] = 0x80 | bytes[at + VARIANT]! & 0x3f
+    for (let i = 0; i < PLACES.length; i++) {
+      const byte = bytes[at + i]!
+      const place = n * LENGTH + PLACES[i]!
+      texts[place] = DIGITS[byte >> 4]!
+      texts[place + 1] = DIGITS[byte & 15]!
+    }
   }
   next = 0
 }

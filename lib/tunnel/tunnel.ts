@@ -144,9 +144,8 @@ export class Tunnel {
       const target = this.#router.find(request.url!)
       if (target === undefined || (target.kind === 'discovery' && !this.#settings.discovery)) throw refusal('NOT_FOUND')
       if (request.method !== (target.kind === 'discovery' ? 'GET' : 'POST')) throw refusal('METHOD_NOT_ALLOWED')
-      const known = host.identify === undefined ? undefined : await host.identify()
-      const asked = known === undefined ? this.#auth.check(request, host.identify !== undefined) : undefined
-      if (asked !== undefined) await asked
+      const asked = host.identify === undefined ? this.#auth.check(request, false) : this.#identify(request, host.identify)
+      const known = asked === undefined ? undefined : await asked // a token is known at once
       if (target.kind === 'discovery') {
         answer.ok(this.serializer.stringify(this.#discover()))
         return
@@ -154,12 +153,26 @@ export class Tunnel {
       entry = this.#find(request.url!, target)
       const call = new RequestCall(entry.id, requestId, request, response, host, known ?? host.principal)
       await undefined // most bodies are there by then
-      await (entry.kind === 'task' ? this.#task(entry, call, answer) : this.#event(entry, call, answer))
+      const kind = bodyKind(request.headers['content-type'])
+      if (entry.kind === 'event') await this.#event(entry, call, answer)
+      else if (kind === 'form') await this.#form(entry, call, answer)
+      else { // in a function of its own it would be a promise more for each call
+        const input = kind === 'bytes' ? undefined : inputOf(this.#parse(this.#take(call, answer) ?? await this.#text(call)))
+        const streaming = this.#reply(entry, answer, await this.#run(entry, call, input))
+        if (streaming !== undefined) await streaming
+      }
       entry.tally.add(response.destroyed && !response.writableFinished ? 'REQUEST_ABORTED' : 'ok', (performance.now() - start) / 1000)
     } catch (error) {
       const told = this.#fail(error, answer, { requestId, id: entry?.id, log: host.log })
       entry?.tally.add(told.code, (performance.now() - start) / 1000)
     }
+  }
+
+  /** Whom the host knows; others need a token. */
+  async #identify (request: IncomingMessage, identify: () => Promise<unknown>): Promise<unknown> {
+    const known = await identify()
+    if (known === undefined) await this.#auth.check(request, true)
+    return known
   }
 
   #find (url: string, target: CallTarget): Entry {
@@ -170,17 +183,6 @@ export class Tunnel {
 
   #discover (): object {
     return { allowList: { enabled: true, tasks: this.#registry.exposed('task'), events: this.#registry.exposed('event') } }
-  }
-
-  async #task (entry: Entry, call: RequestCall, answer: Answer): Promise<void> {
-    const kind = bodyKind(call.headers['content-type'])
-    if (kind === 'form') {
-      await this.#form(entry, call, answer)
-      return
-    }
-    const input = kind === 'bytes' ? undefined : inputOf(this.#parse(this.#take(call, answer) ?? await this.#text(call)))
-    const streaming = this.#reply(entry, answer, await this.#run(entry, call, input))
-    if (streaming !== undefined) await streaming
   }
 
   /** A form goes on while its task runs; what is wrong with it wins over what comes of the task. */
