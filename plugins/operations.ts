@@ -21,7 +21,7 @@ async function operations (fastify: FastifyInstance): Promise<void> {
   const others = tunnel.isOpen ? ANONYMOUS : TUNNEL
   fastify.decorate('tunnelCaller', request => access.isOpen
     ? { principal: ANONYMOUS }
-    : { principal: others, identify: () => callerOf(access, request.credentials()) })
+    : { identify: byToken => callerOf(access, request.credentials(), others, byToken) })
 }
 
 export default fp(operations, {

@@ -60,9 +60,14 @@ export class Access {
    */
   async authenticate (credentials: Credentials): Promise<Principal> {
     const principal = await this.#identify(credentials)
-    if (this.#revocations.has(principal.id)) throw new RelayError('RELAY_ACCESS_REVOKED', 'Access has been revoked')
+    this.refuseRevoked(principal)
     if (principal.expires !== undefined && principal.expires <= Date.now()) throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired')
     return principal
+  }
+
+  /** @throws RelayError RELAY_ACCESS_REVOKED for somebody who is let in no more */
+  refuseRevoked ({ id }: Principal): void {
+    if (this.#revocations.has(id)) throw new RelayError('RELAY_ACCESS_REVOKED', 'Access has been revoked')
   }
 
   /** Whether it may; without an id, whether it may with any. At once where that is known. Where nothing has been said about access nobody deletes documents. */

@@ -2,21 +2,33 @@ import type { Access } from '../access/access.ts'
 import type { Credentials } from '../access/credentials.ts'
 import { ANONYMOUS, type Principal } from '../access/principal.ts'
 import { RelayError } from '../errors.ts'
+import type { TunnelError } from '../tunnel/errors.ts'
 import { told } from './told.ts'
 
 /**
- * Who calls a relay's tunnel, as the relay knows it by what its other doors take; undefined for somebody it does not know,
- * who may still show a token of the tunnel's.
- * @throws TunnelError for credentials that are not accepted
+ * Who calls a relay's tunnel, as the relay knows it by what its other doors take.
+ * @param other who it is when nobody the relay knows, but one with a token of the tunnel's
+ * @param byToken throws a TunnelError for who has none
+ * @throws TunnelError for credentials that are not accepted, and for who is let in no more
  */
-export async function callerOf (access: Access, credentials: Credentials): Promise<Principal | undefined> {
+export async function callerOf (access: Access, credentials: Credentials, other: Principal, byToken: () => void | Promise<void>): Promise<Principal> {
   try {
     const principal = await access.authenticate(credentials)
-    return principal === ANONYMOUS ? undefined : principal
+    if (principal !== ANONYMOUS) return principal
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
-    if (error.code === 'RELAY_UNAUTHENTICATED' && credentials.token === undefined) return undefined
-    access.refused(error.code)
-    throw told(error)
+    if (error.code !== 'RELAY_UNAUTHENTICATED' || credentials.token !== undefined) throw refused(access, error)
   }
+  await byToken()
+  try {
+    access.refuseRevoked(other)
+  } catch (error) {
+    throw refused(access, error as RelayError)
+  }
+  return other
+}
+
+function refused (access: Access, error: RelayError): TunnelError {
+  access.refused(error.code)
+  return told(error)
 }

@@ -4,10 +4,13 @@ import type { Log } from '../log.ts'
 /** What only the one who hosts the tunnel knows of a request. */
 export interface Host {
   log: Log
-  /** Who it is, as the host's own authentication says; with `identify`, whoever it does not know */
+  /** Who it is, as the host's own authentication says */
   principal?: unknown
-  /** Who it is; whoever the host knows needs no token of the tunnel's. Rejects with a TunnelError for who is not let in. */
-  identify?: () => Promise<unknown>
+  /**
+   * Finds out who it is. `byToken` is for whoever the host does not know: throws for who has no token of the tunnel's.
+   * Rejects with a TunnelError for who is not let in.
+   */
+  identify?: (byToken: () => void | Promise<void>) => Promise<unknown>
   /** The host's headers for every answer */
   headers?: Record<string, unknown>
 }

@@ -144,7 +144,7 @@ export class Tunnel {
       const target = this.#router.find(request.url!)
       if (target === undefined || (target.kind === 'discovery' && !this.#settings.discovery)) throw refusal('NOT_FOUND')
       if (request.method !== (target.kind === 'discovery' ? 'GET' : 'POST')) throw refusal('METHOD_NOT_ALLOWED')
-      const asked = host.identify === undefined ? this.#auth.check(request, false) : this.#identify(request, host.identify)
+      const asked = host.identify === undefined ? this.#auth.check(request, false) : host.identify(() => this.#auth.check(request, true))
       const known = asked === undefined ? undefined : await asked // a token is known at once
       if (target.kind === 'discovery') {
         answer.ok(this.serializer.stringify(this.#discover()))
@@ -166,13 +166,6 @@ export class Tunnel {
       const told = this.#fail(error, answer, { requestId, id: entry?.id, log: host.log })
       entry?.tally.add(told.code, (performance.now() - start) / 1000)
     }
-  }
-
-  /** Whom the host knows; others need a token. */
-  async #identify (request: IncomingMessage, identify: () => Promise<unknown>): Promise<unknown> {
-    const known = await identify()
-    if (known === undefined) await this.#auth.check(request, true)
-    return known
   }
 
   #find (url: string, target: CallTarget): Entry {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { RelayOptions } from '../../app.ts'
+import { Revocations } from '../../lib/access/revocations.ts'
 import type { Rule } from '../../lib/access/rules.ts'
 import { newDocumentId } from '../../lib/ids.ts'
 import { start } from '../helper.ts'
@@ -83,6 +84,20 @@ t.test('credentials that are not accepted, and none', async t => {
   t.strictSame(await stats(bearer(await signer.sign({ sub: 'tunnel' }))), [401, 'RELAY_UNAUTHENTICATED'], 'nobody else is called tunnel')
   t.strictSame(await stats(TUNNEL), [200, undefined], 'is somebody with a token')
   t.strictSame(await stats({ ...bearer('token-of-bob'), 'x-runner-token': 'wrong' }), [200, undefined], 'one is enough')
+})
+
+t.test('who is revoked, and whoever has nothing but a token of the tunnel’s when that is', async t => {
+  const revocations = new Revocations()
+  const { call } = await serve(t, [{ allow: ['metrics:read'] }], { revocations })
+  const stats = async (headers: Record<string, string>): Promise<string> => await outcome(call('stats', {}, headers))
+  revocations.revoke('tunnel')
+  t.equal(await stats(TUNNEL), 'RELAY_ACCESS_REVOKED')
+  t.equal(await stats({ 'x-runner-token': 'wrong' }), 'UNAUTHORIZED', 'which is told to nobody else')
+  t.equal(await stats({ ...bearer('token-of-ann'), ...TUNNEL }), 'ok', 'others are who they are')
+  revocations.reinstate('tunnel')
+  revocations.revoke('ann')
+  t.equal(await stats(TUNNEL), 'ok')
+  t.equal(await stats({ ...bearer('token-of-ann'), ...TUNNEL }), 'RELAY_ACCESS_REVOKED')
 })
 
 t.test('without rules everybody with a token may do what concerns documents and bundles', async t => {
