@@ -64,7 +64,7 @@ export class Answer {
     const { request, response } = this.#parts
     if (error.statusCode === 413 && !this.isOver) {
       response.writeHead(413, this.#headers(JSON_TYPE, ['content-length', String(Buffer.byteLength(body)), 'connection', 'close']))
-      endAfterRequest(request, response, request.method === 'HEAD' ? '' : body)
+      endAfterRequest(request, response, body)
       return
     }
     this.#json(error.statusCode, body, error.retryAfter === undefined ? [] : ['retry-after', String(error.retryAfter)])
