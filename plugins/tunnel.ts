@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastPath } from '../lib/tunnel/fast-path.ts'
@@ -20,6 +21,8 @@ async function tunnel (fastify: FastifyInstance, options: TunnelPluginOptions): 
   const tunnel = options.tunnel ?? newTunnel(fastify, options)
   fastify.decorate('tunnel', tunnel)
   options.fastPath?.attach(tunnel)
+  // a connection is not idle, so not closed, before Node has seen the end of the request that has just been answered
+  fastify.addHook('preClose', async () => { await setImmediate() })
   fastify.addHook('onClose', async () => { options.fastPath?.attach(undefined) })
 }
 

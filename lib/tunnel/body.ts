@@ -19,14 +19,19 @@ export function bodyKind (type = ''): 'json' | 'form' | 'bytes' {
  * A whole body as text, if all of it has come, else undefined. What comes in one packet with its head is there one tick
  * after that, though Node does not yet call the request complete; taken at once it costs less than by events.
  * @param limit bytes
- * @throws TunnelError PAYLOAD_TOO_LARGE, or REQUEST_ABORTED when its sender is gone
+ * @throws TunnelError PAYLOAD_TOO_LARGE, or REQUEST_ABORTED when its sender is gone; Error for one that somebody else read
  */
 export function takeText (request: IncomingMessage, limit: number): string | undefined {
-  const length = Number(request.headers['content-length'] ?? 0)
+  const { headers, complete } = request
+  const length = Number(headers['content-length'] ?? 0)
   if (length > limit) throw refusal('PAYLOAD_TOO_LARGE')
+  if (request.readableDidRead) throw new Error('the body of a tunnel call has been read by a hook of the host’s')
   if (request.destroyed) throw refusal('REQUEST_ABORTED')
-  const isThere = request.complete || (length > 0 && request.readableLength === length)
-  return isThere ? textOf(request.read() as Buffer | null, limit) : undefined
+  const isThere = complete || (length > 0 && request.readableLength === length && headers['transfer-encoding'] === undefined)
+  if (!isThere) return undefined
+  const body = request.read() as Buffer | string | null
+  if (!complete && request.listenerCount('end') + request.listenerCount('close') > 0) request.resume() // or they never hear of it
+  return textOf(body, limit)
 }
 
 /**
@@ -38,10 +43,11 @@ export async function readText (request: IncomingMessage, limit: number): Promis
   return textOf(await collect(request, limit), limit)
 }
 
-function textOf (bytes: Buffer | null, limit: number): string {
-  if (bytes === null) return ''
-  if (bytes.length > limit) throw refusal('PAYLOAD_TOO_LARGE')
-  return bytes.toString()
+/** @param body text where a host has set an encoding */
+function textOf (body: Buffer | string | null, limit: number): string {
+  if (body === null) return ''
+  if (Buffer.byteLength(body) > limit) throw refusal('PAYLOAD_TOO_LARGE')
+  return body.toString()
 }
 
 /** No more than the first chunk beyond the limit. */
@@ -50,9 +56,10 @@ function collect (request: IncomingMessage, limit: number): Promise<Buffer> {
     const chunks: Buffer[] = []
     let length = 0
     const finish = (): void => { resolve(Buffer.concat(chunks, length)) }
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length
-      chunks.push(chunk)
+    const onData = (chunk: Buffer | string): void => {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      length += bytes.length
+      chunks.push(bytes)
       if (length <= limit) return
       request.off('data', onData)
       finish()

@@ -37,8 +37,10 @@ export interface Call {
 export class RequestCall implements Call {
   readonly id: string
   readonly requestId: string
-  readonly request: IncomingMessage
   readonly principal: unknown
+  /** All of the request has been read already. */
+  isRequestRead = false
+  readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #host: Host
   #controller: AbortController | undefined
@@ -47,14 +49,20 @@ export class RequestCall implements Call {
   constructor (id: string, requestId: string, request: IncomingMessage, response: ServerResponse, host: Host, principal: unknown) {
     this.id = id
     this.requestId = requestId
-    this.request = request
+    this.#request = request
     this.#response = response
     this.#host = host
     this.principal = principal
   }
 
-  get headers (): IncomingHttpHeaders { return this.request.headers }
+  get headers (): IncomingHttpHeaders { return this.#request.headers }
   get log (): Log { return this.#host.log }
+
+  /** Of one that has been read nobody is told the end, unless somebody wants to know. */
+  get request (): IncomingMessage {
+    if (this.isRequestRead) this.#request.resume()
+    return this.#request
+  }
 
   get response (): ServerResponse {
     if (!this.#response.headersSent) this.#response.setHeader('x-runner-request-id', this.requestId)

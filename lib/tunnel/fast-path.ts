@@ -2,7 +2,7 @@ import http, { type IncomingMessage, type RequestListener, type Server, type Ser
 import type { Tunnel } from './tunnel.ts'
 
 /** What Fastify gives a `serverFactory` of its own options. */
-interface FactoryOptions { http?: ServerOptions, https?: unknown, keepAliveTimeout?: number, requestTimeout?: number, connectionTimeout?: number }
+interface FactoryOptions { http?: ServerOptions, https?: unknown, keepAliveTimeout?: number, requestTimeout?: number, connectionTimeout?: number, maxRequestsPerSocket?: number }
 
 /**
  * A server that gives the tunnel its requests before Fastify has looked at them: about a fifth less work for each. None
@@ -20,10 +20,11 @@ export class FastPath {
       else handle(request, response)
     })
     // as Fastify does for a server of its own
-    const { keepAliveTimeout, requestTimeout, connectionTimeout } = options
+    const { keepAliveTimeout, requestTimeout, connectionTimeout, maxRequestsPerSocket = 0 } = options
     if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout
     if (requestTimeout !== undefined) server.requestTimeout = requestTimeout
     if (connectionTimeout !== undefined) server.setTimeout(connectionTimeout)
+    if (maxRequestsPerSocket > 0) server.maxRequestsPerSocket = maxRequestsPerSocket
     return server
   }
 

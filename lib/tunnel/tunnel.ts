@@ -208,9 +208,9 @@ export class Tunnel {
   }
 
   /** The body, if it is there; to wait for what is there costs more than to parse it. */
-  #take ({ request }: Call, answer: Answer): string | undefined {
-    const text = takeText(request, this.#settings.maxBody)
-    answer.isRequestRead = text !== undefined
+  #take (call: RequestCall, answer: Answer): string | undefined {
+    const text = takeText(call.request, this.#settings.maxBody)
+    answer.isRequestRead = call.isRequestRead = text !== undefined
     return text
   }
 
