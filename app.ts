@@ -17,6 +17,7 @@ import metrics from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import operations from './plugins/operations.ts'
 import repo from './plugins/repo.ts'
+import requests from './plugins/requests.ts'
 import storage from './plugins/storage.ts'
 import sync from './plugins/sync.ts'
 import tunnel from './plugins/tunnel.ts'
@@ -96,6 +97,7 @@ function registerParts (fastify: FastifyInstance, options: Options, hasRepo: boo
   fastify.register(bundles, options)
   fastify.register(wasm, options)
   fastify.register(websocket, options)
+  fastify.register(requests, options)
   fastify.register(access, options)
   fastify.register(health, options)
   fastify.register(webhooks, options)

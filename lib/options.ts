@@ -60,7 +60,7 @@ export const optionsSchema = Type.Object({
   idleTimeout: millis(300_000, 'Time a document stays in memory after its last peer left, at least, in ms'),
   handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
   pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses two in a row is dropped, in ms'),
-  closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, in ms'),
+  closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, and for requests under way to be answered, in ms'),
   drainDelay: Type.Integer({
     default: 0, minimum: 0, maximum: 2 ** 31 - 1, description: 'Time between readiness failing and the first peer being closed at shutdown, in ms'
   }),

@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { Agent, request as httpRequest } from 'node:http'
+import { json } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
 import t from 'tap'
@@ -65,4 +68,40 @@ t.test('a host’s close drains too', async t => {
   await until(() => closes.length === 3)
   t.strictSame(closes.map(({ code }) => code), [1001, 1001, 1001])
   t.ok(closes.at(-1)!.at - closes[0]!.at > 100)
+})
+
+/** An upload whose second half waits for `finish`. */
+function slowUpload (http: string, bundle: Buffer) {
+  const request = httpRequest(`${http}/api/bundles`, { method: 'POST', agent: new Agent({ keepAlive: true }), headers: { 'content-length': bundle.length } })
+  request.write(bundle.subarray(0, 100))
+  const answered = once(request, 'response').then(async ([response]) => ({ status: response.statusCode, body: await json(response) as { id: string } }))
+  return { answered, finish: () => { request.end(bundle.subarray(100)) } }
+}
+
+t.test('a request under way when it closes is still answered, and what it brought is kept', async t => {
+  const storage = await scratch(t)
+  const running = run(t, ['0', '--storage', storage, '--close-timeout', '8000'])
+  const url = urlIn(await running.ready())
+  const { answered, finish } = slowUpload(url, Buffer.from(await (await fetch(`${url}/api/blank-tonk`)).arrayBuffer()))
+  await sleep(200)
+  running.child.kill('SIGTERM')
+  await until(async () => await fetch(`${url}/health/live`).then(({ status }) => status !== 200, () => true))
+  finish()
+  const { status, body: { id } } = await answered
+  t.equal(status, 200)
+  t.match(await running.exit, { code: 0, signal: null })
+  const next = run(t, ['0', '--storage', storage])
+  t.equal((await fetch(`${urlIn(await next.ready())}/api/bundles/${id}`)).status, 200)
+})
+
+t.test('one that does not come to its end is cut off', async t => {
+  const running = run(t, ['0', '--close-timeout', '300'])
+  const url = urlIn(await running.ready())
+  const { answered } = slowUpload(url, Buffer.alloc(1000))
+  await sleep(200)
+  running.child.kill('SIGTERM')
+  await t.rejects(answered, { code: 'ECONNRESET' })
+  const { code, stdout } = await running.exit
+  t.equal(code, 0)
+  t.match(stdout, /"requests":1,"msg":"closing before all requests are answered"/)
 })
