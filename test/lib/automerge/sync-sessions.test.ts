@@ -61,6 +61,7 @@ t.test('a message that cannot be applied costs its sender alone', async t => {
     t.strictSame(results.slice(1).map(({ status }) => status), ['fulfilled', 'fulfilled'])
     t.notOk(owner.known.has(readChange(poison).hash))
     t.notOk(owner.known.has(readChange(since(good, base)[0]!).hash), 'nothing else of the message is taken')
+    await honest.sync(owner) // one message may not be enough: of a hundred changes a Bloom filter takes one for known
     t.strictSame(values(Automerge.load(Automerge.save(owner.load()))), values(honest.doc))
   }
   t.match(await honest.sync(owner), { inSync: true, heads: heads(owner.load()) })
