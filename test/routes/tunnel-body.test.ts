@@ -178,3 +178,10 @@ t.test('a hook of the host’s that sets an encoding, one that takes the body, a
   }
   t.match(await call(url, 'echo', { input: 1 }, { 'x-do': 'take' }), { status: 500, body: { error: { code: 'INTERNAL_ERROR' } } }, 'not an input of nothing')
 })
+
+t.test('the fast path’s server has the limits that Fastify was given', async t => {
+  const port = await serve(t, { fastPath: new FastPath() }, undefined, { maxRequestsPerSocket: 1 })
+  const { body, headers } = await call(`http://127.0.0.1:${port}`, 'echo', { input: 1 })
+  t.equal(body.result, 1)
+  t.equal(headers.get('connection'), 'close', 'after one request')
+})
