@@ -59,15 +59,14 @@ export class Access {
    * @throws RelayError RELAY_UNAUTHENTICATED, RELAY_TOKEN_EXPIRED, RELAY_ACCESS_REVOKED or RELAY_KEYS_UNAVAILABLE
    */
   async authenticate (credentials: Credentials): Promise<Principal> {
-    const principal = await this.#identify(credentials)
-    this.refuseRevoked(principal)
-    if (principal.expires !== undefined && principal.expires <= Date.now()) throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired')
-    return principal
+    return this.admit(await this.identify(credentials))
   }
 
-  /** @throws RelayError RELAY_ACCESS_REVOKED for somebody who is let in no more */
-  refuseRevoked ({ id }: Principal): void {
-    if (this.#revocations.has(id)) throw new RelayError('RELAY_ACCESS_REVOKED', 'Access has been revoked')
+  /** Lets somebody in. @throws RelayError RELAY_TOKEN_EXPIRED or RELAY_ACCESS_REVOKED */
+  admit (principal: Principal): Principal {
+    if (this.#revocations.has(principal.id)) throw new RelayError('RELAY_ACCESS_REVOKED', 'Access has been revoked')
+    if (principal.expires !== undefined && principal.expires <= Date.now()) throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired')
+    return principal
   }
 
   /** Whether it may; without an id, whether it may with any. At once where that is known. Where nothing has been said about access nobody deletes documents. */
@@ -132,7 +131,8 @@ export class Access {
     return new RelayError('RELAY_ACCESS_DENIED', message)
   }
 
-  async #identify (credentials: Credentials): Promise<Principal> {
+  /** Who it is, let in or not. @throws RelayError RELAY_UNAUTHENTICATED, RELAY_TOKEN_EXPIRED or RELAY_KEYS_UNAVAILABLE */
+  async identify (credentials: Credentials): Promise<Principal> {
     const { authenticators, rules } = this.#parts
     if (authenticators.length === 0) return ANONYMOUS
     for (const { authenticate } of authenticators) {

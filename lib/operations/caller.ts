@@ -13,19 +13,18 @@ import { told } from './told.ts'
  */
 export async function callerOf (access: Access, credentials: Credentials, other: Principal, byToken: () => void | Promise<void>): Promise<Principal> {
   try {
-    const principal = await access.authenticate(credentials)
-    if (principal !== ANONYMOUS) return principal
+    const principal = await access.identify(credentials)
+    if (principal !== ANONYMOUS) return access.admit(principal)
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     if (error.code !== 'RELAY_UNAUTHENTICATED' || credentials.token !== undefined) throw refused(access, error)
   }
   await byToken()
   try {
-    access.refuseRevoked(other)
+    return access.admit(other)
   } catch (error) {
     throw refused(access, error as RelayError)
   }
-  return other
 }
 
 function refused (access: Access, error: RelayError): TunnelError {

@@ -88,13 +88,17 @@ t.test('credentials that are not accepted, and none', async t => {
 
 t.test('who is revoked, and whoever has nothing but a token of the tunnel’s when that is', async t => {
   const revocations = new Revocations()
-  const { call } = await serve(t, [{ allow: ['metrics:read'] }], { revocations })
+  const { call } = await serve(t, [{ allow: ['metrics:read'] }, { principals: ['anonymous'], allow: ['metrics:read'] }], { revocations })
   const stats = async (headers: Record<string, string>): Promise<string> => await outcome(call('stats', {}, headers))
   revocations.revoke('tunnel')
   t.equal(await stats(TUNNEL), 'RELAY_ACCESS_REVOKED')
   t.equal(await stats({ 'x-runner-token': 'wrong' }), 'UNAUTHORIZED', 'which is told to nobody else')
   t.equal(await stats({ ...bearer('token-of-ann'), ...TUNNEL }), 'ok', 'others are who they are')
   revocations.reinstate('tunnel')
+  revocations.revoke('anonymous')
+  t.equal(await stats(TUNNEL), 'ok', 'who has a token is not anonymous')
+  const open = await serve(t, [{ principals: ['anonymous'], allow: ['metrics:read'] }], { tunnel: { allowAnonymous: true }, revocations })
+  t.equal(await outcome(open.call('stats', {}, {})), 'RELAY_ACCESS_REVOKED')
   revocations.revoke('ann')
   t.equal(await stats(TUNNEL), 'ok')
   t.equal(await stats({ ...bearer('token-of-ann'), ...TUNNEL }), 'RELAY_ACCESS_REVOKED')

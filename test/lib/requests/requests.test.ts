@@ -1,0 +1,25 @@
+import t from 'tap'
+import { Requests } from '../../../lib/requests/requests.ts'
+
+t.test('it settles when all have left, each once', async t => {
+  const requests = new Requests()
+  await requests.settle(60_000)
+  const [first, second] = [requests.enter(), requests.enter()]
+  let isSettled = false
+  const settled = requests.settle(60_000).then(() => { isSettled = true })
+  first()
+  first()
+  t.equal(requests.size, 1)
+  await new Promise(resolve => { setImmediate(resolve) })
+  t.equal(isSettled, false)
+  second()
+  await settled
+  t.equal(requests.size, 0)
+})
+
+t.test('it waits no longer than it is told', async t => {
+  const requests = new Requests()
+  requests.enter()
+  await requests.settle(20)
+  t.equal(requests.size, 1)
+})
