@@ -2,7 +2,7 @@
 //   node --import tsx bench/codec.ts [rounds]
 import * as Automerge from '@automerge/automerge'
 import { readChange } from '../lib/automerge/change.ts'
-import { decodeSyncMessage, encodeSyncMessage, FLAGS, type SyncMessage } from '../lib/sync/sync-codec.ts'
+import { decodeSyncMessage, encodeSyncMessage, FLAGS, type SyncMessage } from '../lib/wire/sync-message.ts'
 
 const EDITS = 1000
 const ROUNDS = Number(process.argv[2] ?? 9)

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { WebSocket } from 'ws'
-import { encodeCbor } from '../../lib/sync/cbor-encode.ts'
+import { encodeCbor } from '../../lib/wire/cbor-encode.ts'
 import type { ServerKind } from './servers.ts'
 import { sleep } from './statistics.ts'
 

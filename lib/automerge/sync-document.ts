@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import { decodeSyncMessage } from '../sync/sync-codec.ts'
+import { decodeSyncMessage } from '../wire/sync-message.ts'
 import { readChange } from './change.ts'
 import { CHUNK_TYPES, splitChunks, startOfContents } from './chunk.ts'
 import type { Hash } from './hash.ts'

@@ -2,10 +2,10 @@ import { NetworkAdapter, type Message, type PeerId, type PeerMetadata, type Stor
 import { RelayError, type RelayErrorCode } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
-import { decodeCbor, type CborMap } from '../sync/cbor-decode.ts'
-import { encodeCbor } from '../sync/cbor-encode.ts'
+import { decodeCbor, type CborMap } from '../wire/cbor-decode.ts'
+import { encodeCbor } from '../wire/cbor-encode.ts'
 import type { Connection, SyncEngine } from '../sync/engine.ts'
-import { PROTOCOL_VERSION, type RelayFrame } from '../sync/frame.ts'
+import { PROTOCOL_VERSION, type RelayFrame } from '../wire/frame.ts'
 
 export interface EngineAdapterOptions {
   engine: Pick<SyncEngine, 'connect'>

@@ -11,7 +11,7 @@ import type { Rights } from './grant.ts'
 import { Outbox } from './outbox.ts'
 import { refusalOf } from './refusal.ts'
 import { Snapshots } from './snapshots.ts'
-import { FLAGS, encodeSyncMessage, filterSize, type SyncMessage } from './sync-codec.ts'
+import { FLAGS, encodeSyncMessage, filterSize, type SyncMessage } from '../wire/sync-message.ts'
 
 /** A message about the document. `isRequest`: its sender wants the document and has nothing of it. */
 export interface Incoming { peer: PeerConnection, isRequest: boolean, data: Uint8Array, message: SyncMessage, rights: Rights }

@@ -7,7 +7,7 @@ import type { Log } from '../log.ts'
 import type { Documents } from '../storage/documents.ts'
 import type { ConnectionLimits, PeerConnection } from './connection.ts'
 import type { LiveDocument } from './document.ts'
-import type { FrameType } from './frame.ts'
+import type { FrameType } from '../wire/frame.ts'
 import type { History } from './history.ts'
 import type { QuotaParts, Quotas } from './quotas.ts'
 

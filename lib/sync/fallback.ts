@@ -6,7 +6,7 @@ import type { FallbackCause, DocumentContext } from './context.ts'
 import type { LiveDocument } from './document.ts'
 import type { Follower } from './follower.ts'
 import { refusalOf } from './refusal.ts'
-import { encodeSyncMessage } from './sync-codec.ts'
+import { encodeSyncMessage } from '../wire/sync-message.ts'
 
 const LINGER = 2_000 // ms the document stays open in Automerge without a peer that needs it
 const MERGE = 'merge' // no peer's key

@@ -14,13 +14,13 @@ import { Flushes } from './flushes.ts'
 import { Followers } from './followers.ts'
 import { Gate } from './gate.ts'
 import { ALL_RIGHTS, type Grant } from './grant.ts'
-import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from './frame.ts'
+import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from '../wire/frame.ts'
 import { Laggards } from './laggards.ts'
 import { levelsOf, stateOf, statsOf, type EngineLevels } from './levels.ts'
 import { Quotas } from './quotas.ts'
 import { refusalOf } from './refusal.ts'
 import { openHistory, readSmall, readWhole } from './stored.ts'
-import { decodeSyncMessage } from './sync-codec.ts'
+import { decodeSyncMessage } from '../wire/sync-message.ts'
 
 const CALL_TIMEOUT = 60_000 // ms that Automerge may take over one message: a document of a million changes takes seconds to load
 const CHECK_INTERVAL = 5_000 // ms between looks for peers that are stuck

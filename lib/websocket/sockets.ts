@@ -8,7 +8,7 @@ import type { LimitsSettings } from '../limits/options.ts'
 import { silent, type Log } from '../log.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
 import type { Grant } from '../sync/grant.ts'
-import { encodeMessages } from './message.ts'
+import { encodeMessages } from '../wire/websocket-message.ts'
 import { Throttle, type Pausable, type ThrottleParts } from './throttle.ts'
 
 /** What is used of a `ws` WebSocket. */

@@ -5,9 +5,9 @@ import { deflateRawSync } from 'node:zlib'
 import * as Automerge from '@automerge/automerge'
 import { WebSocket } from 'ws'
 import { newDocumentId } from '../../../lib/ids.ts'
-import type { Cbor } from '../../../lib/sync/cbor-decode.ts'
-import { encodeCbor } from '../../../lib/sync/cbor-encode.ts'
-import { encodeSyncMessage } from '../../../lib/sync/sync-codec.ts'
+import type { Cbor } from '../../../lib/wire/cbor-decode.ts'
+import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
+import { encodeSyncMessage } from '../../../lib/wire/sync-message.ts'
 
 /** Whom to attack: a sync server, and a document on it that others use. */
 export interface Target { url: string, documentId: string }

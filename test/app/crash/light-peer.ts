@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import * as Automerge from '@automerge/automerge'
 import { WebSocket } from 'ws'
 import type { DocumentId } from '../../../lib/ids.ts'
-import { decodeCbor, type CborMap } from '../../../lib/sync/cbor-decode.ts'
-import { encodeCbor } from '../../../lib/sync/cbor-encode.ts'
+import { decodeCbor, type CborMap } from '../../../lib/wire/cbor-decode.ts'
+import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
 
 export interface Fields { [key: string]: unknown }
 

@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import type { PeerFrame } from '../../../lib/sync/frame.ts'
+import type { PeerFrame } from '../../../lib/wire/frame.ts'
 import type { RawPeer } from '../interop/raw-peer.ts'
 
 /** A message of a principal’s about a document, and who else is there. */

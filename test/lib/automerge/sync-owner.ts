@@ -4,7 +4,7 @@ import { readChange } from '../../../lib/automerge/change.ts'
 import { SyncSessions, type Answer, type SyncSession, type SyncSessionsOptions } from '../../../lib/automerge/sync-sessions.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
-import { encodeSyncMessage, type SyncMessage } from '../../../lib/sync/sync-codec.ts'
+import { encodeSyncMessage, type SyncMessage } from '../../../lib/wire/sync-message.ts'
 
 export type Doc = Record<string, unknown>
 export type Document = Automerge.Doc<Doc>

@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
 import type { Answer } from '../../../lib/automerge/sync-sessions.ts'
-import { FLAGS, decodeSyncMessage } from '../../../lib/sync/sync-codec.ts'
+import { FLAGS, decodeSyncMessage } from '../../../lib/wire/sync-message.ts'
 import { random } from '../../fuzz.ts'
 import { Owner, Peer, carrying, from, heads, set, since, start, values, type Doc } from './sync-owner.ts'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import WebSocket from 'ws'
 import * as Automerge from '@automerge/automerge'
-import { encodeCbor } from '../../../lib/sync/cbor-encode.ts'
+import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
 import { newDocumentId } from '../../../lib/ids.ts'
 import { client, idOf, serve, until } from './server.ts'
 

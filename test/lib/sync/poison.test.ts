@@ -2,7 +2,7 @@ import t from 'tap'
 import { once } from 'node:events'
 import WebSocket from 'ws'
 import * as Automerge from '@automerge/automerge'
-import { encodeCbor } from '../../../lib/sync/cbor-encode.ts'
+import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
 import { client, idOf, serve, until } from './server.ts'
 
 interface Doc { [key: string]: number }

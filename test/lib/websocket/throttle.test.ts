@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket from 'ws'
 import * as Automerge from '@automerge/automerge'
 import { newDocumentId } from '../../../lib/ids.ts'
-import { encodeCbor } from '../../../lib/sync/cbor-encode.ts'
+import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
 import { client, serve, until } from '../sync/server.ts'
 
 t.test('who sends faster than is read is slowed down, and nothing is lost', async t => {

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { encodeCbor } from '../../../lib/sync/cbor-encode.ts'
-import { decodeCbor, type CborMap } from '../../../lib/sync/cbor-decode.ts'
-import { decodeFrame, encodeFrame } from '../../../lib/sync/frame.ts'
+import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
+import { decodeCbor, type CborMap } from '../../../lib/wire/cbor-decode.ts'
+import { decodeFrame, encodeFrame } from '../../../lib/wire/frame.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 
 const documentId = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ' as DocumentId

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Encoder } from 'cbor-x'
-import { decodeCbor, type Cbor } from '../../../lib/sync/cbor-decode.ts'
-import { encodeCbor } from '../../../lib/sync/cbor-encode.ts'
+import { decodeCbor, type Cbor } from '../../../lib/wire/cbor-decode.ts'
+import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
 
 // how automerge-repo sets its codec up
 const theirs = new Encoder({ tagUint8Array: false, useRecords: false })

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { decodeSyncMessage, encodeSyncMessage, FLAGS, type SyncMessage } from '../../../lib/sync/sync-codec.ts'
+import { decodeSyncMessage, encodeSyncMessage, FLAGS, type SyncMessage } from '../../../lib/wire/sync-message.ts'
 import { leb, mutate, random, shortened } from '../../fuzz.ts'
 import { sampleMessages } from './sync-messages.ts'
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import WebSocket, { WebSocketServer } from 'ws'
-import { encodeMessages } from '../../../lib/websocket/message.ts'
+import { encodeMessages } from '../../../lib/wire/websocket-message.ts'
 
 t.test('messages of every length class are read by a WebSocket client as they were', async t => {
   const http = createServer()
