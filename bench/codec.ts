@@ -1,7 +1,7 @@
 // What reading and writing one live edit costs here and in Automerge's WASM, warm, in turns in one process:
 //   node --import tsx bench/codec.ts [rounds]
 import * as Automerge from '@automerge/automerge'
-import { readChange } from '../lib/automerge/change.ts'
+import { readChange } from '../lib/automerge/format/change.ts'
 import { decodeSyncMessage, encodeSyncMessage, FLAGS, type SyncMessage } from '../lib/wire/sync-message.ts'
 
 const EDITS = 1000

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { AutomergePool } from '../lib/automerge/pool.ts'
+import { AutomergePool } from '../lib/automerge/workers/pool.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { automerge: AutomergePool }

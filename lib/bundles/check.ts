@@ -1,5 +1,5 @@
-import { splitChunks } from '../automerge/chunk.ts'
-import type { AutomergePool } from '../automerge/pool.ts'
+import { splitChunks } from '../automerge/format/chunk.ts'
+import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { RelayError } from '../errors.ts'
 import { unlessDeleted } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'

@@ -1,7 +1,7 @@
 import { Readable, type PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { ZipFile } from 'yazl'
-import type { AutomergePool } from '../automerge/pool.ts'
+import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { unlessDeleted } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Bundle } from './bundle.ts'

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { AutomergePool } from '../automerge/pool.ts'
+import { AutomergePool } from '../automerge/workers/pool.ts'
 import { backUp } from '../maintenance/backup.ts'
 import { Check, type CheckSummary } from '../maintenance/check.ts'
 import { checkAndRepair } from '../maintenance/repair.ts'

@@ -1,4 +1,4 @@
-import type { Hash } from '../automerge/hash.ts'
+import type { Hash } from '../automerge/format/hash.ts'
 import { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'

@@ -1,4 +1,4 @@
-import type { Hash } from '../automerge/hash.ts'
+import type { Hash } from '../automerge/format/hash.ts'
 import { RelayError } from '../errors.ts'
 
 /** What is made of a document. The JSON view has no name: its ETag is the heads alone. */

@@ -1,6 +1,6 @@
-import { startOfContents } from '../automerge/chunk.ts'
-import type { Hash } from '../automerge/hash.ts'
-import { ByteReader } from '../automerge/leb128.ts'
+import { startOfContents } from '../automerge/format/chunk.ts'
+import type { Hash } from '../automerge/format/hash.ts'
+import { ByteReader } from '../automerge/format/leb128.ts'
 import { RelayError } from '../errors.ts'
 import { etagOf } from './heads.ts'
 

@@ -1,4 +1,4 @@
-import type { Hash } from '../automerge/hash.ts'
+import type { Hash } from '../automerge/format/hash.ts'
 import { messageFor, type RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Grant, Granted } from '../sync/grant.ts'

@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import type { Hash } from '../automerge/hash.ts'
+import type { Hash } from '../automerge/format/hash.ts'
 import { RelayError, type RelayErrorCode } from '../errors.ts'
 import { Editor } from './editor.ts'
 import { isObject, parseJson, viewOf, type Json } from './json.ts'

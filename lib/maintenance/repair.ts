@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises'
 import path from 'node:path'
-import { splitChunks } from '../automerge/chunk.ts'
+import { splitChunks } from '../automerge/format/chunk.ts'
 import type { DocumentId } from '../ids.ts'
 import { silent } from '../log.ts'
 import { makeFolder } from '../storage/atomic-file.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { splitChunks } from '../automerge/chunk.ts'
-import type { AutomergePool } from '../automerge/pool.ts'
+import { splitChunks } from '../automerge/format/chunk.ts'
+import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'

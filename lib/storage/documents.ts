@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { AutomergePool } from '../automerge/pool.ts'
+import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'

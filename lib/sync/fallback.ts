@@ -1,5 +1,5 @@
-import type { SyncMode } from '../automerge/sync-document.ts'
-import type { Answer, SyncSession } from '../automerge/sync-sessions.ts'
+import type { SyncMode } from '../automerge/workers/sync-document.ts'
+import type { Answer, SyncSession } from '../automerge/workers/sync-sessions.ts'
 import { RelayError } from '../errors.ts'
 import type { Audience } from './audience.ts'
 import type { FallbackCause, DocumentContext } from './context.ts'

@@ -1,4 +1,4 @@
-import type { Hash } from '../automerge/hash.ts'
+import type { Hash } from '../automerge/format/hash.ts'
 import type { PeerConnection } from './connection.ts'
 
 /**

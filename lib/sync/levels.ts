@@ -1,4 +1,4 @@
-import type { SyncSessions } from '../automerge/sync-sessions.ts'
+import type { SyncSessions } from '../automerge/workers/sync-sessions.ts'
 import type { PeerConnection } from './connection.ts'
 import { LiveDocument } from './document.ts'
 import type { DocumentState, EngineStats } from './engine.ts'

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { Hash } from '../automerge/hash.ts'
+import type { Hash } from '../automerge/format/hash.ts'
 import { FULL } from './connection.ts'
 import type { DocumentContext } from './context.ts'
 import type { LiveDocument, State } from './document.ts'

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { CHUNK_TYPES, splitChunks, type Chunk } from '../automerge/chunk.ts'
+import { CHUNK_TYPES, splitChunks, type Chunk } from '../automerge/format/chunk.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Documents } from '../storage/documents.ts'
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { HASH_BYTES, type Hash } from '../automerge/hash.ts'
-import { ByteReader, uintLength, writeUint } from '../automerge/leb128.ts'
+import { HASH_BYTES, type Hash } from '../automerge/format/hash.ts'
+import { ByteReader, uintLength, writeUint } from '../automerge/format/leb128.ts'
 import { RelayError } from '../errors.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { CHUNK_TYPES, splitChunks } from '../../../lib/automerge/chunk.ts'
+import { CHUNK_TYPES, splitChunks } from '../../../lib/automerge/format/chunk.ts'
 import { SEED, checksumAt, type History } from './automerge-history.ts'
 
 const NOTHING = -2 // not even the seed

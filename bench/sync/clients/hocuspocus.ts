@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { ByteReader, uintLength, writeUint } from '../../../lib/automerge/leb128.ts'
+import { ByteReader, uintLength, writeUint } from '../../../lib/automerge/format/leb128.ts'
 import type { Client, Protocol, SmallDocument } from '../client.ts'
 import { within } from '../statistics.ts'
 import { Wire } from '../wire.ts'

@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import { readDocument } from '../../../lib/automerge/document.ts'
+import { readDocument } from '../../../lib/automerge/checks/document.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import { random } from '../../fuzz.ts'
 import { Gate, GateError } from './gate.ts'

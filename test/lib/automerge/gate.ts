@@ -1,6 +1,6 @@
-import { readChange, type Change, type ChangeLimits } from '../../../lib/automerge/change.ts'
-import { readOperations, type Operations } from '../../../lib/automerge/operations.ts'
-import { References, type ReferenceData } from '../../../lib/automerge/references.ts'
+import { readChange, type Change, type ChangeLimits } from '../../../lib/automerge/format/change.ts'
+import { readOperations, type Operations } from '../../../lib/automerge/format/operations.ts'
+import { References, type ReferenceData } from '../../../lib/automerge/checks/references.ts'
 
 /** What the engine refuses. */
 export class GateError extends Error {}

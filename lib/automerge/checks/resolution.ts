@@ -1,10 +1,10 @@
 import { ActorOperations, START_OF_LIST, type Place } from './actor-operations.ts'
-import { invalidChange, type Change } from './change.ts'
-import { NULL, pairHash } from './columns.ts'
+import { invalidChange, type Change } from '../format/change.ts'
+import { NULL, pairHash } from '../format/columns.ts'
 import { isBefore, type Chain } from './element-order.ts'
 import type { IntList } from './int-list.ts'
 import { KINDS, ROOT, depthOf, kindMade, kindOf, objectFlags, type Kind } from './objects.ts'
-import { ACTIONS, isCounter, type Operations } from './operations.ts'
+import { ACTIONS, isCounter, type Operations } from '../format/operations.ts'
 
 /** How deep objects may be in objects: Automerge goes down by recursion when it builds a document's value. */
 export const MAX_DEPTH = 500

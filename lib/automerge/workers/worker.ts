@@ -1,8 +1,8 @@
 import * as Automerge from '@automerge/automerge'
-import { isDocumentId, type DocumentId } from '../ids.ts'
-import { CHUNK_TYPES, splitChunks } from './chunk.ts'
-import { readDocument } from './document.ts'
-import { verifyChunks } from './verify.ts'
+import { isDocumentId, type DocumentId } from '../../ids.ts'
+import { CHUNK_TYPES, splitChunks } from '../format/chunk.ts'
+import { readDocument } from '../checks/document.ts'
+import { verifyChunks } from '../checks/verify.ts'
 
 // Runs in a worker thread (see pool.ts): a panic or a memory blow-up of Automerge's WASM stays here.
 

@@ -1,6 +1,6 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import { inflateRawSync } from 'node:zlib'
-import { RelayError, codeOf } from '../errors.ts'
+import { RelayError, codeOf } from '../../errors.ts'
 import { CHUNK_TYPES, checkedHash, startOfContents } from './chunk.ts'
 import { COLUMNS, MAX_COUNTER, countRows } from './columns.ts'
 import type { Hash } from './hash.ts'

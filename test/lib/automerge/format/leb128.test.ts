@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ByteReader, uintLength, writeUint } from '../../../lib/automerge/leb128.ts'
+import { ByteReader, uintLength, writeUint } from '../../../../lib/automerge/format/leb128.ts'
 
 const reader = (...bytes: number[]) => new ByteReader(Uint8Array.from(bytes), problem => new Error(problem))
 const edges = [0, 1, 63, 64, 127, 128, 129, 255, 16383, 16384, 2 ** 28, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 49, Number.MAX_SAFE_INTEGER]

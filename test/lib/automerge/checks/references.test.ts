@@ -1,14 +1,14 @@
 import t, { type Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { readChange } from '../../../lib/automerge/change.ts'
-import { readDocument } from '../../../lib/automerge/document.ts'
-import { readOperations } from '../../../lib/automerge/operations.ts'
-import { References, type Concurrent } from '../../../lib/automerge/references.ts'
-import { MAX_DEPTH } from '../../../lib/automerge/resolution.ts'
-import { random } from '../../fuzz.ts'
-import { encodeChange, HEAD, signedLeb, type Id, type Row } from './encode.ts'
-import { honestDocuments } from './honest.ts'
-import { randomDocument } from './random-document.ts'
+import { readChange } from '../../../../lib/automerge/format/change.ts'
+import { readDocument } from '../../../../lib/automerge/checks/document.ts'
+import { readOperations } from '../../../../lib/automerge/format/operations.ts'
+import { References, type Concurrent } from '../../../../lib/automerge/checks/references.ts'
+import { MAX_DEPTH } from '../../../../lib/automerge/checks/resolution.ts'
+import { random } from '../../../fuzz.ts'
+import { encodeChange, HEAD, signedLeb, type Id, type Row } from '../encode.ts'
+import { honestDocuments } from '../honest.ts'
+import { randomDocument } from '../random-document.ts'
 
 const invalid = (problem: string) => ({ code: 'RELAY_DOCUMENT_INVALID', message: new RegExp(problem) })
 const a = 'aa'.repeat(16)

@@ -1,8 +1,8 @@
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import type { Answer } from '../../../lib/automerge/sync-sessions.ts'
-import { FLAGS, decodeSyncMessage } from '../../../lib/wire/sync-message.ts'
-import { random } from '../../fuzz.ts'
+import type { Answer } from '../../../../lib/automerge/workers/sync-sessions.ts'
+import { FLAGS, decodeSyncMessage } from '../../../../lib/wire/sync-message.ts'
+import { random } from '../../../fuzz.ts'
 import { Owner, Peer, carrying, from, heads, set, since, start, values, type Doc } from './sync-owner.ts'
 
 /** A thread takes a second to start. */

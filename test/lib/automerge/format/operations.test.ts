@@ -1,12 +1,12 @@
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { readChange } from '../../../lib/automerge/change.ts'
-import { COLUMNS } from '../../../lib/automerge/columns.ts'
-import { readOperations } from '../../../lib/automerge/operations.ts'
-import { leb } from '../../fuzz.ts'
-import { compress } from './changes.ts'
-import { HEAD, assemble, canonicalRuns, encodeChange, encodeParts, signedLeb, type Id, type Parts, type Row } from './encode.ts'
-import { honestDocuments } from './honest.ts'
+import { readChange } from '../../../../lib/automerge/format/change.ts'
+import { COLUMNS } from '../../../../lib/automerge/format/columns.ts'
+import { readOperations } from '../../../../lib/automerge/format/operations.ts'
+import { leb } from '../../../fuzz.ts'
+import { compress } from '../changes.ts'
+import { HEAD, assemble, canonicalRuns, encodeChange, encodeParts, signedLeb, type Id, type Parts, type Row } from '../encode.ts'
+import { honestDocuments } from '../honest.ts'
 
 const me = '11'.repeat(16)
 const other = '22'.repeat(16)

@@ -1,7 +1,7 @@
 import type * as Automerge from '@automerge/automerge'
-import { invalidChange, readChange } from './change.ts'
-import type { Hash } from './hash.ts'
-import { ACTIONS, readOperations } from './operations.ts'
+import { invalidChange, readChange } from '../format/change.ts'
+import type { Hash } from '../format/hash.ts'
+import { ACTIONS, readOperations } from '../format/operations.ts'
 
 /** A document of Automerge's WASM. */
 export type Handle = ReturnType<typeof Automerge.getBackend>

@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
 import { deflateRawSync, constants } from 'node:zlib'
 import * as Automerge from '@automerge/automerge'
-import { readChange } from '../../../lib/automerge/change.ts'
-import { leb, mutate, random, shortened } from '../../fuzz.ts'
-import { compress, compressedChunk, contentsOf, sampleDocument, seal } from './changes.ts'
+import { readChange } from '../../../../lib/automerge/format/change.ts'
+import { leb, mutate, random, shortened } from '../../../fuzz.ts'
+import { compress, compressedChunk, contentsOf, sampleDocument, seal } from '../changes.ts'
 
 const document = sampleDocument()
 const changes: Uint8Array[] = Automerge.getAllChanges(document)

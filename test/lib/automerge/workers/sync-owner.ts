@@ -1,10 +1,10 @@
 import type { Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { readChange } from '../../../lib/automerge/change.ts'
-import { SyncSessions, type Answer, type SyncSession, type SyncSessionsOptions } from '../../../lib/automerge/sync-sessions.ts'
-import type { DocumentId } from '../../../lib/ids.ts'
-import { silent } from '../../../lib/log.ts'
-import { encodeSyncMessage, type SyncMessage } from '../../../lib/wire/sync-message.ts'
+import { readChange } from '../../../../lib/automerge/format/change.ts'
+import { SyncSessions, type Answer, type SyncSession, type SyncSessionsOptions } from '../../../../lib/automerge/workers/sync-sessions.ts'
+import type { DocumentId } from '../../../../lib/ids.ts'
+import { silent } from '../../../../lib/log.ts'
+import { encodeSyncMessage, type SyncMessage } from '../../../../lib/wire/sync-message.ts'
 
 export type Doc = Record<string, unknown>
 export type Document = Automerge.Doc<Doc>

@@ -1,7 +1,7 @@
 import { ActorOperations, START_OF_LIST } from './actor-operations.ts'
-import { NULL, pairHash } from './columns.ts'
+import { NULL, pairHash } from '../format/columns.ts'
 import { KINDS, ROOT, depthOf, kindMade, objectFlags } from './objects.ts'
-import { isCounter, type Operations } from './operations.ts'
+import { isCounter, type Operations } from '../format/operations.ts'
 import type { ReferenceData } from './references.ts'
 
 /** A document's operations, a row each, in the document's order; deletions are not among them. Actors are the document's. */

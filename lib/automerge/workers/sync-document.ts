@@ -1,10 +1,10 @@
 import * as Automerge from '@automerge/automerge'
-import { decodeSyncMessage } from '../wire/sync-message.ts'
-import { readChange } from './change.ts'
-import { CHUNK_TYPES, splitChunks, startOfContents } from './chunk.ts'
-import type { Hash } from './hash.ts'
-import { ByteReader } from './leb128.ts'
-import { soundChanges, type Handle } from './sound-changes.ts'
+import { decodeSyncMessage } from '../../wire/sync-message.ts'
+import { readChange } from '../format/change.ts'
+import { CHUNK_TYPES, splitChunks, startOfContents } from '../format/chunk.ts'
+import type { Hash } from '../format/hash.ts'
+import { ByteReader } from '../format/leb128.ts'
+import { soundChanges, type Handle } from '../checks/sound-changes.ts'
 
 /** As the handle of a document, one of Automerge's WASM objects, whose memory is not the garbage collector's. */
 type State = Parameters<Handle['receiveSyncMessage']>[0]

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 import type { SyncAnswer, SyncJob, SyncReport } from './sync-worker.ts'
 
 /** Something to do for the thread; of `done` and `failed` one is called, unless the thread ends before. */

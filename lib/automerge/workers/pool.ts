@@ -1,7 +1,7 @@
 import { Piscina } from 'piscina'
-import { RelayError, messageOf } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
-import type { StoredDocument } from './document.ts'
+import { RelayError, messageOf } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
+import type { StoredDocument } from '../checks/document.ts'
 import type { Job, jobs } from './worker.ts'
 
 /** What Automerge says of a document: its heads (hex) and the documents it refers to. */

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { AutomergePool } from '../../../lib/automerge/pool.ts'
+import { AutomergePool } from '../../../../lib/automerge/workers/pool.ts'
 
 const rootId = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
 const thirdId = '48mDXeMDtafnZ4YrhQccrkhDbrKB'

@@ -1,6 +1,6 @@
-import { RelayError, messageOf } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
-import type { Log } from '../log.ts'
+import { RelayError, messageOf } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
+import type { Log } from '../../log.ts'
 import { SyncSession } from './sync-session.ts'
 import { SyncThread, type Task } from './sync-thread.ts'
 

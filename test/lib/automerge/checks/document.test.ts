@@ -1,12 +1,12 @@
 import t from 'tap'
 import { deflateRawSync } from 'node:zlib'
 import * as Automerge from '@automerge/automerge'
-import { readDocument } from '../../../lib/automerge/document.ts'
-import { RelayError } from '../../../lib/errors.ts'
-import { leb, mutate, random } from '../../fuzz.ts'
-import { contentsOf, sampleDocument, seal } from './changes.ts'
-import { honestDocuments } from './honest.ts'
-import { randomDocument } from './random-document.ts'
+import { readDocument } from '../../../../lib/automerge/checks/document.ts'
+import { RelayError } from '../../../../lib/errors.ts'
+import { leb, mutate, random } from '../../../fuzz.ts'
+import { contentsOf, sampleDocument, seal } from '../changes.ts'
+import { honestDocuments } from '../honest.ts'
+import { randomDocument } from '../random-document.ts'
 
 const invalid = (problem: string) => ({ code: 'RELAY_DOCUMENT_INVALID', message: new RegExp(problem) })
 const document = sampleDocument()

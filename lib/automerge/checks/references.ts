@@ -1,10 +1,10 @@
 import { ActorOperations, type ActorData } from './actor-operations.ts'
-import { invalidChange, type Change } from './change.ts'
+import { invalidChange, type Change } from '../format/change.ts'
 import { IntList } from './int-list.ts'
 import { KINDS, objectFlags } from './objects.ts'
-import { ACTIONS, isCounter, type Operations } from './operations.ts'
+import { ACTIONS, isCounter, type Operations } from '../format/operations.ts'
 import { Resolution } from './resolution.ts'
-import { MAX_COUNTED } from './values.ts'
+import { MAX_COUNTED } from '../format/values.ts'
 
 /** What is kept of a document's operations, in a form that can be sent to another thread of this process. */
 export interface ReferenceData {

@@ -1,12 +1,12 @@
 import t from 'tap'
 import { Worker } from 'node:worker_threads'
 import * as Automerge from '@automerge/automerge'
-import { readChange } from '../../../lib/automerge/change.ts'
-import { silent } from '../../../lib/log.ts'
-import { decodeSyncMessage } from '../../../lib/wire/sync-message.ts'
-import { leb } from '../../fuzz.ts'
-import { until } from '../../helper.ts'
-import { contentsOf, seal } from './changes.ts'
+import { readChange } from '../../../../lib/automerge/format/change.ts'
+import { silent } from '../../../../lib/log.ts'
+import { decodeSyncMessage } from '../../../../lib/wire/sync-message.ts'
+import { leb } from '../../../fuzz.ts'
+import { until } from '../../../helper.ts'
+import { contentsOf, seal } from '../changes.ts'
 import { Owner, Peer, carrying, from, heads, id, set, since, start, values, type Document } from './sync-owner.ts'
 
 const CYCLES = 2_000

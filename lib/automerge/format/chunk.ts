@@ -1,5 +1,5 @@
 import { hash as hashOf } from 'node:crypto'
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 import type { Hash } from './hash.ts'
 import { ByteReader } from './leb128.ts'
 

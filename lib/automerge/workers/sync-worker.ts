@@ -1,7 +1,7 @@
 import { getHeapStatistics } from 'node:v8'
 import { parentPort, type TransferListItem } from 'node:worker_threads'
 import * as Automerge from '@automerge/automerge'
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../../errors.ts'
 import { SyncDocument, type SyncMode, type SyncResult } from './sync-document.ts'
 
 // Runs in a worker thread (see sync-thread.ts): one answer to each job, in order.

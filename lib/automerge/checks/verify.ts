@@ -1,6 +1,6 @@
 import * as Automerge from '@automerge/automerge'
-import { readChange } from './change.ts'
-import { CHUNK_TYPES, splitChunks } from './chunk.ts'
+import { readChange } from '../format/change.ts'
+import { CHUNK_TYPES, splitChunks } from '../format/chunk.ts'
 
 /**
  * Reads every chunk to its end. Needed before chunks are merged into a document: Automerge leaves out what it cannot

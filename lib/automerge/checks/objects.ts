@@ -1,4 +1,4 @@
-import { ACTIONS } from './operations.ts'
+import { ACTIONS } from '../format/operations.ts'
 
 /** The kinds of objects. */
 export const KINDS = { map: 0, list: 1, text: 2 } as const

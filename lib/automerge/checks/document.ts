@@ -1,13 +1,13 @@
 import { inflateRawSync } from 'node:zlib'
-import { RelayError } from '../errors.ts'
-import { CHUNK_TYPES, checkedHash, startOfContents } from './chunk.ts'
-import { COLUMNS, NULL, countRows, readDeltas, readFlags, readTexts, readUints, type ColumnOptions } from './columns.ts'
+import { RelayError } from '../../errors.ts'
+import { CHUNK_TYPES, checkedHash, startOfContents } from '../format/chunk.ts'
+import { COLUMNS, NULL, countRows, readDeltas, readFlags, readTexts, readUints, type ColumnOptions } from '../format/columns.ts'
 import { collectReferences, type DocumentRows } from './collect-references.ts'
-import type { Hash } from './hash.ts'
-import { ByteReader } from './leb128.ts'
-import { ACTIONS } from './operations.ts'
+import type { Hash } from '../format/hash.ts'
+import { ByteReader } from '../format/leb128.ts'
+import { ACTIONS } from '../format/operations.ts'
 import type { ReferenceData } from './references.ts'
-import { sumCounted } from './values.ts'
+import { sumCounted } from '../format/values.ts'
 
 /** What a document's chunk says of it. Plain data, which can be sent to another thread of this process. */
 export interface StoredDocument {
