@@ -1,6 +1,6 @@
 import { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
-import type { Grant, Granted, Rights } from '../sync/grant.ts'
+import type { Grant, Granted, Rights } from '../sync/peers/grant.ts'
 import type { Action } from './action.ts'
 import { readsRelayFrames, type Credentials } from './credentials.ts'
 import type { Principal } from './principal.ts'

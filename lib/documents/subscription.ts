@@ -1,7 +1,7 @@
 import type { Hash } from '../automerge/format/hash.ts'
 import { messageFor, type RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
-import type { Grant, Granted } from '../sync/grant.ts'
+import type { Grant, Granted } from '../sync/peers/grant.ts'
 import type { EventStream } from './event-stream.ts'
 import type { Listener } from './feed.ts'
 import { headsText } from './heads.ts'

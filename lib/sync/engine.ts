@@ -1,7 +1,7 @@
 import type { Hash } from '../automerge/format/hash.ts'
 import type { DocumentId } from '../ids.ts'
 import type { RelayError } from '../errors.ts'
-import type { Grant } from './grant.ts'
+import type { Grant } from './peers/grant.ts'
 
 /** What the engine needs of a connection's transport (a WebSocket, a pipe in a test). */
 export interface Transport {

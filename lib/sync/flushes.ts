@@ -1,4 +1,4 @@
-import type { LiveDocument } from './document.ts'
+import type { LiveDocument } from './document/live-document.ts'
 
 /** Flushes documents at the end of the tick, so that what comes in together goes out together. */
 export class Flushes {

@@ -7,7 +7,7 @@ import { nameOf } from '../limits/limits.ts'
 import type { LimitsSettings } from '../limits/options.ts'
 import { silent, type Log } from '../log.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
-import type { Grant } from '../sync/grant.ts'
+import type { Grant } from '../sync/peers/grant.ts'
 import { encodeMessages } from '../wire/websocket-message.ts'
 import { Throttle, type Pausable, type ThrottleParts } from './throttle.ts'
 

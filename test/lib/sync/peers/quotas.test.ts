@@ -1,9 +1,9 @@
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as Automerge from '@automerge/automerge'
-import { newDocumentId, type DocumentId } from '../../../lib/ids.ts'
-import { RawPeer } from '../../app/interop/raw-peer.ts'
-import { client, idOf, serve, until } from './server.ts'
+import { newDocumentId, type DocumentId } from '../../../../lib/ids.ts'
+import { RawPeer } from '../../../app/interop/raw-peer.ts'
+import { client, idOf, serve, until } from '../server.ts'
 
 type Doc = Record<string, unknown>
 

@@ -1,9 +1,9 @@
-import { RelayError } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
-import type { Connection, Transport } from './engine.ts'
+import { RelayError } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
+import type { Connection, Transport } from '../engine.ts'
 import type { Grant } from './grant.ts'
-import { PROTOCOL_VERSION, decodeFrame, encodeFrame, encodeFrameHead, encodeTarget, type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from '../wire/frame.ts'
-import { refusalOf } from './refusal.ts'
+import { PROTOCOL_VERSION, decodeFrame, encodeFrame, encodeFrameHead, encodeTarget, type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from '../../wire/frame.ts'
+import { refusalOf } from '../refusal.ts'
 
 /** What the relay says of itself to a peer. */
 export interface Self { peerId: string, metadata: PeerMetadata }

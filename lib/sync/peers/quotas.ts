@@ -1,10 +1,10 @@
-import { RelayError } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
-import type { LimitName, LimitsSettings } from '../limits/options.ts'
-import type { Refusals } from '../limits/refusals.ts'
-import { TokenBucket } from '../limits/token-bucket.ts'
+import { RelayError } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
+import type { LimitName, LimitsSettings } from '../../limits/options.ts'
+import type { Refusals } from '../../limits/refusals.ts'
+import { TokenBucket } from '../../limits/token-bucket.ts'
 import type { PeerConnection } from './connection.ts'
-import type { History } from './history.ts'
+import type { History } from '../document/history.ts'
 
 /** What is used of the relay's limits. */
 export interface QuotaParts {

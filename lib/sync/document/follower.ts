@@ -1,5 +1,5 @@
-import type { Hash } from '../automerge/format/hash.ts'
-import type { PeerConnection } from './connection.ts'
+import type { Hash } from '../../automerge/format/hash.ts'
+import type { PeerConnection } from '../peers/connection.ts'
 
 /**
  * How a peer stands to a document.

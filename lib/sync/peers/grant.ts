@@ -1,5 +1,5 @@
-import type { RelayError } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
+import type { RelayError } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
 
 /** What a peer may do with a document: be told of it, change it when it is there, bring it when it is not. */
 export interface Rights { readonly read: boolean, readonly write: boolean, readonly create: boolean }

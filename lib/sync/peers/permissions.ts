@@ -1,7 +1,7 @@
-import type { DocumentId } from '../ids.ts'
+import type { DocumentId } from '../../ids.ts'
 import type { PeerConnection } from './connection.ts'
 import { ALL_RIGHTS, type Rights } from './grant.ts'
-import { changeDenied, refusalOf } from './refusal.ts'
+import { changeDenied, refusalOf } from '../refusal.ts'
 
 const MAX_WITHHELD = 1_000 // documents remembered of a peer
 

@@ -1,9 +1,9 @@
-import type { Change, ChangeHeader } from '../automerge/format/change.ts'
-import type { Hash } from '../automerge/format/hash.ts'
-import type { StoredDocument } from '../automerge/checks/document.ts'
-import type { Operations } from '../automerge/format/operations.ts'
-import { References } from '../automerge/checks/references.ts'
-import { RelayError } from '../errors.ts'
+import type { Change, ChangeHeader } from '../../automerge/format/change.ts'
+import type { Hash } from '../../automerge/format/hash.ts'
+import type { StoredDocument } from '../../automerge/checks/document.ts'
+import type { Operations } from '../../automerge/format/operations.ts'
+import { References } from '../../automerge/checks/references.ts'
+import { RelayError } from '../../errors.ts'
 
 /** A change that came in lately. `from` is who brought it, so that it is not sent back there. */
 export interface LogEntry {

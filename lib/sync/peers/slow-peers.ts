@@ -1,6 +1,6 @@
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 import type { PeerConnection } from './connection.ts'
-import type { LiveDocument } from './document.ts'
+import type { LiveDocument } from '../document/live-document.ts'
 
 const INTERVAL = 50 // ms
 const DRAINED = 64 * 1024 // bytes left unread at which it goes on

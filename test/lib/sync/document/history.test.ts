@@ -1,11 +1,11 @@
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { readChange } from '../../../lib/automerge/format/change.ts'
-import { readDocument } from '../../../lib/automerge/checks/document.ts'
-import { readOperations } from '../../../lib/automerge/format/operations.ts'
-import { History } from '../../../lib/sync/history.ts'
-import { readStored } from '../../../lib/sync/stored.ts'
-import { random, seeds } from '../storage/disk.ts'
+import { readChange } from '../../../../lib/automerge/format/change.ts'
+import { readDocument } from '../../../../lib/automerge/checks/document.ts'
+import { readOperations } from '../../../../lib/automerge/format/operations.ts'
+import { History } from '../../../../lib/sync/document/history.ts'
+import { readStored } from '../../../../lib/sync/document/open-history.ts'
+import { random, seeds } from '../../storage/disk.ts'
 
 type Doc = Record<string, unknown>
 

@@ -1,6 +1,6 @@
 import { FULL, type PeerConnection } from './connection.ts'
 import type { Followers } from './followers.ts'
-import { encodeFrameHead, type EphemeralFrame } from '../wire/frame.ts'
+import { encodeFrameHead, type EphemeralFrame } from '../../wire/frame.ts'
 import type { Quotas } from './quotas.ts'
 
 const MAX_SESSIONS = 1_000 // remembered per connection, and of all who are not connected here; the oldest is forgotten

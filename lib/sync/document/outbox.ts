@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer'
-import type { Hash } from '../automerge/format/hash.ts'
-import { FULL } from './connection.ts'
-import type { DocumentContext } from './context.ts'
-import type { LiveDocument, State } from './document.ts'
+import type { Hash } from '../../automerge/format/hash.ts'
+import { FULL } from '../peers/connection.ts'
+import type { DocumentContext } from '../context.ts'
+import type { LiveDocument, State } from './live-document.ts'
 import type { Follower } from './follower.ts'
-import { encodeFrameHead } from '../wire/frame.ts'
+import { encodeFrameHead } from '../../wire/frame.ts'
 import type { LogEntry } from './history.ts'
-import { FLAGS, encodeSyncMessage, type SyncMessage } from '../wire/sync-message.ts'
+import { FLAGS, encodeSyncMessage, type SyncMessage } from '../../wire/sync-message.ts'
 
 const NOTHING = new Uint8Array()
 /** Changes up to which a document is asked for change by change, which takes no Automerge here. */

@@ -1,4 +1,4 @@
-import type { DocumentId } from '../ids.ts'
+import type { DocumentId } from '../../ids.ts'
 import type { PeerConnection } from './connection.ts'
 
 const NONE: ReadonlySet<DocumentId> = new Set()

@@ -1,10 +1,10 @@
-import { readChange, type Change } from '../automerge/format/change.ts'
-import { CHUNK_TYPES, isOneDocument, splitChunks } from '../automerge/format/chunk.ts'
-import { readDocument, type StoredDocument } from '../automerge/checks/document.ts'
-import { readOperations } from '../automerge/format/operations.ts'
-import { RelayError, codeOf } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
-import type { DocumentContext } from './context.ts'
+import { readChange, type Change } from '../../automerge/format/change.ts'
+import { CHUNK_TYPES, isOneDocument, splitChunks } from '../../automerge/format/chunk.ts'
+import { readDocument, type StoredDocument } from '../../automerge/checks/document.ts'
+import { readOperations } from '../../automerge/format/operations.ts'
+import { RelayError, codeOf } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
+import type { DocumentContext } from '../context.ts'
 import { History } from './history.ts'
 
 /** What is read on this thread; it is no more than it looks like when it is inflated. Larger: on another. */

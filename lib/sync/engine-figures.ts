@@ -1,8 +1,8 @@
 import type { SyncSessions } from '../automerge/workers/sync-sessions.ts'
-import type { PeerConnection } from './connection.ts'
-import { LiveDocument } from './document.ts'
+import type { PeerConnection } from './peers/connection.ts'
+import { LiveDocument } from './document/live-document.ts'
 import type { DocumentState, EngineStats } from './engine.ts'
-import type { Standing } from './follower.ts'
+import type { Standing } from './document/follower.ts'
 
 /** What is going on in the engine. */
 export interface EngineLevels {

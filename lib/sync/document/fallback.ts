@@ -1,12 +1,12 @@
-import type { SyncMode } from '../automerge/workers/sync-document.ts'
-import type { Answer, SyncSession } from '../automerge/workers/sync-sessions.ts'
-import { RelayError } from '../errors.ts'
+import type { SyncMode } from '../../automerge/workers/sync-document.ts'
+import type { Answer, SyncSession } from '../../automerge/workers/sync-sessions.ts'
+import { RelayError } from '../../errors.ts'
 import type { Audience } from './audience.ts'
-import type { FallbackCause, DocumentContext } from './context.ts'
-import type { LiveDocument } from './document.ts'
+import type { FallbackCause, DocumentContext } from '../context.ts'
+import type { LiveDocument } from './live-document.ts'
 import type { Follower } from './follower.ts'
-import { refusalOf } from './refusal.ts'
-import { encodeSyncMessage } from '../wire/sync-message.ts'
+import { refusalOf } from '../refusal.ts'
+import { encodeSyncMessage } from '../../wire/sync-message.ts'
 
 const LINGER = 2_000 // ms the document stays open in Automerge without a peer that needs it
 const MERGE = 'merge' // no peer's key
