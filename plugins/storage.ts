@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Options } from '../lib/options.ts'
-import { Documents } from '../lib/storage/documents.ts'
+import { Documents } from '../lib/storage/stored-documents.ts'
 import { registerStorageMetrics } from '../lib/storage/metrics.ts'
 
 declare module 'fastify' {

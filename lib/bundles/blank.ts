@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import { newDocumentId } from '../ids.ts'
-import { writeAtomic } from '../storage/atomic-file.ts'
+import { writeAtomic } from '../objects/atomic-file.ts'
 import { version } from '../version.ts'
 import { documentPath } from './entry-path.ts'
 import { MANIFEST_PATH } from './manifest.ts'

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
-import { writeAtomic } from '../storage/atomic-file.ts'
+import { writeAtomic } from '../objects/atomic-file.ts'
 
 /** A bundle in the store, or a file given in the options. */
 export type MarkName = DocumentId | 'served' | 'blank'

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { RelayError, codeOf } from '../errors.ts'
-import { syncFolder } from '../storage/atomic-file.ts'
+import { syncFolder } from '../objects/atomic-file.ts'
 
 /** A file to be put into a backup. `size` in bytes. */
 export interface BackupFile { path: string, size: number, body: Readable }

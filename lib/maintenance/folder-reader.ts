@@ -1,5 +1,5 @@
 import type { DocumentId } from '../ids.ts'
-import { StorageFolder, type StoredChunk } from '../storage/folder.ts'
+import { StorageFolder, type StoredChunk } from '../storage/local/folder-chunks.ts'
 import { isDeletion } from '../storage/tombstone.ts'
 import { JournalView } from './journal-view.ts'
 

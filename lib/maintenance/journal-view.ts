@@ -2,8 +2,8 @@ import { open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { codeOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
-import { decodeRecords, isCutShort } from '../storage/journal-record.ts'
-import { SEGMENT } from '../storage/journal.ts'
+import { decodeRecords, isCutShort } from '../storage/local/journal-record.ts'
+import { SEGMENT } from '../storage/local/journal.ts'
 
 /** What was read of a segment. `end`: bytes that were whole records; `rest`: what follows them. */
 interface Segment { end: number, rest: Buffer, changes: Map<DocumentId, Uint8Array[]>, records: number }

@@ -4,7 +4,7 @@ import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
-import type { StorageFolder, StoredChunk } from './folder.ts'
+import type { StorageFolder, StoredChunk } from './local/folder-chunks.ts'
 import type { StorageKey } from './key.ts'
 import { isDeletion } from './tombstone.ts'
 

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { Gauge, type Registry } from 'prom-client'
-import type { Documents } from './documents.ts'
+import type { Documents } from './stored-documents.ts'
 
 /** Puts what the document storage has on its way, and its disk, where Prometheus gets it from. */
 export function registerStorageMetrics (documents: Documents, registry: Registry): void {

@@ -2,7 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { codeOf, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { writeAtomic } from '../storage/atomic-file.ts'
+import { writeAtomic } from '../objects/atomic-file.ts'
 import { EVENTS, type EventType } from './options.ts'
 
 /** `key` tells what it is about: of two that wait, and are of one type about the same, one is enough. */

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { CHUNK_TYPES, splitChunks, type Chunk } from '../../automerge/format/chunk.ts'
 import type { DocumentId } from '../../ids.ts'
-import type { Documents } from '../../storage/documents.ts'
+import type { Documents } from '../../storage/stored-documents.ts'
 
 /** A document's chunks, durable, with every change up to a version and perhaps some after. */
 export interface Snapshot { version: number, bytes: Uint8Array }

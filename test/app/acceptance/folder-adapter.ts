@@ -1,5 +1,5 @@
 import { generateAutomergeUrl, parseAutomergeUrl, type Chunk, type StorageAdapterInterface, type StorageKey } from '@automerge/automerge-repo'
-import type { StorageFolder } from '../../../lib/storage/folder.ts'
+import type { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
 
 /**
  * The relay's folder as one of automerge-repo's storage adapters. The folder takes document ids only, and the suite has

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import path from 'node:path'
-import { StorageFolder } from '../../../lib/storage/folder.ts'
+import { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
 import { scratch } from '../../scratch.ts'
 import { onEachOperation, systemError } from './disk.ts'
 import { Original, copyTo, holds, journalOf, open } from './stored.ts'

@@ -8,8 +8,8 @@ import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { AutomergePool } from '../../../lib/automerge/workers/pool.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent, type Log } from '../../../lib/log.ts'
-import { Documents } from '../../../lib/storage/documents.ts'
-import type { Durability } from '../../../lib/storage/journal.ts'
+import { Documents } from '../../../lib/storage/stored-documents.ts'
+import type { Durability } from '../../../lib/storage/local/journal.ts'
 import { scratch } from '../../scratch.ts'
 
 export interface Fields { [key: string]: unknown }

@@ -2,9 +2,9 @@ import { constants } from 'node:fs'
 import { open, readFile, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RelayError, messageOf } from '../errors.ts'
-import type { Log } from '../log.ts'
-import { makeFolder, syncFolder } from './atomic-file.ts'
+import { RelayError, messageOf } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import { makeFolder, syncFolder } from '../../objects/atomic-file.ts'
 import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from './journal-record.ts'
 
 /** When an append counts as done: on disk, handed to the operating system, or taken. */

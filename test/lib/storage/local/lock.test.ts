@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { FolderLock } from '../../../lib/storage/lock.ts'
-import { scratch } from '../../scratch.ts'
-import { onEachOperation } from './disk.ts'
+import { FolderLock } from '../../../../lib/storage/local/lock.ts'
+import { scratch } from '../../../scratch.ts'
+import { onEachOperation } from '../disk.ts'
 
 const inUse = (by: string | RegExp) => ({ code: 'RELAY_STORAGE_FAILED', message: by })
 const noProc = existsSync('/proc/self/stat') ? false : 'no /proc here'
@@ -35,7 +35,7 @@ async function sleeper (t: Test): Promise<{ pid: number, kill: () => Promise<voi
 
 /** A relay's process: takes the lock and says so, or says why not. */
 async function holder (t: Test, folder: string): Promise<{ said: string, kill: () => Promise<void> }> {
-  const module = new URL('../../../lib/storage/lock.ts', import.meta.url).href
+  const module = new URL('../../../../lib/storage/local/lock.ts', import.meta.url).href
   const program = `import(${JSON.stringify(module)}).then(async ({ FolderLock }) => {
     await new FolderLock(${JSON.stringify(folder)}).take()
     console.log('taken')

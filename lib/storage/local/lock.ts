@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { RelayError, codeOf, messageOf } from '../errors.ts'
-import { makeFolder } from './atomic-file.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
+import { makeFolder } from '../../objects/atomic-file.ts'
 
 /** Locks that this process holds: where a process's start cannot be seen, one of its own looks like an earlier one's. */
 const held = new Set<string>()

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from '../../../lib/storage/journal-record.ts'
-import { random, seeds } from './disk.ts'
+import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from '../../../../lib/storage/local/journal-record.ts'
+import { random, seeds } from '../disk.ts'
 
 const log: JournalRecord[] = [
   { id: '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', changes: Buffer.from('one') },

@@ -5,9 +5,9 @@ import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import { channels, traced, type FoldTrace } from '../tracing.ts'
 import { Compactor, nameOf } from './compactor.ts'
-import { StorageFolder } from './folder.ts'
-import { Journal, type Durability } from './journal.ts'
-import { FolderLock } from './lock.ts'
+import { StorageFolder } from './local/folder-chunks.ts'
+import { Journal, type Durability } from './local/journal.ts'
+import { FolderLock } from './local/lock.ts'
 import { deletedDocument, unlessDeleted } from './tombstone.ts'
 
 export interface DocumentsOptions {

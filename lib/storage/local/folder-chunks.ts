@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { RelayError, codeOf, messageOf } from '../errors.ts'
-import { isDocumentId, type DocumentId } from '../ids.ts'
-import { clearScratch, makeFolder, syncFolder, writeAtomic } from './atomic-file.ts'
-import { STORAGE_ID_KEY, isStorageKey, storagePath, type StorageKey } from './key.ts'
-import { deletedDocument, isTombstone, tombstone, tombstoneOf } from './tombstone.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
+import { isDocumentId, type DocumentId } from '../../ids.ts'
+import { clearScratch, makeFolder, syncFolder, writeAtomic } from '../../objects/atomic-file.ts'
+import { STORAGE_ID_KEY, isStorageKey, storagePath, type StorageKey } from '../key.ts'
+import { deletedDocument, isTombstone, tombstone, tombstoneOf } from '../tombstone.ts'
 
 export interface StoredChunk { key: string[], data: Uint8Array }
 

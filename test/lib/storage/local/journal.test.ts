@@ -1,12 +1,12 @@
 import t, { type Test } from 'tap'
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { silent, type Log } from '../../../lib/log.ts'
-import { encodeRecord } from '../../../lib/storage/journal-record.ts'
-import { Journal, type Durability, type JournalOptions } from '../../../lib/storage/journal.ts'
-import { scratch } from '../../scratch.ts'
-import { until } from '../../helper.ts'
-import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk, systemError } from './disk.ts'
+import { silent, type Log } from '../../../../lib/log.ts'
+import { encodeRecord } from '../../../../lib/storage/local/journal-record.ts'
+import { Journal, type Durability, type JournalOptions } from '../../../../lib/storage/local/journal.ts'
+import { scratch } from '../../../scratch.ts'
+import { until } from '../../../helper.ts'
+import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk, systemError } from '../disk.ts'
 
 const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
 const record = (text: string) => ({ id, changes: Buffer.from(text) })

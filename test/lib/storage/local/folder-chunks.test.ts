@@ -5,8 +5,8 @@ import { cpSync, existsSync } from 'node:fs'
 import path from 'node:path'
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { Repo } from '@automerge/automerge-repo'
-import { StorageFolder } from '../../../lib/storage/folder.ts'
-import { newDocumentId, type DocumentId } from '../../../lib/ids.ts'
+import { StorageFolder } from '../../../../lib/storage/local/folder-chunks.ts'
+import { newDocumentId, type DocumentId } from '../../../../lib/ids.ts'
 
 const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ' as DocumentId
 const bytes = (text: string) => new Uint8Array(Buffer.from(text))
