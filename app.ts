@@ -40,7 +40,7 @@ export type { Authenticate } from './lib/access/authenticator.ts'
 export type { Credentials } from './lib/access/credentials.ts'
 export type { Principal } from './lib/access/principal.ts'
 export { Revocations } from './lib/access/revocations.ts'
-export type { BundleFile, BundlePage, BundleStore, ByteRange, ListedBundle, StoredBundle } from './lib/bundles/store.ts'
+export type { BundleFile, BundlePage, BundleStore, ByteRange, ListedBundle, StoredBundle } from './lib/bundles/stores/store.ts'
 export type { HostBundles, HostSync } from './lib/host.ts'
 export type { RelayOptions } from './lib/options.ts'
 

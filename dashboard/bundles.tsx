@@ -1,5 +1,5 @@
-import type { ListedBundle } from '../lib/bundles/store.ts'
-import type { Manifest } from '../lib/bundles/manifest.ts'
+import type { ListedBundle } from '../lib/bundles/stores/store.ts'
+import type { Manifest } from '../lib/bundles/file/manifest.ts'
 import type { Listing } from '../lib/dashboard/dashboard.ts'
 import { bytes, count, date } from './format.ts'
 import { useData } from './monitor.ts'

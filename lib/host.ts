@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Bundles } from './bundles/bundles.ts'
 import type { Slim } from './bundles/slim.ts'
-import type { StoredBundle } from './bundles/store.ts'
+import type { StoredBundle } from './bundles/stores/store.ts'
 import { RelayError } from './errors.ts'
 import { isDocumentId, type DocumentId } from './ids.ts'
 import type { EngineStats, SyncEngine } from './sync/engine.ts'

@@ -2,8 +2,8 @@ import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Bundles } from '../lib/bundles/bundles.ts'
-import { LimitedStore } from '../lib/bundles/limited-store.ts'
-import { openStore } from '../lib/bundles/open-store.ts'
+import { LimitedStore } from '../lib/bundles/stores/limited-store.ts'
+import { openStore } from '../lib/bundles/stores/open-store.ts'
 import type { Options } from '../lib/options.ts'
 
 declare module 'fastify' {

@@ -3,9 +3,9 @@ import { RelayError, codeOf, messageOf } from '../errors.ts'
 import { newDocumentId } from '../ids.ts'
 import { writeAtomic } from '../objects/atomic-file.ts'
 import { version } from '../version.ts'
-import { documentPath } from './entry-path.ts'
-import { MANIFEST_PATH } from './manifest.ts'
-import { pack } from './pack.ts'
+import { documentPath } from './file/entry-path.ts'
+import { MANIFEST_PATH } from './file/manifest.ts'
+import { pack } from './file/pack.ts'
 
 /**
  * Makes a blank bundle once: clients share it as a template, so it keeps its root's id.

@@ -1,10 +1,10 @@
 import type { DocumentId } from '../ids.ts'
 import type { Options } from '../options.ts'
-import { Archive, type ArchiveEntry } from './archive.ts'
-import type { Source } from './block-reader.ts'
-import { parseEntryPath } from './entry-path.ts'
-import { MANIFEST_PATH, MAX_MANIFEST, parseManifest, type Manifest } from './manifest.ts'
-import { bundleTooLarge, invalidBundle } from './refusal.ts'
+import { Archive, type ArchiveEntry } from './file/archive.ts'
+import type { Source } from './file/block-reader.ts'
+import { parseEntryPath } from './file/entry-path.ts'
+import { MANIFEST_PATH, MAX_MANIFEST, parseManifest, type Manifest } from './file/manifest.ts'
+import { bundleTooLarge, invalidBundle } from './file/refusal.ts'
 
 export type BundleLimits = Pick<Options, 'maxEntries' | 'maxDocument' | 'maxInflated'>
 

@@ -4,7 +4,7 @@ import { RelayError } from '../errors.ts'
 import { unlessDeleted } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Bundle } from './bundle.ts'
-import { invalidBundle } from './refusal.ts'
+import { invalidBundle } from './file/refusal.ts'
 
 export interface CheckParts { sync: Pick<SyncEngine, 'snapshot'>, automerge: AutomergePool }
 

@@ -5,9 +5,9 @@ import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { unlessDeleted } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Bundle } from './bundle.ts'
-import { documentPath } from './entry-path.ts'
-import { MANIFEST_PATH } from './manifest.ts'
-import { ENTRY } from './pack.ts'
+import { documentPath } from './file/entry-path.ts'
+import { MANIFEST_PATH } from './file/manifest.ts'
+import { ENTRY } from './file/pack.ts'
 import { currentDocument } from './slim.ts'
 
 export interface LiveParts { sync: Pick<SyncEngine, 'snapshot'>, automerge: AutomergePool }

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { DocumentId } from '../ids.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Bundle } from './bundle.ts'
-import { documentPath } from './entry-path.ts'
-import { MANIFEST_PATH } from './manifest.ts'
-import { pack } from './pack.ts'
+import { documentPath } from './file/entry-path.ts'
+import { MANIFEST_PATH } from './file/manifest.ts'
+import { pack } from './file/pack.ts'
 
 /** A bundle to start from, with its strong validator. */
 export interface Slim { bytes: Uint8Array, etag: string }

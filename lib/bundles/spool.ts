@@ -4,9 +4,9 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { RelayError, messageOf } from '../errors.ts'
 import { clearScratch } from '../objects/atomic-file.ts'
-import { openLocalFile } from './local-file.ts'
-import { bundleTooLarge } from './refusal.ts'
-import type { BundleFile, StoredBundle } from './store.ts'
+import { openLocalFile } from './stores/local-file.ts'
+import { bundleTooLarge } from './file/refusal.ts'
+import type { BundleFile, StoredBundle } from './stores/store.ts'
 
 /** What is known of a stream that comes in, in bytes. */
 export interface Incoming { stream: Readable, limit: number, length?: number | undefined }

@@ -34,7 +34,7 @@ export async function perform (task: Task, given: RelayOptions, print: Print): P
 /** Where the bundles are, if not in a folder. */
 async function s3Store ({ s3 }: Options): Promise<ListedStore | undefined> {
   if (s3 === undefined) return undefined
-  const { S3Store } = await import('../bundles/s3-store.ts')
+  const { S3Store } = await import('../bundles/stores/s3-store.ts')
   return new S3Store(s3)
 }
 

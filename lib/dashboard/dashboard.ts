@@ -1,6 +1,6 @@
 import { Bundle, type BundleLimits } from '../bundles/bundle.ts'
 import type { Bundles } from '../bundles/bundles.ts'
-import type { ListedBundle } from '../bundles/store.ts'
+import type { ListedBundle } from '../bundles/stores/store.ts'
 import { codeOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Metrics } from '../metrics/metrics.ts'

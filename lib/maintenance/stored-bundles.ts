@@ -1,8 +1,8 @@
 import path from 'node:path'
-import { FolderStore } from '../bundles/folder-store.ts'
-import { BUNDLES, bundleKey, idOfKey } from '../bundles/key.ts'
-import { openLocalFile } from '../bundles/local-file.ts'
-import type { BundleStore, StoredBundle } from '../bundles/store.ts'
+import { FolderStore } from '../bundles/stores/folder-store.ts'
+import { BUNDLES, bundleKey, idOfKey } from '../bundles/stores/key.ts'
+import { openLocalFile } from '../bundles/stores/local-file.ts'
+import type { BundleStore, StoredBundle } from '../bundles/stores/store.ts'
 import { namesIn } from './names-in.ts'
 
 /** A store that tells what it has. */

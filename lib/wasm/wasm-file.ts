@@ -1,5 +1,5 @@
-import { openLocalFile } from '../bundles/local-file.ts'
-import type { StoredBundle } from '../bundles/store.ts'
+import { openLocalFile } from '../bundles/stores/local-file.ts'
+import type { StoredBundle } from '../bundles/stores/store.ts'
 import { RelayError } from '../errors.ts'
 
 /** The WASM of Tonk's client, which old clients load from their relay; opened anew each time, so that it can be replaced. */

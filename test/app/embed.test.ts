@@ -6,7 +6,7 @@ import WebSocket from 'ws'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import relay, { createRelay, type BundleStore } from '../../app.ts'
-import { FolderStore } from '../../lib/bundles/folder-store.ts'
+import { FolderStore } from '../../lib/bundles/stores/folder-store.ts'
 import { client, listen, start, until, urlOf } from '../helper.ts'
 import { scratch } from '../scratch.ts'
 

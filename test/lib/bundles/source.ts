@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
-import { OpenedBundle } from '../../../lib/bundles/opened-bundle.ts'
-import type { ByteRange, StoredBundle } from '../../../lib/bundles/store.ts'
+import { OpenedBundle } from '../../../lib/bundles/stores/opened-bundle.ts'
+import type { ByteRange, StoredBundle } from '../../../lib/bundles/stores/store.ts'
 
 /** A bundle whose bytes are in memory; `reads` has the range of every request to it. */
 export function sourceOf (bytes: Uint8Array, chunk = 64 * 1024): StoredBundle & { reads: ByteRange[], read: number } {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { RelayError, codeOf, messageOf } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
-import type { Limits } from '../limits/limits.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
+import type { Limits } from '../../limits/limits.ts'
 import type { BundleFile, BundlePage, BundleStore, ListedBundle, PutOptions, StoredBundle } from './store.ts'
 
 /**

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseManifest } from '../../../lib/bundles/manifest.ts'
+import { parseManifest } from '../../../../lib/bundles/file/manifest.ts'
 
 const good = {
   manifestVersion: 1,

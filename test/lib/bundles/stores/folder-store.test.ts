@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { FolderStore } from '../../../lib/bundles/folder-store.ts'
-import { bundleKey } from '../../../lib/bundles/key.ts'
+import { FolderStore } from '../../../../lib/bundles/stores/folder-store.ts'
+import { bundleKey } from '../../../../lib/bundles/stores/key.ts'
 import { bundleFile, newId, opened, read, refuses, storeBehaviour } from './store-behaviour.ts'
 
 const make = async (t: Test, folder = path.join(t.testdirName, 'store')) => {

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { RelayError, codeOf, messageOf } from '../errors.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import { OpenedBundle } from './opened-bundle.ts'
-import { invalidBundle } from './refusal.ts'
+import { invalidBundle } from '../file/refusal.ts'
 import type { ByteRange, StoredBundle } from './store.ts'
 
 const CHUNK = 64 * 1024

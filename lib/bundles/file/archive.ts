@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { crc32, createInflateRaw } from 'node:zlib'
 import { fromRandomAccessReaderPromise, type Entry } from 'yauzl'
-import { RelayError, codeOf, messageOf } from '../errors.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import { BlockReader, type Source } from './block-reader.ts'
 import { bundleTooLarge, invalidBundle, quoted } from './refusal.ts'
 

@@ -4,10 +4,10 @@ import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import bs58check from 'bs58check'
 import type { Test } from 'tap'
-import { RelayError } from '../../../lib/errors.ts'
-import { isDocumentId, type DocumentId } from '../../../lib/ids.ts'
-import type { BundleFile, BundleStore, ByteRange, PutOptions, StoredBundle } from '../../../lib/bundles/store.ts'
-import { scratch } from '../../scratch.ts'
+import { RelayError } from '../../../../lib/errors.ts'
+import { isDocumentId, type DocumentId } from '../../../../lib/ids.ts'
+import type { BundleFile, BundleStore, ByteRange, PutOptions, StoredBundle } from '../../../../lib/bundles/stores/store.ts'
+import { scratch } from '../../../scratch.ts'
 
 const MiB = 1024 * 1024
 

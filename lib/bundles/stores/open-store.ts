@@ -1,5 +1,5 @@
-import type { Log } from '../log.ts'
-import type { Options } from '../options.ts'
+import type { Log } from '../../log.ts'
+import type { Options } from '../../options.ts'
 import { FolderStore } from './folder-store.ts'
 import type { BundleStore } from './store.ts'
 

@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv'
 import { Type, type Static } from 'typebox'
-import { messageOf } from '../errors.ts'
-import { isDocumentId, type DocumentId } from '../ids.ts'
+import { messageOf } from '../../errors.ts'
+import { isDocumentId, type DocumentId } from '../../ids.ts'
 import { invalidBundle, quoted } from './refusal.ts'
 
 /** The manifest's place in a bundle. */

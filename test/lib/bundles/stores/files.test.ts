@@ -3,10 +3,10 @@ import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { edit, entriesOf, filesIn, load, readBundle, relay, sample, save, upload } from './relay.ts'
+import { edit, entriesOf, filesIn, load, readBundle, relay, sample, save, upload } from '../relay.ts'
 import { newId } from './store-behaviour.ts'
-import { namesIn, zip } from './zip.ts'
-import { scratch } from '../../scratch.ts'
+import { namesIn, zip } from '../zip.ts'
+import { scratch } from '../../../scratch.ts'
 
 t.test('without a bundle the blank one is made, once, and served', async t => {
   const { bundles, sync, folder, restart } = await relay(t)

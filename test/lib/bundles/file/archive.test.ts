@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { deflateRawSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { Archive } from '../../../lib/bundles/archive.ts'
-import { RelayError } from '../../../lib/errors.ts'
-import { refuses } from './store-behaviour.ts'
-import { sourceOf } from './source.ts'
-import { oddZip, zip } from './zip.ts'
+import { Archive } from '../../../../lib/bundles/file/archive.ts'
+import { RelayError } from '../../../../lib/errors.ts'
+import { refuses } from '../stores/store-behaviour.ts'
+import { sourceOf } from '../source.ts'
+import { oddZip, zip } from '../zip.ts'
 
 const MiB = 1024 * 1024
 const limits = { maxEntries: 100, maxEntry: MiB, maxInflated: 4 * MiB }

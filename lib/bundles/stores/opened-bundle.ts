@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 import type { ByteRange, StoredBundle } from './store.ts'
 
 /** What a store knows of an object and how it reads it. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { DocumentId } from '../ids.ts'
+import type { DocumentId } from '../../ids.ts'
 
 /** Half-open byte range: `start` included, `end` excluded. */
 export interface ByteRange { start: number, end: number }

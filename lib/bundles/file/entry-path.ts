@@ -1,4 +1,4 @@
-import { isDocumentId, type DocumentId } from '../ids.ts'
+import { isDocumentId, type DocumentId } from '../../ids.ts'
 import { invalidBundle, quoted } from './refusal.ts'
 
 /** Where a chunk of a document is in a bundle. */

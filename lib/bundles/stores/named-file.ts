@@ -1,4 +1,4 @@
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 import { openLocalFile } from './local-file.ts'
 import type { StoredBundle } from './store.ts'
 

@@ -1,4 +1,4 @@
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 
 /** A bundle that is not one; the reason is for whoever sent it. */
 export const invalidBundle = (reason: string, cause?: unknown): RelayError =>

@@ -1,4 +1,4 @@
-import type { DocumentId } from '../ids.ts'
+import type { DocumentId } from '../../ids.ts'
 import type { StoredBundle } from './store.ts'
 
 /** An upload, checked and not stored yet. */

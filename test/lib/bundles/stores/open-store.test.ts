@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import t from 'tap'
-import { FolderStore } from '../../../lib/bundles/folder-store.ts'
-import { openStore } from '../../../lib/bundles/open-store.ts'
-import { silent } from '../../../lib/log.ts'
-import { parseOptions } from '../../../lib/options.ts'
+import { FolderStore } from '../../../../lib/bundles/stores/folder-store.ts'
+import { openStore } from '../../../../lib/bundles/stores/open-store.ts'
+import { silent } from '../../../../lib/log.ts'
+import { parseOptions } from '../../../../lib/options.ts'
 
 const open = async (options: object) => await openStore(parseOptions(options), silent)
 const sdkLoaded = () => Object.keys(createRequire(import.meta.url).cache).some(file => file.includes('client-s3'))

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { RandomAccessReader } from 'yauzl'
-import { RelayError } from '../errors.ts'
-import type { ByteRange, StoredBundle } from './store.ts'
+import { RelayError } from '../../errors.ts'
+import type { ByteRange, StoredBundle } from '../stores/store.ts'
 
 /** What can be read at any place: a stored bundle, a local file. */
 export type Source = Pick<StoredBundle, 'size' | 'stream'>
