@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { ANONYMOUS, TUNNEL } from '../lib/access/principal.ts'
 import { callerOf } from '../lib/operations/caller.ts'
 import { offerOperations } from '../lib/operations/operations.ts'
-import type { Host } from '../lib/tunnel/call.ts'
+import type { Host } from '../lib/tunnel/calls/call.ts'
 import { registerTunnelMetrics } from '../lib/tunnel/metrics.ts'
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Host } from '../lib/tunnel/call.ts'
+import type { Host } from '../lib/tunnel/calls/call.ts'
 
 /** The types that bodies have; Fastify remembers those it is told by name. */
 const TYPES = ['application/json', 'application/octet-stream', 'multipart/form-data', 'text/plain', '*']

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Metric, type Registry } from 'prom-client'
-import { BUCKETS } from './tally.ts'
+import { BUCKETS } from './calls/tally.ts'
 import type { Tunnel } from './tunnel.ts'
 
 const NAME = 'relay_tunnel_call_duration_seconds'

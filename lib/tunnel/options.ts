@@ -1,10 +1,10 @@
 import { Ajv } from 'ajv'
 import { Type, type Static } from 'typebox'
 import { RelayError } from '../errors.ts'
-import type { Validator } from './auth.ts'
-import type { OriginTest } from './cors.ts'
-import type { Serializer } from './serializer.ts'
-import { readTokens } from './tokens.ts'
+import type { Validator } from './calls/auth.ts'
+import type { OriginTest } from './http/cors.ts'
+import type { Serializer } from './values/serializer.ts'
+import { readTokens } from './calls/tokens.ts'
 
 const MiB = 1024 * 1024
 

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Serializer } from './serializer.ts'
+import type { Serializer } from '../values/serializer.ts'
 
 /** Values by context id, as one request brought them */
 export type ContextValues = ReadonlyMap<string, unknown>

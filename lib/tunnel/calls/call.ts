@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import type { Log } from '../log.ts'
+import type { Log } from '../../log.ts'
 
 /** What only the one who hosts the tunnel knows of a request. */
 export interface Host {

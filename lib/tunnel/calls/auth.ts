@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { refusal } from './errors.ts'
+import { refusal } from '../errors.ts'
 
 /** Says whether a request may call tasks and events; one that throws says no. */
 export type Validator = (request: { headers: IncomingHttpHeaders, method: string, url: string, token: string | undefined }) => boolean | Promise<boolean>

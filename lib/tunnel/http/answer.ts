@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable, pipeline } from 'node:stream'
 import { endAfterRequest, passOver } from './body.ts'
 import type { FlatHeaders } from './cors.ts'
-import { refusal, type TunnelError } from './errors.ts'
+import { refusal, type TunnelError } from '../errors.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 

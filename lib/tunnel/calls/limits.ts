@@ -1,4 +1,4 @@
-import { refusal } from './errors.ts'
+import { refusal } from '../errors.ts'
 import type { Entry } from './registry.ts'
 import type { RequestCall } from './call.ts'
 

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util'
 import t from 'tap'
-import { Serializer } from '../../../lib/tunnel/serializer.ts'
-import { random } from '../../fuzz.ts'
-import { runner } from './runner.ts'
-import { anyGraph, anyValue, anyWire } from './values.ts'
+import { Serializer } from '../../../../lib/tunnel/values/serializer.ts'
+import { random } from '../../../fuzz.ts'
+import { runner } from '../runner.ts'
+import { anyGraph, anyValue, anyWire } from '../values.ts'
 
 const { Serializer: Theirs } = runner()
 const ours = new Serializer()

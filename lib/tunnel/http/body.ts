@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { refusal } from './errors.ts'
+import { refusal } from '../errors.ts'
 
 /** ms that the rest of a refused request may still come, so that its sender gets to read why */
 const LINGER = 2_000

@@ -1,4 +1,4 @@
-import { refusal } from './errors.ts'
+import { refusal } from '../errors.ts'
 import { Tally } from './tally.ts'
 import type { Call } from './call.ts'
 

@@ -1,7 +1,7 @@
-import { refusal } from './errors.ts'
+import { refusal } from '../errors.ts'
 import type { ReadManifest } from './form.ts'
 import type { FileMeta, InputFile } from './input-file.ts'
-import type { Serializer } from './serializer.ts'
+import type { Serializer } from '../values/serializer.ts'
 
 interface Sentinel { $runnerFile: 'File', id: string, meta?: unknown }
 

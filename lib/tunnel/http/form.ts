@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 import { Busboy, type BusboyHeaders } from '@fastify/busboy'
-import { refusal, type TunnelError } from './errors.ts'
+import { refusal, type TunnelError } from '../errors.ts'
 import { InputFile, type FileMeta } from './input-file.ts'
 
 export interface FormLimits {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { RelayError, messageOf } from '../errors.ts'
+import { RelayError, messageOf } from '../../errors.ts'
 
 /** The tokens in a file, one on each line; lines that begin with # do not count. @throws RelayError RELAY_BAD_OPTION */
 export function readTokens (file: string): string[] {
