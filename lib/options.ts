@@ -4,7 +4,7 @@ import { accessProperties, parseAccessOptions, type AccessOptions } from './acce
 import { RelayError } from './errors.ts'
 import type { BundleStore } from './bundles/stores/store.ts'
 import { limitsSchema, type LimitsSettings } from './limits/options.ts'
-import { Origins } from './origins.ts'
+import { Origins } from './http/origins.ts'
 import type { Durability } from './storage/local/journal.ts'
 import { parseTunnelOptions, tunnelSchema, type TunnelOptions, type TunnelSettings } from './tunnel/options.ts'
 import { parseWebhooks, readWebhooks, type Webhook, type WebhookOptions } from './webhooks/options.ts'

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { RelayError } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
-import { Origins } from '../lib/origins.ts'
+import { Origins } from '../lib/http/origins.ts'
 
 const EXPOSED = 'ETag, Location, Content-Length, Content-Range, Accept-Ranges, Content-Disposition, Retry-After'
 

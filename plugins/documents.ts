@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { DocumentService } from '../lib/documents/documents.ts'
-import { Feeds } from '../lib/documents/feeds.ts'
+import { Feeds } from '../lib/documents/watches.ts'
 import type { Options } from '../lib/options.ts'
 
 declare module 'fastify' {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import { select } from '../lib/http.ts'
+import { select } from '../lib/http/conditional.ts'
 
 /** Bytes with a strong validator: a stored bundle, a file, something made just now. */
 export interface Representation {

@@ -2,8 +2,8 @@ import type { Hash } from '../automerge/format/hash.ts'
 import { messageFor, type RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Grant, Granted } from '../sync/peers/grant.ts'
-import type { EventStream } from './event-stream.ts'
-import type { Listener } from './feed.ts'
+import type { EventStream } from '../http/event-stream.ts'
+import type { Listener } from './watch.ts'
 import { headsText } from './heads.ts'
 
 /** One who reads a document's changes as server-sent events, as long as that is allowed. */

@@ -1,10 +1,10 @@
 import * as Automerge from '@automerge/automerge'
 import type { Hash } from '../automerge/format/hash.ts'
 import { RelayError, type RelayErrorCode } from '../errors.ts'
-import { Editor } from './editor.ts'
-import { isObject, parseJson, viewOf, type Json } from './json.ts'
-import { diffJson } from './json-diff.ts'
-import { applyJsonPatch } from './json-patch.ts'
+import { Editor } from './json/editor.ts'
+import { isObject, parseJson, viewOf, type Json } from './json/json.ts'
+import { diffJson } from './json/json-diff.ts'
+import { applyJsonPatch } from './json/json-patch.ts'
 import { JSON_PATCH, type PatchType } from './types.ts'
 
 // Runs in a worker thread (see workers.ts): documents are opened here.

@@ -4,7 +4,7 @@ import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { DocumentService } from './documents.ts'
-import { Feed, type Listener } from './feed.ts'
+import { Feed, type Listener } from './watch.ts'
 
 const MAX_LISTENERS = 10_000 // each has a connection
 

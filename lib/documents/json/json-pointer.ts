@@ -1,4 +1,4 @@
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 
 /** Reads a JSON Pointer (RFC 6901). @throws RelayError RELAY_PATCH_INVALID */
 export function parsePointer (text: string): string[] {

@@ -1,4 +1,4 @@
-import { RelayError } from './errors.ts'
+import { RelayError } from '../errors.ts'
 
 /** The request headers that decide what of a representation is sent. */
 export interface ConditionalHeaders { 'if-none-match'?: string | undefined, 'if-range'?: string | undefined, range?: string | undefined }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Origins } from '../../lib/origins.ts'
+import { Origins } from '../../../lib/http/origins.ts'
 
 t.test('without a list every origin may', async t => {
   const origins = new Origins(undefined)

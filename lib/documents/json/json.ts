@@ -1,6 +1,6 @@
 import * as Automerge from '@automerge/automerge'
-import { MAX_DEPTH } from '../automerge/checks/resolution.ts'
-import { RelayError } from '../errors.ts'
+import { MAX_DEPTH } from '../../automerge/checks/resolution.ts'
+import { RelayError } from '../../errors.ts'
 
 // Runs in a worker thread (see workers.ts).
 

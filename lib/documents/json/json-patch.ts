@@ -1,4 +1,4 @@
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 import type { Editor, Path } from './editor.ts'
 import { copyOf, isMap, isObject, shows, type Json, type JsonObject } from './json.ts'
 import { parsePointer } from './json-pointer.ts'

@@ -1,10 +1,10 @@
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { Editor } from '../../../lib/documents/editor.ts'
-import { diffJson } from '../../../lib/documents/json-diff.ts'
-import { applyJsonPatch } from '../../../lib/documents/json-patch.ts'
-import { parseJson, viewOf, type Json, type JsonObject } from '../../../lib/documents/json.ts'
-import { random, seeds } from '../storage/disk.ts'
+import { Editor } from '../../../../lib/documents/json/editor.ts'
+import { diffJson } from '../../../../lib/documents/json/json-diff.ts'
+import { applyJsonPatch } from '../../../../lib/documents/json/json-patch.ts'
+import { parseJson, viewOf, type Json, type JsonObject } from '../../../../lib/documents/json/json.ts'
+import { random, seeds } from '../../storage/disk.ts'
 
 type Fields = Record<string, unknown>
 type Doc = Automerge.Doc<Fields>

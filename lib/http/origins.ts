@@ -1,4 +1,4 @@
-import { RelayError } from './errors.ts'
+import { RelayError } from '../errors.ts'
 
 /** The origins whose pages may use the relay: those of a comma-separated list, or all without one. */
 export class Origins {

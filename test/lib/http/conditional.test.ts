@@ -1,5 +1,5 @@
 import t from 'tap'
-import { select } from '../../lib/http.ts'
+import { select } from '../../../lib/http/conditional.ts'
 
 const etag = '"abc"'
 
