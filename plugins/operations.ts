@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ANONYMOUS, TUNNEL } from '../lib/access/principal.ts'
+import { ANONYMOUS, TUNNEL } from '../lib/access/identity/principal.ts'
 import { callerOf } from '../lib/operations/caller.ts'
 import { offerOperations } from '../lib/operations/operations.ts'
 import type { Host } from '../lib/tunnel/calls/call.ts'

@@ -1,5 +1,5 @@
 import type { DocumentId } from '../ids.ts'
-import type { Principal } from './principal.ts'
+import type { Principal } from './identity/principal.ts'
 
 /** What somebody may want to do. `administer`: what is the operator's, bundles of others included. */
 export const ACTIONS = [

@@ -2,11 +2,11 @@ import type { RelayErrorCode } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import { Access } from './access.ts'
-import type { Authenticator } from './authenticator.ts'
-import type { JwtOptions } from './jwt.ts'
+import type { Authenticator } from './identity/authenticator.ts'
+import type { JwtOptions } from './identity/jwt.ts'
 import type { AccessOptions } from './options.ts'
 import { readRules } from './rules.ts'
-import { Tokens } from './tokens.ts'
+import { Tokens } from './identity/tokens.ts'
 import { WatchedFile } from './watched-file.ts'
 
 export interface AccessSettings extends AccessOptions, Omit<JwtOptions, 'jwtKeys'> {
@@ -28,7 +28,7 @@ export async function openAccess (settings: AccessSettings, { log, refused, hold
   if (authenticate !== undefined) authenticators.push({ authenticate })
   if (tokens !== undefined) authenticators.push(new Tokens(tokens))
   if (jwtKeys !== undefined) {
-    const { Jwt } = await import('./jwt.ts') // with a library that nobody else needs to wait for
+    const { Jwt } = await import('./identity/jwt.ts') // with a library that nobody else needs to wait for
     authenticators.push(new Jwt({ ...settings, jwtKeys }, log))
   }
   const file = rules === undefined

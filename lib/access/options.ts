@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { RelayError } from '../errors.ts'
 import type { Authorize } from './action.ts'
-import type { Authenticate } from './authenticator.ts'
+import type { Authenticate } from './identity/authenticator.ts'
 import { Revocations } from './revocations.ts'
 
 const text = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))

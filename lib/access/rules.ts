@@ -2,7 +2,7 @@ import { Ajv } from 'ajv'
 import { Type, type Static } from 'typebox'
 import { isDocumentId, type DocumentId } from '../ids.ts'
 import { ACTIONS, type Action, type Resource } from './action.ts'
-import { ANONYMOUS, type Principal } from './principal.ts'
+import { ANONYMOUS, type Principal } from './identity/principal.ts'
 
 const documentIds = (description: string) => Type.Optional(Type.Array(Type.Unsafe<DocumentId>({ type: 'string', format: 'document-id' }), { description }))
 

@@ -2,8 +2,8 @@ import { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Grant, Granted, Rights } from '../sync/peers/grant.ts'
 import type { Action } from './action.ts'
-import { readsRelayFrames, type Credentials } from './credentials.ts'
-import type { Principal } from './principal.ts'
+import { readsRelayFrames, type Credentials } from './identity/credentials.ts'
+import type { Principal } from './identity/principal.ts'
 
 /** What a session asks of the access control it belongs to. */
 export interface SessionParts {

@@ -1,6 +1,6 @@
 import type { Access } from '../access/access.ts'
-import type { Credentials } from '../access/credentials.ts'
-import { ANONYMOUS, type Principal } from '../access/principal.ts'
+import type { Credentials } from '../access/identity/credentials.ts'
+import { ANONYMOUS, type Principal } from '../access/identity/principal.ts'
 import { RelayError } from '../errors.ts'
 import type { TunnelError } from '../tunnel/errors.ts'
 import { told } from './told.ts'

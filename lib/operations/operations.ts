@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { Access } from '../access/access.ts'
-import type { Principal } from '../access/principal.ts'
+import type { Principal } from '../access/identity/principal.ts'
 import type { Bundles } from '../bundles/bundles.ts'
 import type { DocumentService } from '../documents/documents.ts'
 import { RelayError } from '../errors.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
-import { ANONYMOUS } from '../access/principal.ts'
+import { ANONYMOUS } from '../access/identity/principal.ts'
 import { networkOf } from '../limits/address.ts'
 import { nameOf } from '../limits/limits.ts'
 import type { LimitsSettings } from '../limits/options.ts'

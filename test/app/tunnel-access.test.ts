@@ -5,7 +5,7 @@ import { Revocations } from '../../lib/access/revocations.ts'
 import type { Rule } from '../../lib/access/rules.ts'
 import { newDocumentId } from '../../lib/ids.ts'
 import { start } from '../helper.ts'
-import { issuer, seconds } from '../lib/access/issuer.ts'
+import { issuer, seconds } from '../lib/access/identity/issuer.ts'
 import { scratch } from '../scratch.ts'
 
 const TOKEN = 'token-of-the-tunnel'

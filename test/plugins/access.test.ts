@@ -8,7 +8,7 @@ import relay from '../../app.ts'
 import { ACTIONS, type Action } from '../../lib/access/action.ts'
 import { newDocumentId } from '../../lib/ids.ts'
 import { listen, start } from '../helper.ts'
-import { issuer, seconds } from '../lib/access/issuer.ts'
+import { issuer, seconds } from '../lib/access/identity/issuer.ts'
 import { scratch } from '../scratch.ts'
 
 const TOKEN = 'a-token-of-ann'

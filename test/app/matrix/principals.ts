@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import type { Action } from '../../../lib/access/action.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
-import { issuer, seconds } from '../../lib/access/issuer.ts'
+import { issuer, seconds } from '../../lib/access/identity/issuer.ts'
 import { scratch } from '../../scratch.ts'
 
 /** Somebody’s who may write, and what rules with a scope are about; an administrator’s; nobody’s, as there is none. */

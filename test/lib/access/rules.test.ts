@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ACTIONS } from '../../../lib/access/action.ts'
-import { ANONYMOUS, type Principal } from '../../../lib/access/principal.ts'
+import { ANONYMOUS, type Principal } from '../../../lib/access/identity/principal.ts'
 import { isForAnonymous, permits, readRules } from '../../../lib/access/rules.ts'
 import { newDocumentId, type DocumentId } from '../../../lib/ids.ts'
 

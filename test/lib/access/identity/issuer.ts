@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
 import type { Test } from 'tap'
-import { scratch } from '../../scratch.ts'
+import { scratch } from '../../../scratch.ts'
 
 export interface Issuer {
   /** The file with its public key */

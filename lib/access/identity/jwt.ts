@@ -1,12 +1,12 @@
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
-import { RelayError, messageOf } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { RelayError, messageOf } from '../../errors.ts'
+import type { Log } from '../../log.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { Credentials } from './credentials.ts'
 import { keysUrl, localKeys, remoteKeys, type Keys } from './keys.ts'
 import { isPrincipalId, type Principal } from './principal.ts'
-import { readRules } from './rules.ts'
-import { WatchedFile } from './watched-file.ts'
+import { readRules } from '../rules.ts'
+import { WatchedFile } from '../watched-file.ts'
 
 export interface JwtOptions {
   /** File or URL of the keys */

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { RelayError } from '../errors.ts'
+import { RelayError } from '../../errors.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { Credentials } from './credentials.ts'
 import { isPrincipalId, type Principal } from './principal.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createHash } from 'node:crypto'
-import { Tokens } from '../../../lib/access/tokens.ts'
+import { Tokens } from '../../../../lib/access/identity/tokens.ts'
 
 const hash = (token: string) => createHash('sha256').update(token).digest('hex')
 const shown = (token: string | undefined) => ({ token, headers: {}, url: '/', ip: '::1' })
