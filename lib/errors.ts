@@ -84,6 +84,10 @@ export class RelayError extends Error {
   }
 }
 
+/** What is wrong with an option. @param name with dots; empty for all of them together */
+export const badOption = (name: string, problem: string, cause?: unknown): RelayError =>
+  new RelayError('RELAY_BAD_OPTION', `${name === '' ? 'options' : `option ${name}`}: ${problem}`, { cause })
+
 /** The message of anything thrown. */
 export const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
 

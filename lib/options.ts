@@ -1,7 +1,7 @@
-import { Ajv } from 'ajv'
 import { Type, type Static, type TSchema } from 'typebox'
 import { accessProperties, parseAccessOptions, type AccessOptions } from './access/options.ts'
-import { RelayError } from './errors.ts'
+import { badOption } from './errors.ts'
+import { withoutFastifys } from './fastify-names.ts'
 import type { BundleStore } from './bundles/stores/store.ts'
 import { limitsSchema, type LimitsSettings } from './limits/options.ts'
 import { Origins } from './http/origins.ts'
@@ -9,6 +9,7 @@ import type { Durability } from './storage/local/journal.ts'
 import { parseTunnelOptions, tunnelSchema, type TunnelOptions, type TunnelSettings } from './tunnel/options.ts'
 import { parseWebhooks, readWebhooks, type Webhook, type WebhookOptions } from './webhooks/options.ts'
 import type { Forward } from './sync/context.ts'
+import { refuseUnknown, validator } from './validate.ts'
 
 const MiB = 1024 * 1024
 
@@ -117,20 +118,21 @@ export const limitsInfos = (): OptionInfo[] => optionInfos(limitsSchema)
 /** Those of the tunnel that are one word; lists are for hosts, and files. */
 export const tunnelInfos = (): OptionInfo[] => optionInfos(tunnelSchema).filter(({ type }) => type !== 'array')
 
-const valid = new Ajv({ useDefaults: true, removeAdditional: true, strict: false }).compile<Static<typeof optionsSchema>>(optionsSchema)
+const validate = validator<Static<typeof optionsSchema>>(optionsSchema, badOption)
+
+/** What a host says in code: no text can. */
+const HOST_OPTIONS = ['store', 'tunnel', 'webhooks', 'authenticate', 'authorize', 'revocations']
+const NAMES = [...Object.keys(optionsSchema.properties), ...HOST_OPTIONS]
 
 /**
- * Checks and fills in options. Unknown keys are left out: fastify-cli hands its own along with the relay's.
- * @throws RelayError RELAY_BAD_OPTION naming the option.
+ * Checks and fills in options. What Fastify and fastify-cli hand along with them is left out.
+ * @throws RelayError RELAY_BAD_OPTION naming the option, also one that is unknown.
  */
 export function parseOptions (given: object): Options {
-  const { store, tunnel, webhooks, authenticate, authorize, revocations, ...rest } = given as RelayOptions
-  const known = Object.entries(rest).filter(([name, value]) => name in optionsSchema.properties && value !== undefined)
-  const picked = structuredClone(Object.fromEntries(known)) // defaults are filled in there, not in what was given
-  if (!valid(picked)) {
-    const [first] = valid.errors!
-    throw badOption(first!.instancePath.slice(1).replaceAll('/', '.') || String(first!.params['missingProperty']), first!.message!)
-  }
+  const own = withoutFastifys(given)
+  refuseUnknown(own, NAMES, badOption)
+  const { store, tunnel, webhooks, authenticate, authorize, revocations, ...rest } = own as RelayOptions
+  const picked = validate(rest)
   const origins = new Origins(picked.origins)
   const options: Options = {
     ...picked,
@@ -151,6 +153,3 @@ export function parseOptions (given: object): Options {
   }
   return options
 }
-
-const badOption = (name: string, problem: string): RelayError =>
-  new RelayError('RELAY_BAD_OPTION', `option ${name || 'object'}: ${problem}`)

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { withoutFastifys } from '../lib/fastify-names.ts'
 import type { FastPath } from '../lib/tunnel/fast-path.ts'
 import { parseTunnelOptions, type TunnelOptions } from '../lib/tunnel/options.ts'
 import { Tunnel } from '../lib/tunnel/tunnel.ts'
@@ -27,7 +28,8 @@ async function tunnel (fastify: FastifyInstance, options: TunnelPluginOptions): 
 }
 
 function newTunnel ({ prefix, log }: FastifyInstance, options: TunnelPluginOptions): Tunnel {
-  const settings = parseTunnelOptions(options)
+  const { fastPath, tunnel, ...own } = options
+  const settings = parseTunnelOptions(withoutFastifys(own))
   return new Tunnel({ settings: { ...settings, basePath: `${prefix}/${settings.basePath}` }, log })
 }
 

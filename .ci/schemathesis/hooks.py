@@ -6,7 +6,7 @@ from pathlib import Path
 import schemathesis
 from hypothesis import strategies as st
 
-BUNDLE = Path(os.environ["RELAY_CI_BUNDLE_FILE"]).read_bytes()
+BUNDLE = Path(os.environ["CI_BUNDLE_FILE"]).read_bytes()
 
 cut = st.integers(0, len(BUNDLE)).map(lambda size: BUNDLE[:size])
 changed = st.tuples(st.integers(0, len(BUNDLE) - 1), st.binary(min_size=1, max_size=4)).map(

@@ -5,6 +5,7 @@ import { Access } from './access.ts'
 import type { Authenticator } from './identity/authenticator.ts'
 import type { JwtOptions } from './identity/jwt.ts'
 import type { AccessOptions } from './options.ts'
+import type { Principal } from './identity/principal.ts'
 import { readRules } from './rules.ts'
 import { Tokens } from './identity/tokens.ts'
 import { WatchedFile } from './watched-file.ts'
@@ -25,7 +26,7 @@ export interface AccessSurroundings {
 export async function openAccess (settings: AccessSettings, { log, refused, holds }: AccessSurroundings): Promise<{ access: Access, close: () => void }> {
   const { authenticate, authorize, revocations, tokens, jwtKeys, rules } = settings
   const authenticators: Authenticator[] = []
-  if (authenticate !== undefined) authenticators.push({ authenticate })
+  if (authenticate !== undefined) authenticators.push({ authenticate: async credentials => withRules(await authenticate(credentials)) })
   if (tokens !== undefined) authenticators.push(new Tokens(tokens))
   if (jwtKeys !== undefined) {
     const { Jwt } = await import('./identity/jwt.ts') // with a library that nobody else needs to wait for
@@ -41,3 +42,7 @@ export async function openAccess (settings: AccessSettings, { log, refused, hold
   }
   return { access, close }
 }
+
+/** A rule with a misspelt member would be about everything. @throws TypeError */
+const withRules = (principal: Principal | null): Principal | null =>
+  principal?.rules ? { ...principal, rules: readRules({ rules: principal.rules }) } : principal

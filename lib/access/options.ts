@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { RelayError } from '../errors.ts'
+import { badOption } from '../errors.ts'
 import type { Authorize } from './action.ts'
 import type { Authenticate } from './identity/authenticator.ts'
 import { Revocations } from './revocations.ts'
@@ -36,5 +36,3 @@ export function parseAccessOptions (given: AccessOptions & { rules?: string | un
   if (authorize !== undefined && rules !== undefined) throw badOption('authorize, rules', 'exclude each other: give one')
   return { ...authenticate && { authenticate }, ...authorize && { authorize }, ...revocations && { revocations } }
 }
-
-const badOption = (name: string, problem: string): RelayError => new RelayError('RELAY_BAD_OPTION', `option ${name}: ${problem}`)

@@ -1,7 +1,7 @@
-import { Ajv } from 'ajv'
 import { Type, type Static } from 'typebox'
 import { isDocumentId, type DocumentId } from '../ids.ts'
 import { ACTIONS, type Action, type Resource } from './action.ts'
+import { validator } from '../validate.ts'
 import { ANONYMOUS, type Principal } from './identity/principal.ts'
 
 const documentIds = (description: string) => Type.Optional(Type.Array(Type.Unsafe<DocumentId>({ type: 'string', format: 'document-id' }), { description }))
@@ -28,15 +28,14 @@ export const DEFAULT_RULES: readonly Rule[] = [{
   allow: ['document:read', 'document:write', 'document:create', 'bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete']
 }]
 
-const ajv = new Ajv({ useDefaults: true, formats: { 'document-id': isDocumentId } })
-const valid = ajv.compile<Static<typeof rulesSchema>>(rulesSchema)
+const validate = validator<Static<typeof rulesSchema>>(
+  rulesSchema,
+  (path, problem) => new TypeError([path, problem].filter(Boolean).join(': ')),
+  { 'document-id': isDocumentId }
+)
 
-/** Reads rules. @param value as parsed from JSON; defaults are filled in there. @throws TypeError saying where it is wrong */
-export function readRules (value: unknown): Rule[] {
-  if (valid(value)) return value.rules
-  const [first] = valid.errors!
-  throw new TypeError(`${first!.instancePath} ${first!.message}`.trim())
-}
+/** Reads rules. @param value as parsed from JSON. @throws TypeError saying where it is wrong */
+export const readRules = (value: unknown): Rule[] => validate(value).rules
 
 /** Whether any rule is about those without a token. */
 export const isForAnonymous = (rules: readonly Rule[]): boolean => rules.some(({ principals }) => principals.includes(ANONYMOUS.id))

@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { RelayError, messageOf } from '../errors.ts'
+import { nearest } from '../validate.ts'
 import { readValues, settings, type Values } from './settings.ts'
 
 /** What a command line asks for. */
@@ -66,7 +67,10 @@ function parse (args: string[]): { values: Record<string, unknown>, positionals:
     return parseArgs({ args, options: flags, allowPositionals: true, allowNegative: true })
   } catch (cause) {
     // Node's advice on arguments that start with a dash follows the first sentence.
-    throw refused(messageOf(cause).split('. To specify')[0]!, cause)
+    const [problem] = messageOf(cause).split('. To specify')
+    const [, name] = /^Unknown option '--(?:no-)?([^']+)'/.exec(problem!) ?? []
+    const near = name === undefined ? undefined : nearest(name, Object.keys(flags))
+    throw refused(near === undefined ? problem! : `${problem}, did you mean --${near}?`, cause)
   }
 }
 

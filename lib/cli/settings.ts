@@ -4,6 +4,7 @@ import { RelayError } from '../errors.ts'
 import { limitsSchema } from '../limits/options.ts'
 import { limitsInfos, optionInfos, optionsSchema, s3Infos, tunnelInfos, type OptionInfo, type RelayOptions } from '../options.ts'
 import { tunnelSchema } from '../tunnel/options.ts'
+import { unknown } from '../validate.ts'
 
 /** What the process needs beside the relay's own options. */
 export const serverSchema = Type.Object({
@@ -71,12 +72,32 @@ const serverDefaults: Values = Object.fromEntries(
   settings.filter(({ group, default: preset }) => group === 'server' && preset !== undefined).map(({ name, default: preset }) => [name, preset])
 )
 
+/** What Kubernetes, and Docker's links, say of a service called "relay" or "relay-…". */
+const SERVICE = /_SERVICE_(HOST|PORT(_\w+)?)=|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?=|_PORT=(tcp|udp|sctp):/
+
 /**
- * Turns texts into typed values. An empty variable counts as not set, as in every `.env` file; names that are no
- * setting are passed over.
+ * Refuses a `RELAY_…` variable that means nothing: a misspelt one may have been to protect something. On Windows, where
+ * case does not matter, the right one has the same value.
+ * @throws RelayError RELAY_BAD_OPTION naming the variable, and the one that was probably meant
+ */
+function refuseUnknownVariables (texts: Record<string, unknown>): void {
+  const known = settings.map(({ variable }) => variable)
+  for (const [name, text] of Object.entries(texts)) {
+    if (!/^RELAY_/i.test(name) || text === '' || text === undefined || known.includes(name)) continue
+    const upper = name.toUpperCase()
+    if (known.includes(upper) && texts[upper] === text) continue
+    if (SERVICE.test(`${name}=${text}`)) continue
+    throw new RelayError('RELAY_BAD_OPTION', `variable ${name}: ${unknown(name, known)}`)
+  }
+}
+
+/**
+ * Turns texts into typed values. An empty variable counts as not set, as in every `.env` file; variables of others are
+ * passed over.
  * @throws RelayError RELAY_BAD_OPTION naming the flag or the variable.
  */
 export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variable'): Values {
+  if (by === 'variable') refuseUnknownVariables(texts)
   const given = settings.filter(setting => {
     const text = texts[setting[by]]
     return text !== undefined && !(by === 'variable' && text === '')

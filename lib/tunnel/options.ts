@@ -1,6 +1,6 @@
-import { Ajv } from 'ajv'
 import { Type, type Static } from 'typebox'
-import { RelayError } from '../errors.ts'
+import { badOption } from '../errors.ts'
+import { refuseUnknown, validator } from '../validate.ts'
 import type { Validator } from './calls/auth.ts'
 import type { OriginTest } from './http/cors.ts'
 import type { Serializer } from './values/serializer.ts'
@@ -51,31 +51,30 @@ export type TunnelSettings = Omit<Settings, 'corsOrigins'> & Parts
 /** What `app.register(tunnel, …)` takes; everything is optional, but without tokens or validators nobody gets in. */
 export type TunnelOptions = { [Key in keyof TunnelSettings]?: TunnelSettings[Key] | undefined }
 
-const valid = new Ajv({ useDefaults: true, strict: false }).compile<Settings>(tunnelSchema)
+const bad = (name: string, problem: string): Error => badOption(`tunnel.${name}`, problem)
+const validate = validator<Settings>(tunnelSchema, bad)
+
+/** What a host says in code: no text can. */
+const HOST_OPTIONS = ['validators', 'serializer']
+const NAMES = [...Object.keys(tunnelSchema.properties), ...HOST_OPTIONS]
 
 /**
- * Checks and fills in options; unknown keys are left out.
- * @throws RelayError RELAY_BAD_OPTION naming the option
+ * Checks and fills in options.
+ * @throws RelayError RELAY_BAD_OPTION naming the option, also one that is unknown
  */
 export function parseTunnelOptions (given: TunnelOptions): TunnelSettings {
+  refuseUnknown(given, NAMES, bad)
   const { validators = [], serializer, corsOrigins, ...rest } = given
-  const known = Object.entries(rest).filter(([name, value]) => name in tunnelSchema.properties && value !== undefined)
-  const settings = structuredClone(Object.fromEntries(known))
-  if (!valid(settings)) {
-    const [first] = valid.errors!
-    throw badOption(first!.instancePath.slice(1).replaceAll('/', '.'), first!.message!)
-  }
+  const settings = validate(rest)
   const tokens = settings.tokenFile === undefined ? settings.tokens : [...settings.tokens, ...readTokens(settings.tokenFile)]
   // what a header can hold as it is
-  if (!tokens.every(token => /^[\x21-\x7e\xa0-\xff]{1,256}$/.test(token))) throw badOption('tokens', 'a token is 1 to 256 characters without spaces')
-  if (!Array.isArray(validators) || validators.some(validator => typeof validator !== 'function')) throw badOption('validators', 'must be functions')
+  if (!tokens.every(token => /^[\x21-\x7e\xa0-\xff]{1,256}$/.test(token))) throw bad('tokens', 'a token is 1 to 256 characters without spaces')
+  if (!Array.isArray(validators) || validators.some(validator => typeof validator !== 'function')) throw bad('validators', 'must be functions')
   return { ...settings, tokens, validators, corsOrigins: originsOf(corsOrigins ?? settings.corsOrigins), serializer }
 }
 
 function originsOf (origins: unknown): TunnelSettings['corsOrigins'] {
   const areFit = Array.isArray(origins) && origins.every(origin => typeof origin === 'string' || origin instanceof RegExp)
-  if (!areFit && typeof origins !== 'function') throw badOption('corsOrigins', 'must be a list of texts and regular expressions, or a function')
+  if (!areFit && typeof origins !== 'function') throw bad('corsOrigins', 'must be a list of texts and regular expressions, or a function')
   return origins as TunnelSettings['corsOrigins']
 }
-
-const badOption = (name: string, problem: string): RelayError => new RelayError('RELAY_BAD_OPTION', `option tunnel.${name}: ${problem}`)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { Ajv } from 'ajv'
 import { Type, type Static } from 'typebox'
-import { RelayError, messageOf } from '../errors.ts'
+import { badOption, messageOf } from '../errors.ts'
+import { validator } from '../validate.ts'
 
 /** What the relay tells of. */
 export const EVENTS = ['relay.document.changed', 'relay.bundle.stored', 'relay.peer.connected'] as const
@@ -19,22 +19,20 @@ export type Webhook = Static<typeof webhook>
 
 export type WebhookOptions = Omit<Webhook, 'events'> & { events?: EventType[] }
 
-const valid = new Ajv({ useDefaults: true, strict: false }).compile<Webhook[]>(Type.Array(webhook))
+const list = Type.Array(webhook)
+const validateOption = validator<Webhook[]>(list, (path, problem) => badOption(['webhooks', path].filter(Boolean).join('.'), problem))
+const validateFile = validator<Webhook[]>(list, (path, problem) => badOption('webhookFile', [path, problem].filter(Boolean).join(': ')))
 
 /** Checks and fills in. @throws RelayError RELAY_BAD_OPTION */
-export function parseWebhooks (given: unknown, where = 'webhooks'): Webhook[] {
-  const webhooks = structuredClone(given)
-  if (valid(webhooks)) return webhooks
-  const [first] = valid.errors!
-  throw new RelayError('RELAY_BAD_OPTION', `option ${where}${first!.instancePath.replaceAll('/', '.')}: ${first!.message!}`)
-}
+export const parseWebhooks = (given: unknown): Webhook[] => validateOption(given)
 
 /** A file with a JSON list of webhooks. @throws RelayError RELAY_BAD_OPTION */
 export function readWebhooks (file: string): Webhook[] {
+  let given
   try {
-    return parseWebhooks(JSON.parse(readFileSync(file, 'utf8')), 'webhookFile')
+    given = JSON.parse(readFileSync(file, 'utf8'))
   } catch (cause) {
-    if (cause instanceof RelayError) throw cause
-    throw new RelayError('RELAY_BAD_OPTION', `option webhookFile: ${messageOf(cause)}`, { cause })
+    throw badOption('webhookFile', messageOf(cause), cause)
   }
+  return validateFile(given)
 }

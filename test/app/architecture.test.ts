@@ -43,6 +43,15 @@ t.test('every plugin and route file is a named plugin of its own name', async t 
   }
 })
 
+t.test('what tests and CI call their own is no setting: the relay would not start with it', async t => {
+  for (const folder of ['test', 'bench', '.ci']) {
+    for (const name of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      if (!name.isFile() || name.name === 'architecture.test.ts') continue
+      t.notMatch(await readFile(path.join(name.parentPath, name.name), 'utf8'), /RELAY_(TEST|CI)_/, name.name)
+    }
+  }
+})
+
 t.test('no source file is over 300 lines', async t => {
   for (const folder of ['lib', 'plugins', 'routes', 'bin', 'dashboard']) {
     for (const { file, text } of await sources(folder)) t.ok(text.split('\n').length <= 300, file)

@@ -26,6 +26,23 @@ t.test('`npm run start:fastify` serves the relay and ends well, whoever is conne
   t.match(await running.exit, { code: 0, stderr: '' })
 })
 
+t.test('an option after `--` that is misspelt stops the start', async t => {
+  const [argv, program] = fastify('start', '-o', config, '--', '--jwt-key', 'keys.json')
+  t.match(await run(t, argv, { ...program, env: { PORT: '0' } }).exit, { code: 1, stderr: /option jwtKey: unknown name, did you mean jwtKeys\?/ })
+})
+
+t.test('a configuration of one’s own hands the relay what the server is made with, too', async t => {
+  const cwd = t.testdir({
+    'package.json': '{ "type": "module" }',
+    'own.js': `export { default } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/app.js'))}
+      export const options = { requestTimeout: 60_000, trustProxy: ['loopback'], skipOverride: true, storage: 'documents' }`
+  })
+  const [argv, program] = fastify('start', '-o', '-l', 'info', '-a', '127.0.0.1', '-x', '/sync', 'own.js')
+  const running = run(t, argv, { ...program, cwd, env: { PORT: '0' } })
+  const url = urlIn(await running.ready())
+  t.equal((await fetch(`${url}/health/ready`)).status, 200, 'skipOverride: no prefix')
+})
+
 t.test('`npm run plugins` shows what the relay is made of', async t => {
   const [argv, program] = fastify('print-plugins', config)
   t.match(await run(t, argv, program).exit, { code: 0, stdout: /@fastify\/helmet [^]*relay-limits [^]*relay-sync [^]*relay-websocket [^]*relay-routes-sync / })

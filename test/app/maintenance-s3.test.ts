@@ -10,8 +10,8 @@ import { newDocumentId, type DocumentId } from '../../lib/ids.ts'
 import { scratch } from '../scratch.ts'
 import { run, urlIn, type Exit } from './executable.ts'
 
-const { RELAY_TEST_S3_ENDPOINT: endpoint, AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = process.env
-const skip = endpoint === undefined && 'needs RELAY_TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server'
+const { TEST_S3_ENDPOINT: endpoint, AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = process.env
+const skip = endpoint === undefined && 'needs TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server'
 
 const TOKEN = randomBytes(32).toString('hex')
 const headers = { authorization: `Bearer ${TOKEN}` }

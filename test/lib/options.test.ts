@@ -1,17 +1,47 @@
+import type { FastifyServerOptions } from 'fastify'
 import t from 'tap'
 import { optionInfos, parseOptions } from '../../lib/options.ts'
+import { scratch } from '../scratch.ts'
 
 t.test('nothing given: every option with a default has it', async t => {
   const options = parseOptions({}) as unknown as Record<string, unknown>
   for (const { name, default: preset } of optionInfos()) t.equal(options[name], preset, name)
 })
 
-t.test('undefined means not given, unknown keys are left alone', async t => {
+t.test('undefined means not given; what Fastify and fastify-cli hand along is left out', async t => {
   const circular: Record<string, unknown> = { write () {} }
   circular['self'] = circular
-  const options = parseOptions({ maxFrame: undefined, prefix: '/x', logger: circular, bundle: './a.tonk' })
+  const options = parseOptions({ maxFrame: undefined, prefix: '/x', logger: circular, skipOverride: true, bundle: './a.tonk' })
   t.match(options, { bundle: './a.tonk', maxFrame: 64 * 1024 * 1024 })
-  t.notOk('prefix' in options)
+  for (const name of ['prefix', 'logger', 'skipOverride']) t.notOk(name in options, name)
+})
+
+t.test('what a Fastify server is made with may come along, as `fastify start --options` has it', async t => {
+  const own: Array<keyof FastifyServerOptions> = [
+    'trustProxy', 'requestTimeout', 'keepAliveTimeout', 'connectionTimeout', 'frameworkErrors', 'routerOptions', 'bodyLimit',
+    'pluginTimeout', 'forceCloseConnections', 'loggerInstance', 'handlerTimeout', 'genReqId', 'ajv', 'rewriteUrl'
+  ]
+  t.same(parseOptions(Object.fromEntries(own.map(name => [name, 1]))), parseOptions({}))
+})
+
+t.test('an unknown option is refused by name, at every depth, with the nearest right one', async t => {
+  for (const [given, message] of [
+    [{ token: 'ann:…' }, 'option token: unknown name, did you mean tokens?'],
+    [{ token: undefined }, 'option token: unknown name, did you mean tokens?'],
+    [{ jwtKey: 'keys.json' }, 'option jwtKey: unknown name, did you mean jwtKeys?'],
+    [{ authenticat: () => null }, 'option authenticat: unknown name, did you mean authenticate?'],
+    [{ rule: 'rules.json' }, 'option rule: unknown name, did you mean rules?'],
+    [{ limits: { conections: 5 } }, 'option limits.conections: unknown name, did you mean connections?'],
+    [{ s3: { bucket: 'b', acessKeyId: 'k' } }, 'option s3.acessKeyId: unknown name, did you mean accessKeyId?'],
+    [{ tunnel: { token: ['x'] } }, 'option tunnel.token: unknown name, did you mean tokens?'],
+    [{ tunnel: { allowAnonymus: false } }, 'option tunnel.allowAnonymus: unknown name, did you mean allowAnonymous?'],
+    [{ webhooks: [{ url: 'https://x', secret: 'x'.repeat(32), event: [] }] }, 'option webhooks.0.event: unknown name, did you mean events?']
+  ] as const) t.throws(() => parseOptions(given), { code: 'RELAY_BAD_OPTION', message }, JSON.stringify(given))
+})
+
+t.test('in files, too', async t => {
+  const webhookFile = `${await scratch(t, { hooks: '[{ "url": "https://x", "secrets": "0123456789abcdef" }]' })}/hooks`
+  t.throws(() => parseOptions({ webhookFile }), { code: 'RELAY_BAD_OPTION', message: 'option webhookFile: 0.secrets: unknown name, did you mean secret?' })
 })
 
 t.test('s3 gets its default region', async t => {

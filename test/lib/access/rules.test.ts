@@ -42,8 +42,8 @@ t.test('by principal, by document, by bundle', async t => {
 
 t.test('what is wrong with rules is said', async t => {
   for (const [rules, where] of [
-    [[], /object/], [{}, /rules/], [{ rules: [{}] }, /rules\/0/], [{ rules: [{ allow: [] }] }, /rules\/0\/allow/],
-    [{ rules: [{ allow: ['document:fly'] }] }, /allow\/0/], [{ rules: [{ allow: ['administer'], documents: ['../x'] }] }, /documents\/0/],
-    [{ rules: [{ allow: ['administer'], document: [a] }] }, /additional/]
+    [[], /object/], [{}, /rules/], [{ rules: [{}] }, /rules\.0/], [{ rules: [{ allow: [] }] }, /rules\.0\.allow/],
+    [{ rules: [{ allow: ['document:fly'] }] }, /allow\.0: must be one of document:read/], [{ rules: [{ allow: ['administer'], documents: ['../x'] }] }, /documents\.0/],
+    [{ rules: [{ allow: ['administer'], document: [a] }] }, /document: unknown name, did you mean documents/]
   ] as const) t.throws(() => readRules(rules), { message: where })
 })

@@ -41,7 +41,8 @@ t.test('help and version win over everything but nonsense', async t => {
 })
 
 t.test('what cannot be meant is refused by name', async t => {
-  refuses(t, ['--prot', '8100'], "Unknown option '--prot'")
+  refuses(t, ['--prot', '8100'], "Unknown option '--prot', did you mean --port?")
+  refuses(t, ['--no-cor'], "Unknown option '--no-cor', did you mean --cors?")
   refuses(t, ['-x'], "Unknown option '-x'")
   refuses(t, ['--port'], /'--port <value>' argument missing/)
   refuses(t, ['--port', '--host'], /'--port' argument is ambiguous/)

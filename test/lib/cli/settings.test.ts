@@ -25,10 +25,37 @@ t.test('secrets are no flags', async t => {
   t.equal(settings.find(({ name }) => /secret|accesskey|password/i.test(name)), undefined)
 })
 
-t.test('texts become numbers and booleans; what nobody knows is passed over', async t => {
+t.test('texts become numbers and booleans; what is others’ is passed over', async t => {
   t.same(readValues({ RELAY_MAX_UPLOAD: '5', RELAY_CORS: 'false', RELAY_STORAGE: '7', PATH: '/bin' }, 'variable'),
     { storage: '7', 'max-upload': 5, cors: false })
   t.same(readValues({ 'max-upload': '5', cors: false }, 'flag'), { 'max-upload': 5, cors: false })
+})
+
+t.test('a variable that looks like one of the relay’s and is none is refused', async t => {
+  for (const [name, message] of [
+    ['RELAY_JWT_KEY', 'variable RELAY_JWT_KEY: unknown name, did you mean RELAY_JWT_KEYS?'],
+    ['RELAY_TOKEN', 'variable RELAY_TOKEN: unknown name, did you mean RELAY_TOKENS?'],
+    ['relay_tokens', 'variable relay_tokens: unknown name, did you mean RELAY_TOKENS?'],
+    ['RELAY_LIMITS_CONNECTION', 'variable RELAY_LIMITS_CONNECTION: unknown name, did you mean RELAY_LIMITS_CONNECTIONS?'],
+    ['RELAY_PORT', /^variable RELAY_PORT: unknown name, did you mean /]
+  ] as const) t.throws(() => readValues({ [name]: '1' }, 'variable'), { code: 'RELAY_BAD_OPTION', message }, name)
+  t.same(readValues({ RELAY_JWT_KEY: '' }, 'variable'), {}, 'empty, it says nothing')
+})
+
+t.test('what Kubernetes says of services called relay is let through', async t => {
+  const variables = {
+    RELAY_SERVICE_HOST: '10.0.0.11',
+    RELAY_SERVICE_PORT: '8081',
+    RELAY_SERVICE_PORT_HTTP: '8081',
+    RELAY_PORT: 'tcp://10.0.0.11:8081',
+    RELAY_PORT_8081_TCP: 'tcp://10.0.0.11:8081',
+    RELAY_PORT_8081_TCP_PROTO: 'tcp',
+    RELAY_PORT_8081_TCP_PORT: '8081',
+    RELAY_PORT_8081_TCP_ADDR: '10.0.0.11',
+    RELAY_INTERNAL_SERVICE_HOST: '10.0.0.12',
+    RELAY_INTERNAL_PORT: 'tcp://10.0.0.12:80'
+  }
+  t.same(readValues(variables, 'variable'), {})
 })
 
 t.test('a set but empty variable is not set; an empty flag is wrong', async t => {

@@ -12,10 +12,10 @@ import { S3Store } from '../../../../lib/bundles/stores/s3-store.ts'
 import { bundleFile, newId, opened, read, refuses, storeBehaviour } from './store-behaviour.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 
-const { RELAY_TEST_S3_ENDPOINT: server, RELAY_TEST_S3_BUCKET: bucket = 'relay-test' } = process.env
+const { TEST_S3_ENDPOINT: server, TEST_S3_BUCKET: bucket = 'relay-test' } = process.env
 const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = process.env
 
-const skip = server === undefined && 'needs RELAY_TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server'
+const skip = server === undefined && 'needs TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server'
 const test = (name: string, run: (t: Test) => Promise<void>) => { t.test(name, { skip }, run) }
 
 const MiB = 1024 * 1024
