@@ -34,7 +34,8 @@ export function Document ({ id }: { id: string }) {
           ['Files', count(answer.files)],
           ['In memory', live ? 'yes' : 'no'],
           ['Changes', count(live?.changes)],
-          ['Peers', count(live?.peers)]
+          ['Peers', count(live?.peers)],
+          ...answer.damage === null ? [] : [['Damage', answer.damage] as const]
         ]}
         />}
       {answer !== undefined && (isOpen.current

@@ -10,8 +10,9 @@ const LIMIT = 50
 export function Documents () {
   const [prefix, setPrefix] = useState('')
   const [open, setOpen] = useState(false)
+  const [damaged, setDamaged] = useState(false)
   const { after, number, reset, back, nextAfter } = usePages()
-  const query = new URLSearchParams({ limit: String(LIMIT), open: String(open), ...prefix !== '' && { prefix }, ...after !== undefined && { after } })
+  const query = new URLSearchParams({ limit: String(LIMIT), open: String(open), damaged: String(damaged), ...prefix !== '' && { prefix }, ...after !== undefined && { after } })
   const { answer, error } = useData<Listing<DocumentRow>>(`dashboard/data/documents?${query}`)
   const last = answer?.list.at(-1)
   return (
@@ -23,16 +24,17 @@ export function Documents () {
                                     />
         </label>
         <label class='check'><input type='checkbox' checked={open} onChange={event => { setOpen(event.currentTarget.checked); reset() }} /> in memory only</label>
+        <label class='check'><input type='checkbox' checked={damaged} onChange={event => { setDamaged(event.currentTarget.checked); reset() }} /> damaged only</label>
       </form>
       <Problem error={error} />
       <Table<DocumentRow>
-        caption={open ? 'Documents in memory, by id' : 'Stored documents, by id'}
+        caption={`${damaged ? 'Damaged documents' : open ? 'Documents' : 'Stored documents'}${open ? ' in memory' : ''}, by id`}
         keyOf={({ id }) => id}
         rows={answer?.list}
         empty='None.'
         columns={[
           { name: 'Document', cell: ({ id }) => <a href={`#/documents/${id}`}><Id>{id}</Id></a> },
-          { name: 'Stored', isNumber: true, cell: ({ bytes: size, isDeleted }) => isDeleted ? 'deleted' : bytes(size) },
+          { name: 'Stored', isNumber: true, cell: ({ bytes: size, isDeleted, damage }) => isDeleted ? 'deleted' : `${bytes(size)}${damage === null ? '' : ', damaged'}` },
           { name: 'Files', isNumber: true, cell: ({ files }) => count(files) },
           { name: 'In memory', cell: ({ live }) => live === null ? 'no' : 'yes' },
           { name: 'Changes', isNumber: true, cell: ({ live }) => count(live?.changes) },

@@ -43,6 +43,7 @@ const table = {
   RELAY_DOCUMENT_INVALID: { status: 400, close: 1008 },
   RELAY_DOCUMENT_NOT_FOUND: { status: 404, close: 1008 },
   RELAY_DOCUMENT_DELETED: { status: 410, close: 1008 },
+  RELAY_DOCUMENT_DAMAGED: { status: 500, close: 1011 },
   RELAY_DOCUMENT_TOO_LARGE: { status: 413, close: 1009 },
   RELAY_DOCUMENT_BUSY: { status: 503, close: 1013, retryAfter: 1 },
   RELAY_HEADS_UNKNOWN: { status: 404, close: 1008 },

@@ -1,7 +1,7 @@
 import { splitChunks } from '../automerge/format/chunk.ts'
 import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { RelayError } from '../errors.ts'
-import { unlessDeleted } from '../storage/tombstone.ts'
+import { unlessGone } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Bundle } from './bundle.ts'
 import { invalidBundle } from './file/refusal.ts'
@@ -17,7 +17,7 @@ export interface CheckParts { sync: Pick<SyncEngine, 'snapshot'>, automerge: Aut
 export async function checkDocuments (bundle: Bundle, { sync, automerge }: CheckParts): Promise<void> {
   for (const id of bundle.documents) {
     const chunks = await bundle.chunks(id)
-    const stored = await unlessDeleted(sync.snapshot(id))
+    const stored = await unlessGone(sync.snapshot(id))
     try {
       // to Automerge nothing is an empty document
       if (chunks.some(chunk => splitChunks(chunk).length === 0)) throw new RelayError('RELAY_DOCUMENT_INVALID', 'an entry of it is empty')

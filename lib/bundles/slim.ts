@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { codeOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Bundle } from './bundle.ts'
@@ -10,14 +11,20 @@ import { pack } from './file/pack.ts'
 export interface Slim { bytes: Uint8Array, etag: string }
 
 /**
- * A document of a bundle as it is now, or as it was in the bundle when storage has none; null when neither has it.
+ * A document of a bundle as it is now, or as it was in the bundle when storage has none that can be read; null when
+ * neither has it.
  * Automerge reads chunks that follow each other as one document.
  */
 export async function currentDocument (bundle: Bundle, sync: Pick<SyncEngine, 'snapshot'>, id: DocumentId): Promise<Uint8Array | null> {
-  const stored = await sync.snapshot(id)
+  const stored = await sync.snapshot(id).catch(refuseUnlessDamaged)
   if (stored !== null) return stored
   const chunks = await bundle.chunks(id)
   return chunks.length === 0 ? null : Buffer.concat(chunks)
+}
+
+function refuseUnlessDamaged (error: unknown): null {
+  if (codeOf(error) === 'RELAY_DOCUMENT_DAMAGED') return null
+  throw error
 }
 
 /**

@@ -24,14 +24,17 @@ export interface DashboardParts {
 /** `followed` is a number of documents, times are ms since 1970. */
 export interface ConnectionRow extends Pick<OpenSocket, 'key' | 'peerId' | 'address' | 'principal' | 'backlog' | 'received' | 'sent'> { since: number, followed: number }
 
-/** `bytes` and `files` of what is stored; `live` when it is in memory; one that was deleted has neither. */
-export interface DocumentRow { id: DocumentId, bytes: number, files: number, isDeleted: boolean, live: DocumentState | null }
+/**
+ * `bytes` and `files` of what is stored; `live` when it is in memory; one that was deleted has neither. `damage`: what is
+ * wrong with what is stored, as far as it was read since the start.
+ */
+export interface DocumentRow { id: DocumentId, bytes: number, files: number, isDeleted: boolean, live: DocumentState | null, damage: string | null }
 
 /** Of a list that is full there may be more: those after its last. */
 export interface Listing<Row> { list: Row[], isMore: boolean }
 
 export interface ConnectionQuery { offset: number, limit: number, search?: string | undefined, document?: DocumentId | undefined }
-export interface DocumentQuery { after?: string | undefined, prefix?: string | undefined, limit: number, open: boolean }
+export interface DocumentQuery { after?: string | undefined, prefix?: string | undefined, limit: number, open: boolean, damaged: boolean }
 
 /** What the page shows, asked for by it. Lists come in parts, and no document is opened for it. */
 export class Dashboard {
@@ -56,11 +59,12 @@ export class Dashboard {
     return { total: found.length, list: found.slice(offset, offset + limit).map(rowOf) }
   }
 
-  /** Documents in the order of their ids: those stored, or only those in memory. @throws RelayError RELAY_STORAGE_FAILED */
-  async documents ({ after = '', prefix = '', limit, open }: DocumentQuery): Promise<Listing<DocumentRow>> {
+  /** Documents in the order of their ids: those stored, only those in memory, or only those found damaged. @throws RelayError RELAY_STORAGE_FAILED */
+  async documents ({ after = '', prefix = '', limit, open, damaged }: DocumentQuery): Promise<Listing<DocumentRow>> {
     const { storage, sync } = this.#parts
-    const ids = open
-      ? firstOf(sync.openIds(), limit, id => id > after && id.startsWith(prefix))
+    const fits = (id: DocumentId): boolean => id > after && id.startsWith(prefix) && !(open && damaged && sync.state(id) === undefined)
+    const ids = open || damaged
+      ? firstOf(damaged ? storage.damage.ids : sync.openIds(), limit, fits)
       : await storage.ids({ after, prefix, limit })
     return { list: await Promise.all(ids.map(async id => await this.document(id))), isMore: ids.length === limit }
   }
@@ -69,10 +73,10 @@ export class Dashboard {
   async document (id: DocumentId): Promise<DocumentRow> {
     const { storage, sync } = this.#parts
     try {
-      return { id, ...await storage.footprint(id), isDeleted: false, live: sync.state(id) ?? null }
+      return { id, ...await storage.footprint(id), isDeleted: false, live: sync.state(id) ?? null, damage: storage.damage.of(id) ?? null }
     } catch (error) {
       if (codeOf(error) !== 'RELAY_DOCUMENT_DELETED') throw error
-      return { id, files: 0, bytes: 0, isDeleted: true, live: null }
+      return { id, files: 0, bytes: 0, isDeleted: true, live: null, damage: null }
     }
   }
 

@@ -73,6 +73,7 @@ const documentRow = Type.Object({
   bytes: Type.Integer({ description: 'Stored' }),
   files: Type.Integer(),
   isDeleted: Type.Boolean(),
+  damage: maybe(Type.String({ description: 'What is wrong with what is stored, as far as it was read since the start' })),
   live: maybe(Type.Object({
     heads: Type.Array(Type.String()),
     changes: Type.Optional(Type.Integer()),
@@ -87,7 +88,8 @@ export const documents = {
     after,
     limit,
     prefix: Type.Optional(Type.String({ maxLength: 64, description: 'What the ids begin with' })),
-    open: Type.Boolean({ default: false, description: 'Only those in memory' })
+    open: Type.Boolean({ default: false, description: 'Only those in memory' }),
+    damaged: Type.Boolean({ default: false, description: 'Only those of which something stored was found damaged' })
   }),
   response: answer(Type.Object(listing(documentRow)), 'RELAY_STORAGE_FAILED')
 }

@@ -49,7 +49,7 @@ export class DocumentService {
   /** Bytes of views that are kept ready. */
   get cachedBytes (): number { return this.#views.calculatedSize }
 
-  /** The heads, sorted, without opening the document. @throws RelayError RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED */
+  /** The heads, sorted, without opening the document. @throws RelayError RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED, RELAY_DOCUMENT_DAMAGED or RELAY_STORAGE_FAILED */
   async heads (id: DocumentId): Promise<Hash[]> {
     const heads = await this.#parts.sync.heads(id)
     if (heads.length === 0) throw new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${id}`)
@@ -129,13 +129,21 @@ export class DocumentService {
   /** Deletes a document for good. @param permits as for `patch` @throws RelayError RELAY_PRECONDITION_FAILED or as `heads` */
   async remove (id: DocumentId, permits: (heads: Hash[]) => boolean): Promise<void> {
     await this.#queue.run(id, async () => {
-      if (!permits(await this.heads(id))) throw changed()
+      if (!permits(await this.#headsOrNone(id))) throw changed()
       await this.#parts.sync.remove(id)
     })
   }
 
   async close (): Promise<void> {
     await this.#workers.close()
+  }
+
+  /** None of a document of which nothing can be read: it can be deleted all the same. */
+  async #headsOrNone (id: DocumentId): Promise<Hash[]> {
+    return await this.heads(id).catch((error: unknown) => {
+      if (codeOf(error) === 'RELAY_DOCUMENT_DAMAGED') return []
+      throw error
+    })
   }
 
   async #store (chunks: Uint8Array): Promise<Created> {

@@ -10,8 +10,8 @@ const heads = hashes('The document’s heads, sorted')
 const atHeads = { heads: Type.Optional(Type.String({ description: 'The document as it was at these heads: hashes joined by dots; as it is now without them' })) }
 const message = { message: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, description: 'What history tells of the change' })) }
 
-const MISSING = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_DOCUMENT_DELETED', 'RELAY_STORAGE_FAILED')
-const OPENED = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_HEADS_UNKNOWN', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_TOO_LARGE', 'RELAY_DOCUMENT_BUSY', 'RELAY_STORAGE_FAILED')
+const MISSING = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_DAMAGED', 'RELAY_STORAGE_FAILED')
+const OPENED = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_HEADS_UNKNOWN', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_DAMAGED', 'RELAY_DOCUMENT_TOO_LARGE', 'RELAY_DOCUMENT_BUSY', 'RELAY_STORAGE_FAILED')
 const unchanged = { type: 'null', description: 'It is as the client knows it' } as const
 
 /** A body that is read, and checked, on another thread. */

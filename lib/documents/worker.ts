@@ -1,5 +1,6 @@
 import * as Automerge from '@automerge/automerge'
 import type { Hash } from '../automerge/format/hash.ts'
+import { loadable } from '../automerge/workers/loadable.ts'
 import { RelayError, type RelayErrorCode } from '../errors.ts'
 import { Editor } from './json/editor.ts'
 import { isObject, parseJson, viewOf, type Json } from './json/json.ts'
@@ -22,7 +23,7 @@ export interface HistoryPage { total: number, changes: HistoryEntry[] }
 
 /** Loads a document, hands it over, frees it: Automerge's memory is not the garbage collector's. */
 function withDocument<T> (chunks: Uint8Array[], use: (document: Doc) => T, actor?: string): T {
-  const document = Automerge.load<Fields>(Buffer.concat(chunks), { actor })
+  const document = Automerge.load<Fields>(loadable(chunks), { actor })
   try {
     return use(document)
   } finally {

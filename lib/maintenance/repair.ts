@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises'
 import path from 'node:path'
-import { splitChunks } from '../automerge/format/chunk.ts'
+import { findChunks } from '../automerge/format/find-chunks.ts'
 import type { DocumentId } from '../ids.ts'
 import { silent } from '../log.ts'
 import { makeFolder } from '../objects/atomic-file.ts'
@@ -13,8 +13,6 @@ import { Check, bundledChunks, type CheckParts, type CheckSummary, type Document
 import type { BundleEntry } from './stored-bundles.ts'
 
 const ASIDE = 'damaged'
-const MAGIC = Buffer.from([0x85, 0x6f, 0x4a, 0x83]) // Automerge's binary format: a chunk begins so
-const TRIES = 8
 
 /**
  * Checks everything and repairs what can be. Nothing is deleted: files that are damaged are set aside in
@@ -50,7 +48,7 @@ async function setBundleAside (storage: string, { name, file }: BundleEntry): Pr
 async function repairDocument (parts: CheckParts, { document, damaged }: DocumentProblem): Promise<string> {
   const { storage, automerge } = parts
   const { id, files } = document
-  const chunks = files.flatMap(({ data }) => wholeChunks(data))
+  const chunks = files.flatMap(({ data }) => findChunks(data))
   for await (const chunk of bundledChunks(parts, id)) chunks.push(chunk)
   const { chunk, lost } = await automerge.salvage(chunks)
   if (chunk !== null) await new StorageFolder(storage).write([id, 'snapshot', nameOf(chunk)], chunk)
@@ -71,25 +69,4 @@ async function setFileAside (storage: string, id: DocumentId, key: string[]): Pr
 async function move (from: string, to: string): Promise<void> {
   await makeFolder(path.dirname(to))
   await rename(from, to)
-}
-
-/** What may be whole chunks in a file that is damaged: from each beginning of one to another. Whether they are sound, Automerge finds out. */
-function wholeChunks (bytes: Uint8Array): Uint8Array[] {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  const starts: number[] = []
-  for (let at = file.indexOf(MAGIC); at !== -1; at = file.indexOf(MAGIC, at + 1)) starts.push(at)
-  return starts.flatMap((start, n) => {
-    // a few, as the bytes of a beginning may be in a chunk by chance
-    const ends = [...starts.slice(n + 1, n + 1 + TRIES), file.length]
-    const end = ends.find(end => isChunk(file.subarray(start, end)))
-    return end === undefined ? [] : [file.subarray(start, end)]
-  })
-}
-
-function isChunk (bytes: Uint8Array): boolean {
-  try {
-    return splitChunks(bytes).length === 1
-  } catch {
-    return false
-  }
 }

@@ -1,33 +1,38 @@
 import { createHash } from 'node:crypto'
 import { splitChunks } from '../automerge/format/chunk.ts'
 import type { AutomergePool } from '../automerge/workers/pool.ts'
-import { messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
+import type { Damage } from './damage.ts'
 import type { StorageFolder, StoredChunk } from './local/folder-chunks.ts'
 import type { StorageKey } from './key.ts'
 import { isDeletion } from './tombstone.ts'
 
-const MANY = 16 // files of a document before they are made one
+const MANY_FILES = 16 // of a document before they are made one
 
 /** The name of a chunk's file; it carries no meaning for who reads it. */
 export const nameOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /**
  * Makes the many files of a document few, one document at a time, in the background. At every step what is in two files
- * is merely there twice. A document that Automerge cannot load stays as it is.
+ * is merely there twice. What is damaged stays as it is, and so does a document that Automerge cannot load.
  */
 export class Compactor {
   readonly #folder: StorageFolder
+  readonly #damage: Damage
   readonly #automerge: AutomergePool
   readonly #log: Log
   readonly #stop = new AbortController()
   readonly #waiting = new Set<DocumentId>()
+  /** Documents that Automerge cannot load: they are tried once more, without what has a wrong checksum, and then left alone. */
+  readonly #unreadable = new Set<DocumentId>()
   #running: Promise<void> | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor (folder: StorageFolder, automerge: AutomergePool, log: Log) {
+  constructor (folder: StorageFolder, damage: Damage, automerge: AutomergePool, log: Log) {
     this.#folder = folder
+    this.#damage = damage
     this.#automerge = automerge
     this.#log = log
   }
@@ -37,7 +42,7 @@ export class Compactor {
 
   /** Has a document that got a file looked at. Resolves when nothing waits any more; never rejects. */
   async add (id: DocumentId): Promise<void> {
-    if (this.#stop.signal.aborted) return
+    if (this.#stop.signal.aborted || this.#unreadable.has(id)) return
     this.#waiting.add(id)
     await (this.#running ??= this.#run())
   }
@@ -50,9 +55,9 @@ export class Compactor {
   async compact (id: DocumentId, pending: () => Uint8Array[]): Promise<Uint8Array> {
     return await this.#alone(async () => {
       const before = pending() // what moves into files meanwhile is seen twice, never not at all
-      const files = await this.#folder.readAll(await this.#folder.chunkKeys(id))
-      const chunk = await this.#automerge.compact([...files.map(({ data }) => data), ...new Set([...before, ...pending()])])
-      await this.#replace(files, [id, 'snapshot', nameOf(chunk)], chunk)
+      const { whole, found } = this.#damage.sift(id, await this.#folder.readAll(await this.#folder.chunkKeys(id)))
+      const chunk = await this.#automerge.compact([...whole.map(({ data }) => data), ...found, ...new Set([...before, ...pending()])])
+      await this.#replace(whole, [id, 'snapshot', nameOf(chunk)], chunk)
       return chunk
     })
   }
@@ -74,9 +79,16 @@ export class Compactor {
       this.#waiting.delete(id)
       try {
         await this.#alone(async () => { await this.#compactMany(id) })
+        this.#unreadable.delete(id)
       } catch (error) {
         if (this.#stop.signal.aborted) break
         if (isDeletion(error)) continue
+        if (codeOf(error) === 'RELAY_DOCUMENT_INVALID' && !this.#unreadable.has(id)) {
+          this.#unreadable.add(id)
+          this.#damage.suspect(id)
+          this.#waiting.add(id)
+          continue
+        }
         this.#log.error({ documentId: id, err: error }, `document not compacted, its files stay as they are: ${messageOf(error)}`)
       }
     }
@@ -92,8 +104,9 @@ export class Compactor {
 
   async #compactMany (id: DocumentId): Promise<void> {
     const keys = await this.#folder.chunkKeys(id)
-    if (keys.length < MANY) return
-    const files = await this.#folder.readAll(keys)
+    if (keys.length < MANY_FILES) return
+    const { whole: files } = this.#damage.sift(id, await this.#folder.readAll(keys))
+    if (files.length < MANY_FILES) return
     const incrementals = files.filter(({ key }) => key[1] === 'incremental')
     const size = (some: StoredChunk[]) => some.reduce((sum, { data }) => sum + data.length, 0)
     // joining costs no Automerge; a large document is loaded only once there is as much to add to it

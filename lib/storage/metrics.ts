@@ -13,6 +13,7 @@ export function registerStorageMetrics (documents: Documents, registry: Registry
   gauge('relay_journal_write_seconds', 'How long the journal’s write under way takes by now', () => documents.stalled / 1e3)
   gauge('relay_fold_backlog_bytes', 'Changes in the journal that are not in the documents’ files yet', () => documents.levels.held)
   gauge('relay_fold_backlog_documents', 'Documents with changes that are not in their files yet', () => documents.levels.documents)
+  gauge('relay_damaged_documents', 'Documents read since the start of which something stored is damaged', () => documents.damage.count)
   gauge('relay_compactions_waiting', 'Documents whose files wait to be made one', () => documents.levels.compactions)
   // of a disk that is gone there is nothing to tell, and the figures that there are must not fail with it
   const disk = async (read: (disk: { bavail: number, blocks: number, bsize: number }) => number): Promise<number> =>

@@ -5,6 +5,7 @@ import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import { channels, traced, type FoldTrace } from '../tracing.ts'
 import { Compactor, nameOf } from './compactor.ts'
+import { Damage } from './damage.ts'
 import { StorageFolder } from './local/folder-chunks.ts'
 import { Journal, type Durability } from './local/journal.ts'
 import { FolderLock } from './local/lock.ts'
@@ -38,6 +39,7 @@ const NOTHING = new Uint8Array() // what a record of the journal holds that is a
  * A document read in between is its files and what the journal still holds. After `close` there is no journal.
  */
 export class Documents {
+  readonly damage: Damage
   readonly #folder: StorageFolder
   readonly #lock: FolderLock
   readonly #journal: Journal
@@ -62,7 +64,8 @@ export class Documents {
     this.#folder = new StorageFolder(folder)
     this.#lock = new FolderLock(this.#folder.folder)
     this.#journal = new Journal({ folder: path.join(this.#folder.folder, 'journal'), durability, log, committed: meter.committed.bind(meter) })
-    this.#compactor = new Compactor(this.#folder, automerge, log)
+    this.damage = new Damage(log)
+    this.#compactor = new Compactor(this.#folder, this.damage, automerge, log)
     this.#log = log
     this.#meter = meter
   }
@@ -179,15 +182,16 @@ export class Documents {
   }
 
   /**
-   * All that is stored of a document, as chunks in any order; none when there is no such document.
+   * All that is stored of a document and whole, as chunks in any order; none when there is no such document.
    * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
    */
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
     if (this.#deleted.has(id)) throw deletedDocument(id)
     // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen
     const before = this.#pending(id)
-    const stored = await this.#meter.operation('storage', 'read', () => this.#folder.chunks(id))
-    return [...stored, ...new Set([...before, ...this.#pending(id)])]
+    const files = await this.#meter.operation('storage', 'read', () => this.#folder.files(id))
+    const { whole, found } = this.damage.sift(id, files)
+    return [...whole.map(({ data }) => data), ...found, ...new Set([...before, ...this.#pending(id)])]
   }
 
   /**

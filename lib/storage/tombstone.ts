@@ -24,5 +24,15 @@ export async function unlessDeleted<T> (read: Promise<T>): Promise<T | null> {
   }
 }
 
+/** What is read of a document; null when it has been deleted, or nothing of it can be read. */
+export async function unlessGone<T> (read: Promise<T>): Promise<T | null> {
+  try {
+    return await unlessDeleted(read)
+  } catch (error) {
+    if (codeOf(error) === 'RELAY_DOCUMENT_DAMAGED') return null
+    throw error
+  }
+}
+
 /** Whether an error says that a document has been deleted. */
 export const isDeletion = (error: unknown): boolean => codeOf(error) === 'RELAY_DOCUMENT_DELETED'

@@ -58,6 +58,8 @@ export interface DocumentContext {
   lag (document: LiveDocument, peer: PeerConnection): void
   /** Changes of the document are durable; it is flushed. */
   changed (document: LiveDocument): void
+  /** A peer cannot be answered: it is closed, or told that there is no such document when the fault is the document's. */
+  failing (id: DocumentId, peer: PeerConnection, error: RelayError): void
   /** The document's changes cannot be stored: it is let go with all its peers. */
   failed (document: LiveDocument, error: unknown): void
 }

@@ -50,7 +50,8 @@ export interface SyncEngine {
   connect (transport: Transport, grant?: Grant): Connection
   /**
    * The document as stored now, edits received before the call included, in `Automerge.save` format (the whole
-   * history in one document chunk); null when there is none. Rejects with RELAY_DOCUMENT_DELETED.
+   * history in one document chunk); null when there is none. Rejects with RELAY_DOCUMENT_DELETED or
+   * RELAY_DOCUMENT_DAMAGED when nothing of it can be read.
    */
   snapshot (id: DocumentId): Promise<Uint8Array | null>
   /**
@@ -60,7 +61,7 @@ export interface SyncEngine {
    * @param checked that the chunks load by themselves has been seen already: a new document is not loaded again
    */
   merge (id: DocumentId, chunks: Uint8Array[], checked?: boolean): Promise<void>
-  /** The durable heads of a document, sorted; none of one that is not there. Rejects with RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED. */
+  /** The durable heads of a document, sorted; none of one that is not there. Rejects as `snapshot`, or with RELAY_STORAGE_FAILED. */
   heads (id: DocumentId): Promise<Hash[]>
   /**
    * Takes changes (one chunk each) that Automerge has made on what is stored of a document; durable when resolved.

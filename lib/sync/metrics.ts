@@ -15,6 +15,7 @@ export function registerSyncMetrics (engine: RelayEngine, registry: Registry): v
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({ name, help, registers, collect () { this.set(read()) } }) // eslint-disable-line no-new
   }
+  gauge('relay_unopened_documents', 'Documents that cannot be opened: their peers are told that they are not available, and they are tried again', () => engine.levels().unopened)
   gauge('relay_sync_sessions', 'Documents that Automerge has open for peers whose sync was left to it', () => engine.levels().sessions.open)
   gauge('relay_sync_session_threads', 'Threads for these', () => engine.levels().sessions.threads)
   gauge('relay_sync_session_calls', 'Calls of these that are not done', () => engine.levels().sessions.calls)

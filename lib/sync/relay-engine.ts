@@ -3,11 +3,10 @@ import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Hash } from '../automerge/format/hash.ts'
 import { isDeletion } from '../storage/tombstone.ts'
-import { channels, traced } from '../tracing.ts'
 import type { Incoming } from './document/audience.ts'
 import { PeerConnection, type ConnectionEvents, type Self } from './peers/connection.ts'
 import type { DocumentContext, RelayEngineOptions } from './context.ts'
-import { LiveDocument } from './document/live-document.ts'
+import type { LiveDocument } from './document/live-document.ts'
 import type { Connection, DocumentState, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './peers/ephemeral.ts'
 import { Flushes } from './flushes.ts'
@@ -16,10 +15,11 @@ import { Gate } from './peers/permissions.ts'
 import { ALL_RIGHTS, type Grant } from './peers/grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from '../wire/frame.ts'
 import { Laggards } from './peers/slow-peers.ts'
+import { OpenDocuments } from './open-documents.ts'
 import { levelsOf, stateOf, statsOf, type EngineLevels } from './engine-figures.ts'
 import { Quotas } from './peers/quotas.ts'
-import { refusalOf } from './refusal.ts'
-import { openHistory, readSmall, readWhole } from './document/open-history.ts'
+import { blamesDocument, refusalOf } from './refusal.ts'
+import { damagedDocument, openHistory, readSmall, readWhole } from './document/open-history.ts'
 import { decodeSyncMessage } from '../wire/sync-message.ts'
 
 const CALL_TIMEOUT = 60_000 // ms that Automerge may take over one message: a document of a million changes takes seconds to load
@@ -41,7 +41,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #laggards = new Laggards()
   readonly #gate = new Gate()
   readonly #listeners = new Set<(id: DocumentId) => void>()
-  readonly #open = new Map<DocumentId, LiveDocument | Promise<LiveDocument>>()
+  readonly #open: OpenDocuments
   readonly #timers: NodeJS.Timeout[]
   readonly #flushes = new Flushes()
   #count = 0
@@ -71,12 +71,14 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
         this.#flushes.add(document)
         for (const listener of this.#listeners) listener(document.id)
       },
+      failing: (id, peer, error) => { this.#failing(id, peer, error) },
       failed: (document, error) => { this.#drop(document, error) }
     }
+    this.#open = new OpenDocuments(this.#context, this.#followers)
     this.#timers = [
       // what is stored of a document that no peer has followed since the last time is all there is
-      setInterval(() => { for (const document of this.#live()) if (!document.touch()) this.#forget(document) }, limits.idleTimeout),
-      setInterval(() => { for (const document of this.#live()) document.audience.check(performance.now()) }, CHECK_INTERVAL)
+      setInterval(() => { for (const document of this.#open.live()) if (!document.touch()) this.#open.forget(document) }, limits.idleTimeout),
+      setInterval(() => { this.#check() }, CHECK_INTERVAL)
     ]
     for (const timer of this.#timers) timer.unref()
   }
@@ -92,26 +94,27 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   async snapshot (id: DocumentId): Promise<Uint8Array | null> { return await readWhole(id, this.#options) }
 
   async merge (id: DocumentId, chunks: Uint8Array[], checked = false): Promise<void> {
-    const document = await this.#document(id)
+    const document = await this.#open.open(id)
     await document.merge(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), checked)
-    if (!document.isInUse) this.#forget(document)
+    if (!document.isInUse) this.#open.forget(document)
   }
 
   async heads (id: DocumentId): Promise<Hash[]> {
-    const document = await this.#document(id)
-    if (document.isVacant) this.#forget(document)
+    const document = await this.#open.open(id)
+    if (document.isVacant) this.#open.forget(document)
+    if (document.history.isDamaged) throw damagedDocument(id)
     return document.durable.heads
   }
 
   async apply (id: DocumentId, changes: Uint8Array[], expected?: Hash[]): Promise<void> {
-    await (await this.#document(id)).apply(changes, expected)
+    await (await this.#open.open(id)).apply(changes, expected)
   }
 
   async remove (id: DocumentId): Promise<void> {
-    const document = await this.#document(id)
+    const document = await this.#open.open(id)
     await document.remove()
     for (const peer of [...this.#followers.of(id)]) this.#withdraw(peer, id)
-    this.#forget(document)
+    this.#open.forget(document)
     for (const listener of this.#listeners) listener(id)
   }
 
@@ -120,9 +123,9 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     return () => { this.#listeners.delete(listener) }
   }
 
-  stats (): EngineStats { return statsOf(this.#connections, this.#open) }
+  stats (): EngineStats { return statsOf(this.#connections, this.#open.all) }
 
-  openIds (): Iterable<DocumentId> { return this.#open.keys() }
+  openIds (): Iterable<DocumentId> { return this.#open.all.keys() }
 
   state (id: DocumentId): DocumentState | undefined { return stateOf(this.#open.get(id)) }
 
@@ -139,8 +142,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     for (const timer of this.#timers) clearInterval(timer)
     this.#laggards.close()
     this.#ephemeral.close()
-    const documents = await Promise.allSettled(this.#open.values()) // what is opened now is not to be read after the storage is closed
-    for (const opened of documents) if (opened.status === 'fulfilled') opened.value.close()
+    await this.#open.close() // what is opened now is not to be read after the storage is closed
     await this.#sessions.close()
   }
 
@@ -158,23 +160,21 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
 
   unfollowed (peer: PeerConnection, id: DocumentId): void {
     this.#followers.remove(peer, id)
-    const document = this.#open.get(id)
-    if (document instanceof LiveDocument) document.audience.leave(peer)
+    this.#open.get(id)?.audience.leave(peer)
   }
 
   reassessed (peer: PeerConnection): void {
     for (const id of [...this.#followers.documents(peer)]) {
       this.#gate.admit(peer, id, rights => {
-        const document = this.#open.get(id)
-        if (!rights.read) this.#withhold(peer, id, false)
-        else if (document instanceof LiveDocument) document.audience.regrant(peer, rights)
+        if (rights.read) this.#open.get(id)?.audience.regrant(peer, rights)
+        else this.#withhold(peer, id, false)
       })
     }
     for (const id of this.#gate.take(peer)) {
       this.#gate.admit(peer, id, ({ read }) => {
         if (!read) return
         this.#followers.add(peer, id)
-        this.#document(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#unopened(peer, id, error) })
+        this.#open.open(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#unopened(peer, id, error) })
       })
     }
   }
@@ -184,10 +184,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#connections.delete(peer)
     this.#laggards.delete(peer)
     this.#ephemeral.leave(peer)
-    for (const id of this.#followers.leave(peer)) {
-      const document = this.#open.get(id)
-      if (document instanceof LiveDocument) document.audience.leave(peer)
-    }
+    for (const id of this.#followers.leave(peer)) this.#open.get(id)?.audience.leave(peer)
   }
 
   received (type: FrameType | 'invalid', bytes: number): void { this.#options.meter.messageIn(type, bytes) }
@@ -227,19 +224,33 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     const { peer } = incoming
     this.#followers.add(peer, id)
     const known = this.#open.get(id)
-    if (known instanceof LiveDocument) {
+    if (known !== undefined) {
       this.#receive(known, incoming)
       return
     }
     const release = peer.hold(incoming.data.length)
-    this.#document(id).finally(release).then(document => {
+    this.#open.openLater(id).finally(release).then(document => {
       if (peer.open) this.#receive(document, incoming)
     }).catch((error: unknown) => { this.#unopened(peer, id, error) })
   }
 
   #unopened (peer: PeerConnection, id: DocumentId, error: unknown): void {
     if (isDeletion(error)) this.#withdraw(peer, id)
-    else peer.refuse(refusalOf(error))
+    else this.#unavailable(peer, id, refusalOf(error))
+  }
+
+  #failing (id: DocumentId, peer: PeerConnection, error: RelayError): void {
+    if (blamesDocument(error)) {
+      this.#open.failed(id, error)
+      this.#unavailable(peer, id, error)
+    } else peer.refuse(error)
+  }
+
+  /** A document cannot be opened: its peers are told so, and go on with their others. They are told when it can be. */
+  #unavailable (peer: PeerConnection, id: DocumentId, error: RelayError): void {
+    if (!peer.open) return
+    peer.send({ type: 'doc-unavailable', documentId: id })
+    peer.deny(id, error)
   }
 
   /** Tells a peer that there is no such document, any more. */
@@ -250,34 +261,14 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
 
   #receive (document: LiveDocument, incoming: Incoming): void {
     document.receive(incoming)
-    if (document.isVacant) this.#forget(document)
+    if (document.isVacant) this.#open.forget(document)
   }
 
-  async #document (id: DocumentId): Promise<LiveDocument> {
-    const known = this.#open.get(id)
-    if (known !== undefined) return await known
-    const opening = traced(channels.open, () => ({ documentId: id }), () => openHistory(id, this.#context)).then(history => {
-      const document = new LiveDocument(id, history, this.#context)
-      // they have been told that there is none
-      if (history.isEmpty) for (const peer of this.#followers.of(id)) document.audience.expect(peer)
-      this.#open.set(id, document)
-      return document
-    })
-    this.#open.set(id, opening)
-    opening.catch(error => {
-      this.#open.delete(id)
-      if (!isDeletion(error)) this.#options.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error)}`)
-    })
-    return await opening
-  }
-
-  * #live (): Generator<LiveDocument> {
-    for (const document of this.#open.values()) if (document instanceof LiveDocument) yield document
-  }
-
-  #forget (document: LiveDocument): void {
-    document.close()
-    if (this.#open.get(document.id) === document) this.#open.delete(document.id)
+  /** Looks after peers that are stuck, and documents that could not be opened. */
+  #check (): void {
+    const now = performance.now()
+    for (const document of this.#open.live()) document.audience.check(now)
+    this.#open.retry()
   }
 
   /** Its peers come again, and it is opened anew from what is stored. */
@@ -287,6 +278,6 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     for (const peer of document.audience.followers.keys()) {
       peer.refuse(new RelayError(this.#closing ? 'RELAY_CLOSING' : 'RELAY_STORAGE_FAILED', 'changes cannot be stored', { cause: error }))
     }
-    this.#forget(document)
+    this.#open.forget(document)
   }
 }

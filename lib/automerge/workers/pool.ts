@@ -38,7 +38,12 @@ export class AutomergePool {
     return this.#run({ name: 'inspect', args: [chunks] })
   }
 
-  /** The same history as one `Automerge.save` chunk. @param signal ends the work, and the thread with it */
+  /** The heads of what there is of a document, and on how many changes that are missing others wait. */
+  heads (chunks: Uint8Array[]): Promise<{ heads: string[], missing: number }> {
+    return this.#run({ name: 'heads', args: [chunks] })
+  }
+
+  /** The same history as one `Automerge.save` chunk, after which come changes that wait for others, if there are. @param signal ends the work, and the thread with it */
   compact (chunks: Uint8Array[], signal?: AbortSignal): Promise<Uint8Array> {
     return this.#run({ name: 'compact', args: [chunks] }, signal)
   }
@@ -48,7 +53,7 @@ export class AutomergePool {
     return this.#run({ name: 'read', args: [chunk] })
   }
 
-  /** Whether `incoming` holds changes that `stored` does not. */
+  /** Whether `incoming` holds changes that `stored` does not. Rejects when they wait for others that neither has. */
   adds (stored: Uint8Array[], incoming: Uint8Array[]): Promise<boolean> {
     return this.#run({ name: 'adds', args: [stored, incoming] })
   }

@@ -1,9 +1,10 @@
 import * as Automerge from '@automerge/automerge'
 import { decodeSyncMessage } from '../../wire/sync-message.ts'
 import { readChange } from '../format/change.ts'
-import { CHUNK_TYPES, splitChunks, startOfContents } from '../format/chunk.ts'
+import { CHUNK_TYPES, splitChunks } from '../format/chunk.ts'
+import { documentHeads } from '../format/document-heads.ts'
 import type { Hash } from '../format/hash.ts'
-import { ByteReader } from '../format/leb128.ts'
+import { loadable } from './loadable.ts'
 import { soundChanges, type Handle } from '../checks/sound-changes.ts'
 
 /** As the handle of a document, one of Automerge's WASM objects, whose memory is not the garbage collector's. */
@@ -33,9 +34,6 @@ export interface SyncResult {
   forgot: boolean
 }
 
-/** After a document chunk Automerge takes changes whose dependencies are missing, and still says what it cannot read. */
-const EMPTY = Automerge.save(Automerge.init())
-
 /**
  * One document and the state of sync with each of its peers, by Automerge. Runs only where Automerge's sync states are
  * plain WASM objects (see sync-worker.ts). What fails leaves everything as it was: it is tried on copies, which share
@@ -58,7 +56,7 @@ export class SyncDocument {
    */
   constructor (chunks: Uint8Array[], maxHeld: number, again: string[] = []) {
     this.#maxHeld = maxHeld
-    this.#handle = Automerge.getBackend(Automerge.load(Buffer.concat([EMPTY, ...chunks])))
+    this.#handle = Automerge.getBackend(Automerge.load(loadable(chunks)))
     this.#handle.resetDiffCursor() // else it would note what changes in the document's values, for ever
     for (const name of again) askAgain(this.#peer(name))
   }
@@ -177,7 +175,7 @@ export class SyncDocument {
     const lacks = (hash: Hash): boolean => handle.getChangeMetaByHash(hash) === null
     const held: Held = new Map(isWaiting ? [...this.#held].filter(([hash]) => lacks(hash)) : [])
     for (const { type, bytes } of chunks.flatMap(splitChunks)) {
-      const hashes = type === CHUNK_TYPES.document ? readHeads(bytes) : [readChange(bytes).hash]
+      const hashes = type === CHUNK_TYPES.document ? documentHeads(bytes) : [readChange(bytes).hash]
       for (const hash of hashes.filter(lacks)) {
         if (!isWaiting || type === CHUNK_TYPES.document) throw new Error('it cannot be read')
         held.set(hash, { peer: name, bytes: bytes.slice() })
@@ -203,15 +201,6 @@ export class SyncDocument {
 class HeldTooMuch extends Error {}
 
 const newState = (): State => Automerge.initSyncState() as unknown as State
-
-const invalidDocument = (problem: string): Error => new Error(`not a valid document: ${problem}`)
-
-/** The heads of a document chunk, which follow its actors. */
-function readHeads (chunk: Uint8Array): Hash[] {
-  const reader = new ByteReader(chunk, invalidDocument, startOfContents(chunk, invalidDocument))
-  for (let n = reader.count('actors', 1); n > 0; n--) reader.prefixed('an actor')
-  return reader.hashes('heads')
-}
 
 const bytesOf = (held: Held, peer: string | null): number => {
   let bytes = 0

@@ -1,4 +1,4 @@
-import { RelayError, messageOf } from '../../errors.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { Hash } from '../format/hash.ts'
 import type { SyncMode } from './sync-document.ts'
@@ -144,7 +144,10 @@ export class SyncSession {
       const failed = (problem: string): void => { this.#failToOpen(problem) }
       post(this, { job: { name: 'open', session, chunks, maxHeld, again: [...this.#held] }, done: () => {}, failed })
       for (const call of this.#calls) this.#post(call)
-    }).catch(error => { this.#failToOpen(messageOf(error)) })
+    }).catch(error => {
+      if (codeOf(error) === 'RELAY_STORAGE_FAILED') this.fail(error)
+      else this.#failToOpen(messageOf(error))
+    })
   }
 
   #post (call: Call): void {
@@ -167,7 +170,7 @@ export class SyncSession {
   }
 
   #failToOpen (problem: string): void {
-    this.fail(new RelayError('RELAY_DOCUMENT_INVALID', `the document cannot be opened: ${problem}`))
+    this.fail(new RelayError('RELAY_DOCUMENT_DAMAGED', `the document cannot be opened: ${problem}`))
   }
 
   #close (reason: RelayError): void {

@@ -49,7 +49,8 @@ export class SyncSessions {
   get memory (): number { return this.#sum(thread => thread.memory) }
 
   /**
-   * Opens a document; one session each. When it cannot be, all calls of the session reject with RELAY_DOCUMENT_INVALID.
+   * Opens a document; one session each. When it cannot be, all calls of the session reject with RELAY_DOCUMENT_DAMAGED,
+   * or RELAY_STORAGE_FAILED when that is what `load` rejects with.
    * @param load all chunks of the document, in any order, what was answered and updated until then included; called
    *   again when the thread is lost
    * @param lost called when states of sync are lost: `generate` is to be called for every peer

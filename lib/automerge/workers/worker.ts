@@ -3,17 +3,16 @@ import { isDocumentId, type DocumentId } from '../../ids.ts'
 import { CHUNK_TYPES, splitChunks } from '../format/chunk.ts'
 import { readDocument } from '../checks/document.ts'
 import { verifyChunks } from '../checks/verify.ts'
+import { loadable } from './loadable.ts'
 
 // Runs in a worker thread (see pool.ts): a panic or a memory blow-up of Automerge's WASM stays here.
 
-/** All chunks of one document as one buffer, snapshots first: Automerge reads them in any order. */
 const concat = (chunks: Uint8Array[]): Uint8Array => chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 
 /** Loads, hands over, frees; Automerge's memory is not the garbage collector's. */
 function withDocument<T> (chunks: Uint8Array[], use: (document: Automerge.Doc<unknown>) => T): T {
-  const document = Automerge.load<unknown>(concat(chunks))
+  const document = Automerge.load<unknown>(loadable(chunks))
   try {
-    if (Automerge.getMissingDeps(document, []).length > 0) throw new Error('changes it depends on are missing')
     return use(document)
   } finally {
     Automerge.free(document)
@@ -42,9 +41,19 @@ function parseJson (text: string): { paths?: Record<string, { doc_id?: unknown }
   }
 }
 
+/** What changes of it depend on and is not there. */
+const missingFrom = (document: Automerge.Doc<unknown>): string[] => Automerge.getMissingDeps(document, [])
+
+const incomplete = (): Error => new Error('changes it depends on are missing')
+
 export const jobs = {
-  inspect: (chunks: Uint8Array[]) => withDocument(chunks, document => ({
-    heads: Automerge.getHeads(document), references: referencesOf(document)
+  inspect: (chunks: Uint8Array[]) => withDocument(chunks, document => {
+    if (missingFrom(document).length > 0) throw incomplete()
+    return { heads: Automerge.getHeads(document), references: referencesOf(document) }
+  }),
+
+  heads: (chunks: Uint8Array[]) => withDocument(chunks, document => ({
+    heads: Automerge.getHeads(document), missing: missingFrom(document).length
   })),
 
   compact: (chunks: Uint8Array[]) => withDocument(chunks, document => Automerge.save(document)),
@@ -54,8 +63,9 @@ export const jobs = {
   adds: (stored: Uint8Array[], incoming: Uint8Array[]) => withDocument(stored, document => {
     incoming.forEach(verifyChunks)
     const before = Automerge.getHeads(document)
+    const lacking = new Set(missingFrom(document))
     const merged = Automerge.loadIncremental(document, concat(incoming))
-    if (Automerge.getMissingDeps(merged, []).length > 0) throw new Error('changes it depends on are missing')
+    if (missingFrom(merged).some(hash => !lacking.has(hash))) throw incomplete()
     return String(Automerge.getHeads(merged)) !== String(before)
   }),
 

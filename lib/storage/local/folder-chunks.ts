@@ -115,19 +115,22 @@ export class StorageFolder {
   }
 
   /**
-   * All chunks of a document, snapshots first. Files can be replaced by another meanwhile, which is there before they go:
+   * All files of a document's chunks, snapshots first. Files can be replaced by another meanwhile, which is there before they go:
    * so if a listed one is gone, or a new one has come, all is read again.
    */
-  async chunks (id: DocumentId): Promise<Uint8Array[]> {
+  async files (id: DocumentId): Promise<StoredChunk[]> {
     for (;;) {
       const keys = await this.chunkKeys(id)
       if (keys.length === 0) return []
       const files = await this.readAll(keys)
       const names = new Set(keys.map(String))
       const isWhole = files.length === keys.length && (await this.chunkKeys(id)).every(key => names.has(String(key)))
-      if (isWhole) return files.map(({ data }) => data)
+      if (isWhole) return files
     }
   }
+
+  /** The contents of `files`. */
+  async chunks (id: DocumentId): Promise<Uint8Array[]> { return (await this.files(id)).map(({ data }) => data) }
 
   /** Says that a document has been deleted, then deletes what there is of it. On disk when resolved; may be done again. */
   async bury (id: DocumentId): Promise<void> {

@@ -2,6 +2,7 @@ import { readChange } from '../../automerge/format/change.ts'
 import { CHUNK_TYPES, splitChunks } from '../../automerge/format/chunk.ts'
 import type { Hash } from '../../automerge/format/hash.ts'
 import { readOperations } from '../../automerge/format/operations.ts'
+import type { RelayError } from '../../errors.ts'
 import type { PeerConnection } from '../peers/connection.ts'
 import type { DocumentContext, FallbackCause } from '../context.ts'
 import type { LiveDocument, State } from './live-document.ts'
@@ -18,8 +19,6 @@ export interface Incoming { peer: PeerConnection, isRequest: boolean, data: Uint
 
 const MANY = 32 // changes that are sent one by one to who has nothing
 const COMING = 5_000 // ms until a peer that said it has a document should have sent it
-const QUIET = 20_000 // ms until a peer whose heads are others is taken as stuck
-const DEAF = 60_000 // ms, the same while others go on editing
 
 /** The peers of a document: what each has, and what it is told. Whom it cannot answer itself it leaves to the fallback. */
 export class Audience {
@@ -73,10 +72,15 @@ export class Audience {
     if (follower.asksAgain && follower.standing === 'steady') this.#fallBack(follower, 'flags')
   }
 
-  /** Has a peer say what it has of the document, which it was told is not here, and send again what was not taken. */
-  invite (peer: PeerConnection): void {
+  /**
+   * Has a peer say what it has of the document, which it was told is not here, and send again what was not taken. Returns
+   * whether there was reason to.
+   */
+  invite (peer: PeerConnection): boolean {
     const follower = this.#follower(peer)
-    if (follower.standing === 'new') this.#outbox.state(follower, this.#visible(follower).heads, FLAGS.syncReset)
+    if (follower.standing !== 'new') return false
+    this.#outbox.state(follower, this.#visible(follower).heads, FLAGS.syncReset)
+    return true
   }
 
   leave (peer: PeerConnection): void {
@@ -114,16 +118,18 @@ export class Audience {
     this.#outbox.reply(follower, data)
   }
 
+  /** A peer cannot be answered. */
+  fail (follower: Follower, error: RelayError): void {
+    follower.standing = 'new'
+    this.#context.failing(this.#document.id, follower.peer, error)
+  }
+
   /** Finds peers that should have told the document's heads by now, and has Automerge see to them. @param now ms */
   check (now: number): void {
     const { history, changedAt } = this.#document
     this.#settle()
     for (const follower of this.#followers.values()) {
-      const { standing, heard, sent, sentAt, heardAt, checkedAt, peer } = follower
-      if (standing !== 'steady' || heard === history.version || sent === 0 || peer.backlog > 0) continue
-      const isStuck = now - Math.max(changedAt, sentAt, checkedAt) > QUIET
-      const isDeaf = heardAt < sentAt && now - Math.max(heardAt, checkedAt) > DEAF
-      if (!isStuck && !isDeaf) continue
+      if (!follower.isSilent(now, history.version, changedAt)) continue
       follower.checkedAt = now
       this.#fallback.enter(follower, 'silent')
     }
@@ -251,7 +257,7 @@ export class Audience {
       this.#fallBack(follower, heads.length > 0 ? 'behind' : 'old-protocol', data)
     } else {
       follower.standing = 'joining'
-      this.#join(follower).catch((error: unknown) => { if (this.#followers.has(follower.peer)) follower.peer.refuse(refusalOf(error)) })
+      this.#join(follower).catch((error: unknown) => { if (this.#followers.get(follower.peer) === follower) this.fail(follower, refusalOf(error)) })
     }
   }
 

@@ -139,7 +139,9 @@ export class Fallback {
         this.#session = undefined
         session.close()
       }
-      if (this.#talks.get(follower) === talk) follower.peer.refuse(error)
+      if (this.#talks.get(follower) !== talk) return
+      this.leave(follower)
+      this.#audience.fail(follower, error)
     })
   }
 

@@ -12,6 +12,9 @@ import type { PeerConnection } from '../peers/connection.ts'
  */
 export type Standing = 'new' | 'waiting' | 'asked' | 'joining' | 'steady' | 'fallback'
 
+const STUCK_AFTER = 20_000 // ms until a peer whose heads are others is taken as stuck
+const DEAF_AFTER = 60_000 // ms, the same while others go on editing
+
 /** A peer of a document. Times are ms of `performance.now()`. */
 export class Follower {
   readonly peer: PeerConnection
@@ -43,5 +46,14 @@ export class Follower {
 
   constructor (peer: PeerConnection) {
     this.peer = peer
+  }
+
+  /** Whether it should have told the document's heads by now. @param version of the document, which last changed at `changedAt` */
+  isSilent (now: number, version: number, changedAt: number): boolean {
+    const { standing, heard, sent, sentAt, heardAt, checkedAt, peer } = this
+    if (standing !== 'steady' || heard === version || sent === 0 || peer.backlog > 0) return false
+    const isStuck = now - Math.max(changedAt, sentAt, checkedAt) > STUCK_AFTER
+    const isDeaf = heardAt < sentAt && now - Math.max(heardAt, checkedAt) > DEAF_AFTER
+    return isStuck || isDeaf
   }
 }

@@ -89,6 +89,9 @@ export class History {
 
   get isEmpty (): boolean { return this.#heads.size === 0 }
 
+  /** Whether there is something of it that nobody can read. */
+  get isDamaged (): boolean { return this.isEmpty && this.isOpaque }
+
   /** Sorted; a new array after each change. */
   get heads (): Hash[] {
     this.#sorted ??= [...this.#heads].sort()

@@ -66,12 +66,13 @@ export class LiveDocument {
   }
 
   /** Whether there is nothing to remember of it. */
-  get isVacant (): boolean { return this.#history.isEmpty && this.#full === undefined && this.#turns === 0 && this.audience.isWaiting }
+  get isVacant (): boolean { return this.#history.isEmpty && !this.#history.isDamaged && this.#full === undefined && this.#turns === 0 && this.audience.isWaiting }
 
   /** Whether changes of a peer are taken. When once there is no room for some, none are until the document is opened anew. */
   takes ({ write, create }: Rights, changes: Uint8Array[] = []): boolean {
     if (changes.length > 0) this.#full ??= this.#context.quotas.past(this.#history, changes)
-    return this.#full === undefined && (this.#history.isEmpty ? create : write)
+    const { isEmpty, isDamaged } = this.#history
+    return this.#full === undefined && (isEmpty && !isDamaged ? create : write)
   }
 
   /** Why they are not. */
@@ -176,7 +177,7 @@ export class LiveDocument {
   async remove (): Promise<void> {
     await this.#alone(async () => {
       this.#refuseWhenDeleted()
-      if (this.#history.isEmpty) throw new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${this.id}`)
+      if (this.#history.isEmpty && !this.#history.isDamaged) throw new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${this.id}`)
       this.#isDeleted = true
       await this.#context.documents.remove(this.id)
     })

@@ -1,8 +1,11 @@
 import { readChange, type Change } from '../../automerge/format/change.ts'
 import { CHUNK_TYPES, isOneDocument, splitChunks } from '../../automerge/format/chunk.ts'
+import { documentHeads } from '../../automerge/format/document-heads.ts'
+import { flawOf } from '../../automerge/format/find-chunks.ts'
 import { readDocument, type StoredDocument } from '../../automerge/checks/document.ts'
+import type { AutomergePool } from '../../automerge/workers/pool.ts'
 import { readOperations } from '../../automerge/format/operations.ts'
-import { RelayError, codeOf } from '../../errors.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { DocumentContext } from '../context.ts'
 import { History } from './history.ts'
@@ -21,33 +24,80 @@ export function readSmall (chunk: Uint8Array): StoredDocument | undefined {
   }
 }
 
+type Parts = Pick<DocumentContext, 'documents' | 'automerge' | 'log' | 'readDocument'>
+
 /**
  * The history of what is stored of a document, read as cheaply as can be: from its chunks, from one that Automerge makes
- * of them, or, of what the relay would take from no peer, its heads only.
+ * of them, or its heads only: of what the relay would take from no peer, and of what is incomplete.
  * @throws RelayError RELAY_STORAGE_FAILED
  */
-export async function openHistory (id: DocumentId, context: Pick<DocumentContext, 'documents' | 'automerge' | 'log' | 'readDocument'>): Promise<History> {
-  const { documents, automerge, log, readDocument } = context
-  const chunks = await documents.chunks(id)
-  try {
-    const history = await readStored(chunks, readDocument) ?? await readStored([await documents.compact(id)], readDocument)
-    if (history !== undefined) return history
-  } catch (error) {
-    if (!(error instanceof RelayError) || error.code !== 'RELAY_DOCUMENT_INVALID') throw error
-    log.warn({ documentId: id, err: error }, 'a stored document holds what the relay takes from no peer; all its sync is left to Automerge')
+export async function openHistory (id: DocumentId, parts: Parts): Promise<History> {
+  const { documents: { damage } } = parts
+  const history = await readSound(id, parts)
+  if (history !== undefined) {
+    damage.found(id, undefined)
+    return history
   }
-  const { heads } = await automerge.inspect(chunks).catch((cause: unknown) => {
-    throw new RelayError('RELAY_STORAGE_FAILED', 'a stored document cannot be read', { cause })
-  })
-  return new History({ heads: heads.sort() }, chunks.reduce((sum, { length }) => sum + length, 0))
+  const known = damage.of(id)
+  damage.suspect(id)
+  await parts.documents.chunks(id)
+  return (damage.of(id) === known ? undefined : await readSound(id, parts)) ?? await readHeads(id, parts)
 }
 
-/** What is stored of a document as one document chunk; null when there is none. @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED */
-export async function readWhole (id: DocumentId, { documents, automerge }: Pick<DocumentContext, 'documents' | 'automerge'>): Promise<Uint8Array | null> {
-  const chunks = await documents.chunks(id)
-  if (chunks.length === 0) return null
-  return chunks.length === 1 && isOneDocument(chunks[0]!) ? chunks[0]! : await automerge.compact(chunks)
+/** Undefined when not all that is stored of it can be read and applied. */
+async function readSound (id: DocumentId, { documents, readDocument }: Parts): Promise<History | undefined> {
+  try {
+    const chunks = await documents.chunks(id)
+    if (chunks.length === 0 && documents.damage.of(id) !== undefined) return undefined
+    return await readStored(chunks, readDocument) ?? await readStored([await documents.compact(id)], readDocument)
+  } catch (error) {
+    if (!['RELAY_DOCUMENT_INVALID', 'RELAY_SYNC_INVALID'].includes(codeOf(error) ?? '')) throw error
+    return undefined
+  }
 }
+
+/** Asks Automerge, to which all sync of such a document is left: it asks peers for what is missing. */
+async function readHeads (id: DocumentId, { documents, automerge, log }: Parts): Promise<History> {
+  const chunks = await documents.chunks(id)
+  const size = chunks.reduce((sum, { length }) => sum + length, 0)
+  try {
+    const { heads, missing } = await automerge.heads(chunks)
+    documents.damage.found(id, missing === 0 ? undefined : `${missing} changes are missing that others depend on`)
+    if (documents.damage.of(id) === undefined) log.warn({ documentId: id }, 'a stored document holds what the relay takes from no peer; all its sync is left to Automerge')
+    return new History({ heads: heads.sort() }, size)
+  } catch (error) {
+    if (codeOf(error) !== 'RELAY_DOCUMENT_INVALID') throw error
+    documents.damage.found(id, messageOf(error))
+    return new History({ heads: [] }, size)
+  }
+}
+
+/**
+ * What is stored of a document as one document chunk; null when there is none.
+ * @throws RelayError RELAY_DOCUMENT_DELETED, RELAY_DOCUMENT_DAMAGED or RELAY_STORAGE_FAILED
+ */
+export async function readWhole (id: DocumentId, { documents, automerge }: Pick<Parts, 'documents' | 'automerge'>): Promise<Uint8Array | null> {
+  const chunks = await documents.chunks(id)
+  if (chunks.length === 0 && documents.damage.of(id) === undefined) return null
+  if (chunks.length === 1 && isOneDocument(chunks[0]!) && flawOf(chunks[0]!, true) === undefined) return chunks[0]!
+  try {
+    return await joinWhole(chunks, automerge)
+  } catch (cause) {
+    if (codeOf(cause) !== 'RELAY_DOCUMENT_INVALID') throw cause
+    documents.damage.suspect(id)
+    return await joinWhole(await documents.chunks(id), automerge).catch((cause: unknown) => { throw damagedDocument(id, cause) })
+  }
+}
+
+/** One chunk, without what waits for changes that are missing. @throws RelayError RELAY_DOCUMENT_INVALID when Automerge cannot load it, or nothing of it */
+async function joinWhole (chunks: Uint8Array[], automerge: AutomergePool): Promise<Uint8Array> {
+  const [document] = splitChunks(await automerge.compact(chunks))
+  if (documentHeads(document!.bytes).length === 0) throw new RelayError('RELAY_DOCUMENT_INVALID', 'nothing of it can be read')
+  return document!.bytes
+}
+
+export const damagedDocument = (id: DocumentId, cause?: unknown): RelayError =>
+  new RelayError('RELAY_DOCUMENT_DAMAGED', `What is stored of the document cannot be read: ${id}`, { cause })
 
 /**
  * What is stored of a document, as its history: one document chunk at most and the changes after it, in any order, some

@@ -1,4 +1,4 @@
-import { RelayError } from '../../errors.ts'
+import { RelayError, messageFor } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { Connection, Transport } from '../engine.ts'
 import type { Grant } from './grant.ts'
@@ -109,10 +109,10 @@ export class PeerConnection implements Connection {
 
   /** Something of the peer's is not taken: it is told, if it reads that. */
   deny (documentId: DocumentId, error: RelayError): void {
-    const { code, message } = error
+    const { code } = error
     if (code === 'RELAY_ACCESS_DENIED') this.grant?.denied()
     this.#events.denied(this, error)
-    if (this.#readsNotices) this.#notify({ documentId, code, message })
+    if (this.#readsNotices) this.#notify({ documentId, code, message: messageFor(error) })
   }
 
   closed (): void {
@@ -221,7 +221,7 @@ export class PeerConnection implements Connection {
       if (this.#state === 'open') this.#notify({ expires: grant?.expires })
     } catch (error) {
       if (!(error instanceof RelayError)) throw error
-      if (this.#state === 'open') this.#notify({ code: error.code, message: error.message })
+      if (this.#state === 'open') this.#notify({ code: error.code, message: messageFor(error) })
     }
   }
 
@@ -244,6 +244,6 @@ export class PeerConnection implements Connection {
 
 /** `CODE: message`, cut to what a close frame holds. */
 function reason (error: RelayError): string {
-  const bytes = Buffer.from(`${error.code}: ${error.message}`)
+  const bytes = Buffer.from(`${error.code}: ${messageFor(error)}`)
   return bytes.length <= MAX_REASON_BYTES ? bytes.toString() : bytes.subarray(0, MAX_REASON_BYTES - 3).toString('latin1').replace(/[^\x20-\x7e]/g, '?') + '...'
 }

@@ -1,10 +1,12 @@
 import t, { type Test } from 'tap'
+import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as Automerge from '@automerge/automerge'
 import { AutomergePool } from '../../../lib/automerge/workers/pool.ts'
 import { silent } from '../../../lib/log.ts'
 import { Compactor } from '../../../lib/storage/compactor.ts'
+import { Damage } from '../../../lib/storage/damage.ts'
 import { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
 import { scratch } from '../../scratch.ts'
 import { onEachOperation, systemError } from './disk.ts'
@@ -18,9 +20,10 @@ async function open (t: Test, folder = '') {
   const storage = new StorageFolder(folder)
   await storage.open()
   const errors: string[] = []
-  const compactor = new Compactor(storage, automerge, { ...silent, error: (_, message) => { errors.push(message) } })
+  const damage = new Damage(silent)
+  const compactor = new Compactor(storage, damage, automerge, { ...silent, error: (_, message) => { errors.push(message) } })
   t.teardown(async () => { await compactor.close() })
-  return { folder, storage, compactor, errors }
+  return { folder, storage, compactor, errors, damage }
 }
 
 /** A document with a snapshot and 15 incrementals: 16 files. */
@@ -134,34 +137,55 @@ for (const [name, bytes] of [['made one', 0], ['joined', 5000]] as const) {
   })
 }
 
-t.test('what Automerge cannot load stays as it is, and it says so', async t => {
+t.test('what is damaged stays as it is, and what is whole is compacted', async t => {
   const bad: Record<string, (original: Original) => Uint8Array> = {
+    empty: () => new Uint8Array(),
     torn: original => original.change({ torn: true }).subarray(0, 30),
     flipped: original => original.change({ flipped: true }).map((byte, n) => n === 40 ? byte ^ 1 : byte),
-    orphan: original => { original.change({ lost: true }); return original.change({ orphan: true }) },
     'not Automerge': () => Buffer.from('not Automerge')
   }
   for (const [name, chunk] of Object.entries(bad)) {
-    const { folder, storage, compactor, errors } = await open(t)
-    const [original, good] = [make(folder, 0), make(folder, 0)]
-    place(folder, original.id, 'incremental', 'number-0', chunk(original)) // in the middle of the others
-    const before = await storage.chunks(original.id)
-    compactor.add(original.id)
-    await compactor.add(good.id)
-    t.strictSame(await storage.chunks(original.id), before, name)
-    t.match(errors, [/^document not compacted, its files stay as they are/])
-    t.strictSame(files(folder, good.id), [0, 1], 'the next one is compacted')
+    for (const bytes of [0, 10_000]) { // to be loaded, and joined
+      const { folder, storage, compactor, errors, damage } = await open(t)
+      const original = make(folder, bytes)
+      const { heads } = original
+      place(folder, original.id, 'incremental', 'number-0', chunk(original)) // in the middle of the others
+      await compactor.add(original.id)
+      t.strictSame(files(folder, original.id), bytes === 0 ? [1, 1] : [name === 'flipped' ? 1 : 2, 1], name)
+      damage.suspect(original.id)
+      const { whole, found } = damage.sift(original.id, await storage.files(original.id))
+      t.ok(holds([...whole.map(({ data }) => data), ...found], heads), name)
+      t.match(damage.of(original.id), /^incremental\//)
+      t.strictSame(errors, [])
+    }
   }
 })
 
-t.test('files that are cut short are not joined, as what follows them could not be read', async t => {
+t.test('changes that wait for others are kept', async t => {
   const { folder, storage, compactor, errors } = await open(t)
-  const large = make(folder, 10_000)
-  place(folder, large.id, 'incremental', 'number-0', large.change({ torn: true }).subarray(0, 30))
-  const before = await storage.chunks(large.id)
-  await compactor.add(large.id)
-  t.strictSame(await storage.chunks(large.id), before)
-  t.match(errors, [/^document not compacted.*cut short/])
+  const original = make(folder, 0)
+  const lost = original.change({ lost: true })
+  place(folder, original.id, 'incremental', 'number-0', original.change({ orphan: true }))
+  await compactor.add(original.id)
+  t.strictSame(errors, [])
+  t.strictSame(files(folder, original.id), [0, 1])
+  t.ok(holds([...await storage.chunks(original.id), lost], original.heads))
+})
+
+t.test('what Automerge cannot load stays as it is, which is said once', async t => {
+  const { folder, storage, compactor, errors } = await open(t)
+  const [original, good] = [make(folder, 0), make(folder, 0)]
+  // whole, with the right checksum, and no document
+  const body = Buffer.from([0, 4, 1, 2, 3, 4])
+  const checksum = createHash('sha256').update(body).digest().subarray(0, 4)
+  place(folder, original.id, 'snapshot', 'nonsense', Buffer.concat([Buffer.from([0x85, 0x6f, 0x4a, 0x83]), checksum, body]))
+  const before = await storage.chunks(original.id)
+  for (let n = 0; n < 3; n++) await compactor.add(original.id)
+  await compactor.add(good.id)
+  t.strictSame(await storage.chunks(original.id), before)
+  t.match(errors, [/^document not compacted, its files stay as they are/])
+  t.equal(errors.length, 1)
+  t.strictSame(files(folder, good.id), [0, 1], 'the next one is compacted')
 })
 
 t.test('closing breaks off, whatever is under way', async t => {

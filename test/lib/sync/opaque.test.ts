@@ -37,20 +37,3 @@ t.test('a stored document with what the relay takes from no peer is served and s
   t.ok(seen.fallbacks.length > 0)
   t.strictSame(seen.refused, [])
 })
-
-t.test('a stored document that nobody can read costs its readers the connection, and no other document', async t => {
-  const folder = await scratch(t)
-  const id = newDocumentId()
-  await store(folder, id, Buffer.from('not a document'))
-  const { url, seen } = await serve(t, { folder })
-  const broken = client(t, url)
-  broken.repo.find(`automerge:${id}` as AutomergeUrl).catch(() => {}) // it goes on asking
-  await until(() => seen.refused.length > 0)
-  t.equal(seen.refused[0], 'RELAY_STORAGE_FAILED')
-  const [a, b] = [client(t, url), client(t, url)]
-  const ours = a.repo.create<Doc>({ n: 0 })
-  await until(() => seen.latencies.length > 0)
-  const theirs = await b.repo.find<Doc>(ours.url)
-  ours.change(d => { d['n'] = 1 })
-  await until(() => theirs.doc()['n'] === 1)
-})
