@@ -156,7 +156,7 @@ t.test('a message that ends the thread, or on which it hangs, costs its sender a
 t.test('a document that cannot be opened', async t => {
   const errors: string[] = []
   const sessions = start(t, { log: { ...silent, error: (_fields, message) => { errors.push(message) } } })
-  const cannot = { code: 'RELAY_DOCUMENT_INVALID', message: /cannot be opened/ }
+  const cannot = { code: 'RELAY_DOCUMENT_DAMAGED', message: /cannot be opened/ }
   const saved = Automerge.save(from({ text: 'a' }))
   for (const bad of [Buffer.from('hello'), saved.subarray(0, -3), Buffer.concat([saved, Buffer.from('more')])]) {
     const damaged = sessions.open(id, async () => [bad])
