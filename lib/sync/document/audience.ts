@@ -72,10 +72,7 @@ export class Audience {
     if (follower.asksAgain && follower.standing === 'steady') this.#fallBack(follower, 'flags')
   }
 
-  /**
-   * Has a peer say what it has of the document, which it was told is not here, and send again what was not taken. Returns
-   * whether there was reason to.
-   */
+  /** Has a peer that was told there is no document say what it has, and send again what was not taken; false when none was. */
   invite (peer: PeerConnection): boolean {
     const follower = this.#follower(peer)
     if (follower.standing !== 'new') return false
