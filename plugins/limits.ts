@@ -1,13 +1,13 @@
 import rateLimit from '@fastify/rate-limit'
-import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ANONYMOUS } from '../lib/access/identity/principal.ts'
 import { RelayError } from '../lib/errors.ts'
 import { networkOf } from '../lib/limits/address.ts'
+import { Descriptors } from '../lib/limits/descriptors.ts'
 import { Limits, nameOf, type Source } from '../lib/limits/limits.ts'
+import { Load } from '../lib/limits/load.ts'
 import { registerLimitsMetrics } from '../lib/limits/metrics.ts'
-import type { LimitName } from '../lib/limits/options.ts'
 import type { Options } from '../lib/options.ts'
 
 declare module 'fastify' {
@@ -32,30 +32,41 @@ async function limits (fastify: FastifyInstance, options: Options): Promise<void
   const limits = new Limits(options.limits, fastify.log)
   fastify.decorate('limits', limits)
   fastify.decorateRequest('source', { getter (this: FastifyRequest) { return sourceOf(this) } })
-  fastify.metrics.include(registry => { registerLimitsMetrics(limits.refusals, registry) })
+  const descriptors = await keepDescriptors(fastify, limits)
+  fastify.metrics.include(registry => { registerLimitsMetrics(limits.refusals, descriptors, registry) })
   fastify.addHook('onClose', async () => { limits.close() })
   fastify.addHook('onError', async (request, _reply, error) => {
     if (error instanceof RelayError && (TOLD.has(error.statusCode) || error.code === 'RELAY_OVERLOADED')) limits.refusals.tell(nameOf(request.source), error)
   })
 
-  if (!fastify.hasPlugin('@fastify/under-pressure')) await shed(fastify, limits)
+  if (!fastify.hasPlugin('@fastify/under-pressure')) shed(fastify, limits)
   if (!fastify.hasPlugin('@fastify/rate-limit')) await limitRate(fastify, limits)
   fastify.addHook('preValidation', async ({ ws, raw, source }) => {
     if (ws) raw.socket.once('close', limits.connect(source))
   })
 }
 
+/** Takes no more connections when the process could open no file after. */
+async function keepDescriptors (fastify: FastifyInstance, limits: Limits): Promise<Descriptors> {
+  const descriptors = new Descriptors({
+    server: fastify.server,
+    most: limits.settings.descriptors,
+    dropped: reason => { limits.refusals.meet('descriptors', 'connections', new RelayError('RELAY_OVERLOADED', reason)) }
+  })
+  await descriptors.start()
+  fastify.addHook('onListen', async () => { await descriptors.look() })
+  fastify.addHook('onClose', async () => { descriptors.close() })
+  return descriptors
+}
+
 /** Refuses requests and upgrades while the process has too much to do. */
-async function shed (fastify: FastifyInstance, limits: Limits): Promise<void> {
-  const { eventLoopDelay, memory } = limits.settings
-  await fastify.register(underPressure, {
-    maxEventLoopDelay: eventLoopDelay,
-    ...(memory !== undefined && { maxRssBytes: memory }),
-    pressureHandler: async (request, _reply, type) => {
-      if (request.routeOptions.config.unlimited === true) return
-      const limit: LimitName = type === underPressure.TYPE_RSS_BYTES ? 'memory' : 'eventLoopDelay'
-      throw limits.met(limit, 'RELAY_OVERLOADED', 'The relay has too much to do at the moment')
-    }
+function shed (fastify: FastifyInstance, limits: Limits): void {
+  const load = new Load(limits.settings)
+  fastify.addHook('onClose', async () => { load.close() })
+  fastify.addHook('onRequest', async ({ routeOptions }) => {
+    const limit = load.over
+    if (limit === undefined || routeOptions.config.unlimited === true) return
+    throw limits.met(limit, 'RELAY_OVERLOADED', 'The relay has too much to do at the moment')
   })
 }
 

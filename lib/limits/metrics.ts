@@ -1,9 +1,18 @@
-import { Counter, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Descriptors } from './descriptors.ts'
 import { limitsSchema, type LimitName } from './options.ts'
 import type { Refusals } from './refusals.ts'
 
-/** Has how often each limit was met read with the other figures. */
-export function registerLimitsMetrics (refusals: Refusals, registry: Registry): void {
+/** Has how often each limit was met, and the sockets, read with the other figures. */
+export function registerLimitsMetrics (refusals: Refusals, descriptors: Descriptors, registry: Registry): void {
+  const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
+    new Gauge({ name, help, registers: [registry], async collect () { this.set(await read()) } }) // eslint-disable-line no-new
+  }
+  gauge('relay_sockets', 'Sockets that are open, counted from accept on: silent ones too', async () => {
+    await descriptors.look()
+    return descriptors.levels.sockets
+  })
+  gauge('relay_sockets_max', 'Sockets that may be open at the moment, for the file descriptors that there are', () => descriptors.levels.most)
   // eslint-disable-next-line no-new
   new Counter({
     name: 'relay_limits_met_total',

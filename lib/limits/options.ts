@@ -23,7 +23,11 @@ export const limitsSchema = Type.Object({
   bundlesPerPrincipal: count(1_000, 'Bundles that one principal may own, where access is controlled'),
   requestsPerMinute: count(6_000, 'HTTP requests and upgrades a minute from one address; health, metrics and the tunnel are left out'),
   eventLoopDelay: millis(2_000, 'Mean delay of the event loop over a second from which on requests and upgrades are refused, in ms'),
-  memory: Type.Optional(Type.Integer({ minimum: 1, description: 'Resident memory of the process from which on requests and upgrades are refused, in bytes' }))
+  memory: Type.Optional(Type.Integer({ minimum: 1, description: 'Resident memory of the process from which on requests and upgrades are refused, in bytes' })),
+  descriptors: Type.Optional(Type.Integer({
+    minimum: 1,
+    description: 'Open files and sockets of the process from which on no connection is taken, below what `ulimit -n` leaves (an eighth of it, 16 to 128, is kept free)'
+  }))
 }, { additionalProperties: false })
 
 export type LimitsSettings = Static<typeof limitsSchema>

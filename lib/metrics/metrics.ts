@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { RelayError, type RelayErrorCode } from '../errors.ts'
+import { memoryUsage } from '../process.ts'
 import type { FallbackCause } from '../sync/context.ts'
 import type { FrameType } from '../wire/frame.ts'
 import { watchEventLoop } from './event-loop.ts'
@@ -162,7 +163,7 @@ export class Metrics {
     const { pid, version, platform } = process
     return {
       timestamp: Date.now(),
-      memory: { ...process.memoryUsage(), total: totalmem() },
+      memory: { ...memoryUsage(), total: totalmem() },
       connections: this.#levels().connections,
       uptime: process.uptime(),
       process: { pid, version, platform }

@@ -1,10 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { PerformanceObserver, constants, type NodeGCPerformanceDetail, type PerformanceEntry } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-
-const OPEN_FILES = '/proc/self/fd'
-const LIMITS = '/proc/self/limits'
+import { descriptors, memoryUsage } from '../process.ts'
 
 type Read = () => number | Promise<number>
 type GarbageCollection = PerformanceEntry & { detail: NodeGCPerformanceDetail }
@@ -27,21 +23,13 @@ export function watchProcess (registry: Registry): () => void {
   counter('process_cpu_system_seconds_total', 'CPU time spent in the kernel', () => process.cpuUsage().system / 1e6)
   const started = Date.now() / 1e3 - process.uptime()
   gauge('process_start_time_seconds', 'When the process started, in seconds since 1970', () => started)
-  gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss())
-  gauge('nodejs_heap_size_total_bytes', 'JavaScript heap, allocated', () => process.memoryUsage().heapTotal)
-  gauge('nodejs_heap_size_used_bytes', 'JavaScript heap, in use', () => process.memoryUsage().heapUsed)
-  gauge('nodejs_external_memory_bytes', 'Memory of objects bound to JavaScript ones, buffers included', () => process.memoryUsage().external)
-  if (existsSync(OPEN_FILES)) {
-    gauge('process_open_fds', 'Open file descriptors', async () => (await readdir(OPEN_FILES)).length - 1) // the listing's own
-    gauge('process_max_fds', 'Most file descriptors that may be open', () => openFilesLimit(readFileSync(LIMITS, 'utf8')))
-  }
+  gauge('process_resident_memory_bytes', 'Resident memory', () => memoryUsage().rss)
+  gauge('nodejs_heap_size_total_bytes', 'JavaScript heap, allocated', () => memoryUsage().heapTotal)
+  gauge('nodejs_heap_size_used_bytes', 'JavaScript heap, in use', () => memoryUsage().heapUsed)
+  gauge('nodejs_external_memory_bytes', 'Memory of objects bound to JavaScript ones, buffers included', () => memoryUsage().external)
+  gauge('process_open_fds', 'Open file descriptors', async () => (await descriptors())?.open ?? Number.NaN)
+  gauge('process_max_fds', 'Most file descriptors that may be open', async () => (await descriptors())?.most ?? Number.NaN)
   return watchGarbageCollection(registry)
-}
-
-/** The soft limit in `/proc/<pid>/limits` (proc_pid_limits(5)). */
-export function openFilesLimit (limits: string): number {
-  const limit = /^Max open files +(\S+)/m.exec(limits)?.[1]
-  return limit === 'unlimited' ? Infinity : Number(limit)
 }
 
 const kinds: Record<number, string> = {

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { RelayError } from '../../../lib/errors.ts'
 import { Metrics } from '../../../lib/metrics/metrics.ts'
-import { openFilesLimit } from '../../../lib/metrics/process.ts'
+import { openFilesLimit } from '../../../lib/process.ts'
 
 function build (t: Test): Metrics {
   const metrics = new Metrics({ version: '1.2.3' })
