@@ -14,6 +14,7 @@ import health from './plugins/health.ts'
 import http from './plugins/http.ts'
 import limits from './plugins/limits.ts'
 import metrics from './plugins/metrics.ts'
+import objects from './plugins/objects.ts'
 import openapi from './plugins/openapi.ts'
 import operations from './plugins/operations.ts'
 import repo from './plugins/repo.ts'
@@ -90,6 +91,7 @@ function registerParts (fastify: FastifyInstance, options: Options, hasRepo: boo
   fastify.register(metrics, options)
   fastify.register(limits, options)
   fastify.register(automerge, options)
+  fastify.register(objects, options)
   fastify.register(storage, options)
   fastify.register(sync, options)
   if (hasRepo) fastify.register(repo, options)

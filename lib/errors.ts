@@ -36,6 +36,8 @@ const table = {
   RELAY_BUNDLE_NOT_FOUND: { status: 404, close: 1008 },
   RELAY_PRECONDITION_FAILED: { status: 412, close: 1008 },
   RELAY_BUNDLE_CHANGED: { status: 503, close: 1013, retryAfter: 1 },
+  RELAY_OBJECT_CHANGED: { status: 503, close: 1013, retryAfter: 1 },
+  RELAY_CHECKSUM_MISMATCH: { status: 400, close: 1007 },
   RELAY_FILE_NOT_FOUND: { status: 404, close: 1008 },
   RELAY_STORE_UNAVAILABLE: { status: 503, close: 1013, retryAfter: 5 },
 

@@ -5,6 +5,7 @@ import { withoutFastifys } from './fastify-names.ts'
 import type { BundleStore } from './bundles/stores/store.ts'
 import { limitsSchema, type LimitsSettings } from './limits/options.ts'
 import { Origins } from './http/origins.ts'
+import { s3Schema, type S3Options } from './objects/options.ts'
 import type { Durability } from './storage/local/journal.ts'
 import { parseTunnelOptions, tunnelSchema, type TunnelOptions, type TunnelSettings } from './tunnel/options.ts'
 import { parseWebhooks, readWebhooks, type Webhook, type WebhookOptions } from './webhooks/options.ts'
@@ -17,17 +18,6 @@ const bytes = (value: number, description: string) => Type.Integer({ default: va
 const millis = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, maximum: 2 ** 31 - 1, description })
 const path = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
-
-/** Settings of the S3 bundle store. Credentials come from the AWS SDK's own chain unless given. */
-const s3 = Type.Object({
-  bucket: Type.String({ minLength: 1, description: 'Bucket that holds the bundles' }),
-  region: Type.String({ minLength: 1, default: 'eu-north-1', description: 'Region of the bucket' }),
-  endpoint: Type.Optional(Type.String({
-    pattern: '^https?://', description: 'Any S3-compatible server; path-style requests are used when given'
-  })),
-  accessKeyId: Type.Optional(Type.String({ minLength: 1, description: 'Access key, with secretAccessKey' })),
-  secretAccessKey: Type.Optional(Type.String({ minLength: 1, description: 'Secret key, with accessKeyId' }))
-}, { additionalProperties: false })
 
 /** Every option, its default and its meaning: validation, types, flags, environment and the README's table come from here. */
 export const optionsSchema = Type.Object({
@@ -50,7 +40,7 @@ export const optionsSchema = Type.Object({
     description: 'Others see an edit once it is as durable as `durability` says (`stored`) or at once (`received`)'
   }),
   bundles: path('Folder whose `bundles/` holds the uploaded bundles; the storage folder by default'),
-  s3: Type.Optional(s3),
+  s3: Type.Optional(s3Schema),
   maxUpload: bytes(100 * MiB, 'Largest bundle taken, in bytes'),
   maxInflated: bytes(1024 * MiB, 'Largest bundle taken, in bytes after decompression'),
   maxDocument: bytes(64 * MiB, 'Largest single document in a bundle, in bytes after decompression'),
@@ -79,8 +69,6 @@ export const optionsSchema = Type.Object({
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),
   anyPath: Type.Boolean({ default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable' })
 }, { additionalProperties: false })
-
-export type S3Options = Static<typeof s3>
 
 /** All settings, filled in. */
 export interface Options extends Static<typeof optionsSchema>, AccessOptions {
@@ -111,7 +99,7 @@ export const optionInfos = (schema: TSchema = optionsSchema): OptionInfo[] =>
     .filter(([, property]) => property.type !== 'object')
     .map(([name, { type, default: preset, description }]) => ({ name, type, default: preset, description }))
 
-export const s3Infos = (): OptionInfo[] => optionInfos(s3)
+export const s3Infos = (): OptionInfo[] => optionInfos(s3Schema)
 
 export const limitsInfos = (): OptionInfo[] => optionInfos(limitsSchema)
 

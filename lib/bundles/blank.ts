@@ -1,29 +1,35 @@
-import { access } from 'node:fs/promises'
-import { RelayError, codeOf, messageOf } from '../errors.ts'
+import path from 'node:path'
+import { RelayError, codeOf } from '../errors.ts'
 import { newDocumentId } from '../ids.ts'
-import { writeAtomic } from '../objects/atomic-file.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import { version } from '../version.ts'
 import { documentPath } from './file/entry-path.ts'
 import { MANIFEST_PATH } from './file/manifest.ts'
 import { pack } from './file/pack.ts'
+import type { NamedBundle } from './stores/named-bundle.ts'
 
-/**
- * Makes a blank bundle once: clients share it as a template, so it keeps its root's id.
- * @param scratch folder on the same file system
- * @throws RelayError RELAY_STORAGE_FAILED
- */
-export async function keepBlank (file: string, scratch: string): Promise<void> {
-  try {
-    await access(file)
-  } catch (missing) {
-    if (codeOf(missing) !== 'ENOENT') throw failed(file, missing)
-    const blank = await makeBlank(`fastify-automerge-relay v${version}`)
-    await writeAtomic(file, blank, scratch).catch(error => { throw failed(file, error) })
+const KEY = 'blank.tonk'
+
+/** The blank bundle that is kept beside the documents. */
+export function keptBlank (objects: Pick<ObjectStore, 'open'>, storage: string): NamedBundle {
+  return {
+    name: path.join(storage, KEY),
+    open: async () => {
+      const stored = await objects.open(KEY, { changed: 'RELAY_BUNDLE_CHANGED' })
+      if (stored === null) throw new RelayError('RELAY_FILE_NOT_FOUND', 'Bundle file not found')
+      return stored
+    }
   }
 }
 
-const failed = (file: string, error: unknown): RelayError =>
-  new RelayError('RELAY_STORAGE_FAILED', `storage ${file}: ${messageOf(error)}`, { cause: error })
+/** Makes a blank bundle once: clients share it as a template, so it keeps its root's id. @throws RelayError RELAY_STORAGE_FAILED */
+export async function keepBlank (objects: Pick<ObjectStore, 'head' | 'put'>): Promise<void> {
+  if (await objects.head(KEY) !== null) return
+  const blank = await makeBlank(`fastify-automerge-relay v${version}`)
+  await objects.put(KEY, blank, { replaces: null }).catch(error => {
+    if (codeOf(error) !== 'RELAY_PRECONDITION_FAILED') throw error // another relay has made one meanwhile
+  })
+}
 
 /**
  * A new bundle with an empty file system, to start from.

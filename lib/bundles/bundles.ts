@@ -4,17 +4,17 @@ import type { AutomergePool } from '../automerge/workers/pool.ts'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import type { Options } from '../options.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import type { Admission } from './stores/admission.ts'
 import { channels, traced, type UploadTrace } from '../tracing.ts'
-import { keepBlank } from './blank.ts'
+import { keepBlank, keptBlank } from './blank.ts'
 import type { Source } from './file/block-reader.ts'
 import { Bundle } from './bundle.ts'
 import { Holdings } from './bundle-documents.ts'
 import { streamLive } from './live.ts'
-import { openLocalFile } from './stores/local-file.ts'
-import { withNamedFile } from './stores/named-file.ts'
+import { bundleFile, withNamed, type NamedBundle } from './stores/named-bundle.ts'
 import { MergeMarks } from './merge-marks.ts'
 import { Merger } from './merger.ts'
 import { invalidBundle } from './file/refusal.ts'
@@ -30,6 +30,8 @@ export interface OperationMeter {
 
 export interface BundlesParts {
   store: BundleStore
+  /** What lies beside the documents: which bundles have been merged, and the blank one */
+  objects: ObjectStore
   sync: SyncEngine
   automerge: AutomergePool
   options: Options
@@ -49,9 +51,8 @@ const ATTEMPTS = 3
 export class Bundles {
   readonly #parts: BundlesParts
   readonly #meter: OperationMeter
-  readonly #scratch: string
-  readonly #blankPath: string
-  readonly #servedPath: string
+  readonly #blank: NamedBundle
+  readonly #given: NamedBundle
   readonly #spool: Spool
   readonly #merger: Merger
   readonly #slims: SlimCache
@@ -61,16 +62,14 @@ export class Bundles {
   #stopListening = (): void => {}
 
   constructor (parts: BundlesParts) {
-    const { sync, automerge, options, log } = parts
+    const { sync, automerge, options, log, objects } = parts
     const storage = path.resolve(options.storage)
     this.#parts = parts
     this.#meter = parts.metrics ?? unmetered
-    this.#scratch = path.join(storage, 'tmp')
-    this.#blankPath = path.resolve(options.blank ?? path.join(storage, 'blank.tonk'))
-    this.#servedPath = path.resolve(options.bundle ?? this.#blankPath)
-    this.#spool = new Spool(this.#scratch)
-    const marks = new MergeMarks(path.join(storage, 'merged'), this.#scratch)
-    this.#merger = new Merger({ sync, automerge, marks, limits: options, log })
+    this.#blank = options.blank === undefined ? keptBlank(objects, storage) : bundleFile(path.resolve(options.blank))
+    this.#given = options.bundle === undefined ? this.#blank : bundleFile(path.resolve(options.bundle))
+    this.#spool = new Spool(path.join(storage, 'tmp'))
+    this.#merger = new Merger({ sync, automerge, marks: new MergeMarks(objects), limits: options, log })
     this.#slims = new SlimCache(options.slimCache)
   }
 
@@ -80,12 +79,12 @@ export class Bundles {
    *   the file's path
    */
   async open (): Promise<void> {
-    const { options, sync } = this.#parts
+    const { objects, options, sync } = this.#parts
     await this.#spool.open()
-    if (options.blank === undefined) await keepBlank(this.#blankPath, this.#scratch)
+    if (options.blank === undefined) await keepBlank(objects)
     this.#stopListening = sync.onChange(id => { this.#slims.forget(id) })
-    await withNamedFile(this.#servedPath, file => this.#servedRoot(file))
-    await withNamedFile(this.#blankPath, file => this.#mergeFile('blank', file))
+    await withNamed(this.#given, file => this.#servedRoot(file))
+    await withNamed(this.#blank, file => this.#mergeFile('blank', file))
   }
 
   /**
@@ -199,7 +198,7 @@ export class Bundles {
   /** The slim bundle of the one given at the start, or of the blank one. A file replaced since is read again. */
   async servedSlim (): Promise<Slim & { rootId: DocumentId }> {
     return await this.#meter.operation('bundle', 'served', async () => {
-      const file = await openLocalFile(this.#servedPath)
+      const file = await this.#given.open()
       try {
         const rootId = await this.#servedRoot(file)
         const slim = await this.#slims.get('served', rootId, file.etag, async () => await cutSlim(await this.#read(file), this.#parts.sync))
@@ -212,7 +211,7 @@ export class Bundles {
 
   /** The bundle to start new ones from; must be closed. @throws RelayError RELAY_FILE_NOT_FOUND */
   async blank (): Promise<StoredBundle> {
-    return await this.#meter.operation('bundle', 'blank', () => openLocalFile(this.#blankPath))
+    return await this.#meter.operation('bundle', 'blank', () => this.#blank.open())
   }
 
   /** Bytes of slim bundles that are kept ready. */

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { RelayError, messageOf } from '../errors.ts'
 import { clearScratch } from '../objects/atomic-file.ts'
-import { openLocalFile } from './stores/local-file.ts'
+import { openLocalFile } from '../objects/local-file.ts'
 import { bundleTooLarge } from './file/refusal.ts'
 import type { BundleFile, StoredBundle } from './stores/store.ts'
 

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { AutomergePool } from '../automerge/workers/pool.ts'
+import { ObjectBundles } from '../bundles/stores/object-bundles.ts'
 import { backUp } from '../maintenance/backup.ts'
 import { Check, type CheckSummary } from '../maintenance/check.ts'
 import { checkAndRepair } from '../maintenance/repair.ts'
@@ -34,8 +35,8 @@ export async function perform (task: Task, given: RelayOptions, print: Print): P
 /** Where the bundles are, if not in a folder. */
 async function s3Store ({ s3 }: Options): Promise<ListedStore | undefined> {
   if (s3 === undefined) return undefined
-  const { S3Store } = await import('../bundles/stores/s3-store.ts')
-  return new S3Store(s3)
+  const { S3Objects } = await import('../objects/s3-objects.ts')
+  return new ObjectBundles(new S3Objects(s3))
 }
 
 async function performIn (places: Places, task: Task, options: Options, print: Print): Promise<number> {

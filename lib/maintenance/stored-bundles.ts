@@ -1,8 +1,9 @@
 import path from 'node:path'
-import { FolderStore } from '../bundles/stores/folder-store.ts'
 import { BUNDLES, bundleKey, idOfKey } from '../bundles/stores/key.ts'
-import { openLocalFile } from '../bundles/stores/local-file.ts'
+import { ObjectBundles } from '../bundles/stores/object-bundles.ts'
+import { bundleFile } from '../bundles/stores/named-bundle.ts'
 import type { BundleStore, StoredBundle } from '../bundles/stores/store.ts'
+import { FolderObjects } from '../objects/folder-objects.ts'
 import { namesIn } from './names-in.ts'
 
 /** A store that tells what it has. */
@@ -28,10 +29,10 @@ export async function * storedBundles ({ bundles, store }: BundlePlace): AsyncGe
 }
 
 async function * inFolder (folder: string): AsyncGenerator<BundleEntry> {
-  const store = new FolderStore({ folder })
+  const store = new ObjectBundles(new FolderObjects({ folder }))
   for (const name of await namesIn(path.join(folder, BUNDLES), '.tonk')) {
     const [file, id] = [path.join(folder, BUNDLES, name), idOfKey(BUNDLES + name)]
-    yield { name, file, open: async () => id === undefined ? await openLocalFile(file) : await store.open(id) }
+    yield { name, file, open: async () => id === undefined ? await bundleFile(file).open() : await store.open(id) }
   }
 }
 

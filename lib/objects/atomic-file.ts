@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs
 import path from 'node:path'
 import { codeOf } from '../errors.ts'
 
-const TEMPORARY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.tonk)?$/
+const TEMPORARY = /^(\.put-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.tonk)?$/
 const STALE_AFTER = 60 * 60 * 1000 // ms: far longer than any write takes
 
 /**
@@ -61,15 +61,19 @@ export async function syncFolder (folder: string): Promise<void> {
 
 /**
  * Deletes what an earlier process left in a scratch folder when it was killed: files named by a UUID, as temporaries
- * are, and nothing else; the folder may be somebody's own.
+ * are, and nothing else; the folder may be somebody's own. Gives their names.
  */
-export async function clearScratch (scratch: string): Promise<void> {
-  for (const name of (await readdir(scratch)).filter(name => TEMPORARY.test(name))) {
+export async function clearScratch (scratch: string, temporary = TEMPORARY): Promise<string[]> {
+  const cleared: string[] = []
+  for (const name of (await readdir(scratch)).filter(name => temporary.test(name))) {
     const file = path.join(scratch, name)
     try {
-      if (Date.now() - (await stat(file)).mtimeMs > STALE_AFTER) await rm(file)
+      if (Date.now() - (await stat(file)).mtimeMs < STALE_AFTER) continue
+      await rm(file)
+      cleared.push(name)
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error // finished by its own writer meanwhile
     }
   }
+  return cleared
 }

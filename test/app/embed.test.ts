@@ -6,7 +6,7 @@ import WebSocket from 'ws'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import relay, { createRelay, type BundleStore } from '../../app.ts'
-import { FolderStore } from '../../lib/bundles/stores/folder-store.ts'
+import { FolderBundles } from '../lib/bundles/stores/folder.ts'
 import { client, listen, start, until, urlOf } from '../helper.ts'
 import { scratch } from '../scratch.ts'
 
@@ -76,7 +76,7 @@ t.test('two relays in one host know nothing of each other', async t => {
 
 t.test('a host’s own bundle store is used, and not closed', async t => {
   const calls: string[] = []
-  const folder = new FolderStore({ folder: await scratch(t) })
+  const folder = new FolderBundles({ folder: await scratch(t) })
   const store: BundleStore = {
     open: async id => { calls.push('open'); return await folder.open(id) },
     put: async (id, file) => { calls.push('put'); await folder.put(id, file) },

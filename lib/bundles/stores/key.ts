@@ -11,6 +11,3 @@ export function idOfKey (key: string): DocumentId | undefined {
   const id = key.startsWith(BUNDLES) && key.endsWith('.tonk') ? key.slice(BUNDLES.length, -'.tonk'.length) : undefined
   return isDocumentId(id) ? id : undefined
 }
-
-/** Beside a bundle that is a file: the file that says whose it is. */
-export const ownerOf = (file: string): string => file.replace(/\.tonk$/, '.owner')

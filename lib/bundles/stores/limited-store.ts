@@ -1,27 +1,28 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
-import path from 'node:path'
-import { RelayError, codeOf, messageOf } from '../../errors.ts'
+import { codeOf } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { Limits } from '../../limits/limits.ts'
+import { allObjects, type ObjectStore } from '../../objects/object-store.ts'
 import type { BundleFile, BundlePage, BundleStore, ListedBundle, PutOptions, StoredBundle } from './store.ts'
 
+const NOTHING = new Uint8Array()
+
 /**
- * A store in which a principal owns only so many bundles. They are counted by an empty file for each, in a folder per
- * principal whose name is the SHA-256 of its id: not every store could tell. Bundles from before this was kept count
- * once they are replaced.
+ * A store in which a principal owns only so many bundles. They are counted by an empty object for each,
+ * `owned/<SHA-256 of the principal's id>/<id>`: not every store could tell. Bundles from before this was kept count once
+ * they are replaced.
  */
 export class LimitedStore implements BundleStore {
   readonly list?: (page: BundlePage) => Promise<ListedBundle[]>
   readonly remove?: (id: DocumentId) => Promise<void>
   readonly #store: BundleStore
-  readonly #folder: string
+  readonly #objects: ObjectStore
   readonly #limits: Pick<Limits, 'settings' | 'met'>
 
-  /** @param folder where they are counted */
-  constructor (store: BundleStore, folder: string, limits: Pick<Limits, 'settings' | 'met'>) {
+  /** @param objects where they are counted */
+  constructor (store: BundleStore, objects: ObjectStore, limits: Pick<Limits, 'settings' | 'met'>) {
     this.#store = store
-    this.#folder = folder
+    this.#objects = objects
     this.#limits = limits
     if (store.list !== undefined) this.list = async page => await store.list!(page)
     if (store.remove !== undefined) this.remove = async id => { await this.#remove(id) }
@@ -37,10 +38,10 @@ export class LimitedStore implements BundleStore {
       return
     }
     const previous = replaces === null ? undefined : await this.#ownerOf(id)
-    const { isAdded, count } = await this.#count(owner, id)
+    const isAdded = await this.#count(owner, id) // before it is stored, so that two at once see each other
     try {
       const { bundlesPerPrincipal: max } = this.#limits.settings
-      if (replaces === null && count > max) throw this.#limits.met('bundlesPerPrincipal', 'RELAY_TOO_MANY_BUNDLES', `You have ${max} bundles, as many as are kept: delete one first`)
+      if (replaces === null && await this.#ownsMore(owner, max)) throw this.#limits.met('bundlesPerPrincipal', 'RELAY_TOO_MANY_BUNDLES', `You have ${max} bundles, as many as are kept: delete one first`)
       await this.#store.put(id, file, options)
     } catch (error) {
       if (isAdded) await this.#uncount(owner, id)
@@ -65,39 +66,26 @@ export class LimitedStore implements BundleStore {
     return stored?.owner
   }
 
-  /** Counts a bundle with the others of its owner; before it is stored, so that two at once see each other. */
-  async #count (owner: string, id: DocumentId): Promise<{ isAdded: boolean, count: number }> {
-    const folder = this.#of(owner)
-    return await disk(folder, async () => {
-      await mkdir(folder, { recursive: true })
-      const isAdded = await makeFile(path.join(folder, id))
-      return { isAdded, count: (await readdir(folder)).length }
-    })
+  /** Counts a bundle with the others of its owner. @returns whether it did not count yet */
+  async #count (owner: string, id: DocumentId): Promise<boolean> {
+    try {
+      await this.#objects.put(ownedPrefix(owner) + id, NOTHING, { replaces: null })
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'RELAY_PRECONDITION_FAILED') return false
+      throw error
+    }
   }
 
   async #uncount (owner: string, id: DocumentId): Promise<void> {
-    const file = path.join(this.#of(owner), id)
-    await disk(file, async () => { await rm(file, { force: true }) })
+    await this.#objects.remove(ownedPrefix(owner) + id)
   }
 
-  #of (owner: string): string { return path.join(this.#folder, createHash('sha256').update(owner).digest('hex')) }
-}
-
-/** @returns whether it was not there */
-async function makeFile (file: string): Promise<boolean> {
-  try {
-    await writeFile(file, '', { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw error
+  async #ownsMore (owner: string, max: number): Promise<boolean> {
+    const owned = new Set<string>()
+    for await (const { key } of allObjects(this.#objects, ownedPrefix(owner))) if (owned.add(key).size > max) return true
+    return false
   }
 }
 
-async function disk<T> (file: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    throw new RelayError('RELAY_STORAGE_FAILED', `storage ${file}: ${messageOf(error)}`, { cause: error })
-  }
-}
+const ownedPrefix = (owner: string): string => `owned/${createHash('sha256').update(owner).digest('hex')}/`

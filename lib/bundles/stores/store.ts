@@ -1,36 +1,17 @@
-import type { Readable } from 'node:stream'
 import type { DocumentId } from '../../ids.ts'
+import type { ObjectFile, StoredObject } from '../../objects/object-store.ts'
 
-/** Half-open byte range: `start` included, `end` excluded. */
-export interface ByteRange { start: number, end: number }
+export type { ByteRange } from '../../objects/object-store.ts'
 
 /**
  * One stored bundle, opened. All reads see the bytes that were current when it was opened; where the store can no
  * longer give them (replaced meanwhile) the stream fails with RELAY_BUNDLE_CHANGED. Must be closed, and each stream be
  * read to its end or destroyed.
  */
-export interface StoredBundle {
-  /** bytes */
-  readonly size: number
-  /** Strong validator with its quotes, e.g. `"5d41402a"`: changes whenever the bytes change. */
-  readonly etag: string
-  readonly modified: Date
-  /** Who has brought it first, if that is known */
-  readonly owner?: string | undefined
-  /**
-   * Nothing is read before the stream is. Without a range: the whole bundle. Any number at once. Never throws: the
-   * stream fails, with RELAY_RANGE_NOT_SATISFIABLE for a range that is not in the bundle, RELAY_INTERNAL once closed.
-   */
-  stream (range?: ByteRange): Readable
-  /**
-   * No more streams can be had. Those already had go on to their end, so a route may close once it has handed its
-   * stream to the reply; what the bundle holds is let go with the last of them, which is not waited for.
-   */
-  close (): Promise<void>
-}
+export type StoredBundle = StoredObject
 
 /** A complete file on local disk, to be stored; the store may move it away. */
-export interface BundleFile { readonly path: string, readonly size: number }
+export type BundleFile = ObjectFile
 
 export interface BundlePage { readonly after?: string | undefined, readonly limit: number }
 

@@ -3,13 +3,13 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
-import { FolderStore } from '../../../lib/bundles/stores/folder-store.ts'
 import { bundleKey } from '../../../lib/bundles/stores/key.ts'
 import type { BundleFile } from '../../../lib/bundles/stores/store.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { scratch } from '../../scratch.ts'
 import { edit, entriesOf, load, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
-import { newId, bundleFile } from './stores/store-behaviour.ts'
+import { objectFile as bundleFile } from '../objects/object-behaviour.ts'
+import { FolderBundles, newId } from './stores/folder.ts'
 import { namesIn, zip } from './zip.ts'
 
 t.test('an upload is stored as it came, and its documents are in document storage', async t => {
@@ -135,7 +135,7 @@ t.test('an upload is remembered as merged', async t => {
 t.test('what another relay puts in the place of an upload at once is not taken for merged', async t => {
   const { rootId, fileId, documents, bytes } = await sample()
   const other = await zip(entriesOf(rootId, { ...documents, [fileId]: edit(documents[fileId]!, file => { file.other = 1 }) }))
-  class Shared extends FolderStore {
+  class Shared extends FolderBundles {
     override async put (id: DocumentId, file: BundleFile): Promise<void> {
       await super.put(id, file)
       await super.put(id, await bundleFile(t, other))
@@ -154,7 +154,7 @@ t.test('an upload replaced while it is remembered is taken all the same', async 
   const other = await zip(entriesOf(rootId, { ...documents, [fileId]: edit(documents[fileId]!, file => { file.other = 1 }) }))
   const folder = await scratch(t)
   let opened = 0
-  class Shared extends FolderStore {
+  class Shared extends FolderBundles {
     override async open (id: DocumentId) {
       const bundle = await super.open(id)
       if (++opened === 1) {
@@ -240,7 +240,7 @@ t.test('a bundle replaced while it is read is read again', async t => {
   const { rootId, bytes } = await sample()
   const folder = await scratch(t)
   let opened = 0
-  class Replacing extends FolderStore {
+  class Replacing extends FolderBundles {
     override async open (id: DocumentId) {
       const bundle = await super.open(id)
       if (++opened === 2) { // the first is to remember the upload

@@ -10,7 +10,7 @@ import { RelayError } from '../../../lib/errors.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { automerge, edit, entriesOf, load, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
 import { sourceOf } from './source.ts'
-import { newId } from './stores/store-behaviour.ts'
+import { newId } from './stores/folder.ts'
 import { zip } from './zip.ts'
 
 const limits = { maxEntries: 1000, maxDocument: 1e8, maxInflated: 1e9 }

@@ -3,13 +3,12 @@ import { deflateRawSync } from 'node:zlib'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { FolderStore } from '../../../lib/bundles/stores/folder-store.ts'
 import { documentPath } from '../../../lib/bundles/file/entry-path.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { RelayOptions } from '../../../lib/options.ts'
 import { scratch } from '../../scratch.ts'
 import { entriesOf, filesIn, load, manifestOf, relay, sample, save, upload } from './relay.ts'
-import { newId } from './stores/store-behaviour.ts'
+import { FolderBundles, newId } from './stores/folder.ts'
 import { oddZip, zip, type Entries, type OddEntry } from './zip.ts'
 
 const rootId = newId()
@@ -153,7 +152,7 @@ t.test('an upload that breaks off, and one announced too large', async t => {
 
 t.test('a store that fails: nothing is merged', async t => {
   const folder = await scratch(t)
-  class Failing extends FolderStore {
+  class Failing extends FolderBundles {
     override async put (): Promise<void> { throw new RelayError('RELAY_STORE_UNAVAILABLE', 'no') }
   }
   const { bundles } = await relay(t, { storage: folder }, { store: new Failing({ folder }) })

@@ -9,17 +9,17 @@ import { AutomergePool } from '../../../lib/automerge/workers/pool.ts'
 import { Bundle } from '../../../lib/bundles/bundle.ts'
 import { Bundles } from '../../../lib/bundles/bundles.ts'
 import { documentPath } from '../../../lib/bundles/file/entry-path.ts'
-import { FolderStore } from '../../../lib/bundles/stores/folder-store.ts'
 import type { BundleStore } from '../../../lib/bundles/stores/store.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { Limits } from '../../../lib/limits/limits.ts'
 import { silent } from '../../../lib/log.ts'
+import { openLocalObjects } from '../../../lib/objects/open-objects.ts'
 import { parseOptions, type RelayOptions } from '../../../lib/options.ts'
 import { Documents } from '../../../lib/storage/stored-documents.ts'
 import { RelayEngine } from '../../../lib/sync/relay-engine.ts'
 import { scratch } from '../../scratch.ts'
 import { sourceOf } from './source.ts'
-import { newId } from './stores/store-behaviour.ts'
+import { FolderBundles, newId } from './stores/folder.ts'
 import { zip, type Entries } from './zip.ts'
 
 /** One for all tests of a file: a worker thread takes seconds to start under a TypeScript loader. */
@@ -61,11 +61,12 @@ export async function relay (t: Test, options: RelayOptions = {}, host: { store?
     meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing, fallback: nothing },
     log: silent
   })
-  const store = host.store ?? new FolderStore({ folder })
+  const store = host.store ?? new FolderBundles({ folder })
   await store.check()
   const operations: string[] = []
   const bundles = new Bundles({
     store,
+    objects: openLocalObjects(folder, silent),
     sync,
     automerge,
     options: parseOptions({ ...options, storage: folder }),

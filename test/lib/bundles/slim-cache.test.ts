@@ -1,7 +1,7 @@
 import t from 'tap'
 import { SlimCache } from '../../../lib/bundles/slim-cache.ts'
 import type { Slim } from '../../../lib/bundles/slim.ts'
-import { newId } from './stores/store-behaviour.ts'
+import { newId } from './stores/folder.ts'
 
 const id = newId()
 const slim = (size = 10): Slim => ({ bytes: new Uint8Array(size), etag: `"${Math.random()}"` })

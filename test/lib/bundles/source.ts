@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
-import { OpenedBundle } from '../../../lib/bundles/stores/opened-bundle.ts'
+import { OpenedObject } from '../../../lib/objects/opened-object.ts'
 import type { ByteRange, StoredBundle } from '../../../lib/bundles/stores/store.ts'
 
 /** A bundle whose bytes are in memory; `reads` has the range of every request to it. */
 export function sourceOf (bytes: Uint8Array, chunk = 64 * 1024): StoredBundle & { reads: ByteRange[], read: number } {
   const reads: ByteRange[] = []
-  const opened = new OpenedBundle({
+  const opened = new OpenedObject({
     size: bytes.length,
     etag: '"memory"',
     modified: new Date(0),

@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { Spool } from '../../../lib/bundles/spool.ts'
 import { RelayError } from '../../../lib/errors.ts'
-import { refuses } from './stores/store-behaviour.ts'
+import { refuses } from '../objects/object-behaviour.ts'
 
 const make = async (t: Test, folder = path.join(t.testdir(), 'tmp')) => {
   const spool = new Spool(folder)

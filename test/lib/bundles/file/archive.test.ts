@@ -3,7 +3,7 @@ import { deflateRawSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { Archive } from '../../../../lib/bundles/file/archive.ts'
 import { RelayError } from '../../../../lib/errors.ts'
-import { refuses } from '../stores/store-behaviour.ts'
+import { refuses } from '../../objects/object-behaviour.ts'
 import { sourceOf } from '../source.ts'
 import { oddZip, zip } from '../zip.ts'
 

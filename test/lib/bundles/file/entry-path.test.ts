@@ -1,7 +1,7 @@
 import t from 'tap'
 import { documentPath, parseEntryPath } from '../../../../lib/bundles/file/entry-path.ts'
 import type { DocumentId } from '../../../../lib/ids.ts'
-import { newId } from '../stores/store-behaviour.ts'
+import { newId } from '../stores/folder.ts'
 
 const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ' as DocumentId
 const at = 'storage/3X/4Q62EiCtGYZ5W1RsLMSZV8WPRZ'

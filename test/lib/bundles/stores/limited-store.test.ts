@@ -1,18 +1,18 @@
 import t, { type Test } from 'tap'
 import { writeFile } from 'node:fs/promises'
-import { FolderStore } from '../../../../lib/bundles/stores/folder-store.ts'
 import { LimitedStore } from '../../../../lib/bundles/stores/limited-store.ts'
 import type { DocumentId } from '../../../../lib/ids.ts'
 import { Limits } from '../../../../lib/limits/limits.ts'
 import { silent } from '../../../../lib/log.ts'
+import { openLocalObjects } from '../../../../lib/objects/open-objects.ts'
 import { parseOptions } from '../../../../lib/options.ts'
 import { scratch } from '../../../scratch.ts'
-import { newId } from './store-behaviour.ts'
+import { FolderBundles, newId } from './folder.ts'
 
 async function limited (t: Test, bundlesPerPrincipal: number) {
   const folder = await scratch(t)
   const limits = new Limits(parseOptions({ limits: { bundlesPerPrincipal } }).limits, silent)
-  const open = () => new LimitedStore(new FolderStore({ folder }), `${folder}/owned`, limits)
+  const open = () => new LimitedStore(new FolderBundles({ folder }), openLocalObjects(folder, silent), limits)
   const store = open()
   await store.check()
   const put = async (id: DocumentId, owner?: string, replaces: string | null = null, to = store) => {
@@ -66,6 +66,6 @@ t.test('a bundle that somebody else replaces counts for them', async t => {
 
 t.test('a store that keeps all, and does not tell', async t => {
   const { limits } = await limited(t, 2)
-  const { list, remove } = new LimitedStore({ open: async () => null, put: async () => {}, check: async () => {}, close: async () => {} }, await scratch(t), limits)
+  const { list, remove } = new LimitedStore({ open: async () => null, put: async () => {}, check: async () => {}, close: async () => {} }, openLocalObjects(await scratch(t), silent), limits)
   t.strictSame([list, remove], [undefined, undefined])
 })

@@ -5,43 +5,42 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { FolderStore } from '../../../../lib/bundles/stores/folder-store.ts'
-import { bundleKey } from '../../../../lib/bundles/stores/key.ts'
-import { bundleFile, newId, opened, read, refuses, storeBehaviour } from './store-behaviour.ts'
+import { FolderObjects } from '../../../lib/objects/folder-objects.ts'
+import { objectFile, newKey, opened, read, refuses, objectBehaviour } from './object-behaviour.ts'
 
 const make = async (t: Test, folder = path.join(t.testdirName, 'store')) => {
-  const store = new FolderStore({ folder })
-  await store.check()
+  const store = new FolderObjects({ folder, scratch: path.join(folder, 'bundles') })
+  await store.check('bundles/')
   return store
 }
 
-t.test('behaves as a bundle store', async t => { storeBehaviour(t, make) })
+t.test('behaves as a bundle store', async t => { objectBehaviour(t, async t => await make(t)) })
 
 t.test('keeps the file under Tonk’s key, and nothing else', async t => {
   const folder = t.testdir()
-  const [store, id] = [await make(t, folder), newId()]
-  const file = await bundleFile(t, Buffer.from('bytes'))
-  await store.put(id, file)
+  const [store, key] = [await make(t, folder), newKey()]
+  const file = await objectFile(t, Buffer.from('bytes'))
+  await store.put(key, file)
   t.strictSame(await readdir(folder), ['bundles'], 'the upload was moved')
-  t.strictSame(await readdir(path.join(folder, 'bundles')), [`${id}.tonk`])
+  t.strictSame(await readdir(path.join(folder, 'bundles')), [path.basename(key)])
 })
 
 t.test('the ETag is the same after a restart', async t => {
   const folder = t.testdir()
-  const [store, id] = [await make(t, folder), newId()]
-  await store.put(id, await bundleFile(t, Buffer.from('bytes')))
-  const [before, after] = [await opened(t, store, id), await opened(t, await make(t, folder), id)]
+  const [store, key] = [await make(t, folder), newKey()]
+  await store.put(key, await objectFile(t, Buffer.from('bytes')))
+  const [before, after] = [await opened(t, store, key), await opened(t, await make(t, folder), key)]
   t.equal(after.etag, before.etag)
   t.strictSame(after.modified, before.modified)
 })
 
 t.test('the ETag changes for files of one size with one old date', async t => {
-  const [store, id, etags] = [await make(t, t.testdir()), newId(), new Set<string>()]
+  const [store, key, etags] = [await make(t, t.testdir()), newKey(), new Set<string>()]
   for (let n = 0; n < 5; n++) {
-    const file = await bundleFile(t, Buffer.from(`same size ${n}`))
+    const file = await objectFile(t, Buffer.from(`same size ${n}`))
     await utimes(file.path, 1000, 1000)
-    await store.put(id, file)
-    const bundle = await opened(t, store, id)
+    await store.put(key, file)
+    const bundle = await opened(t, store, key)
     etags.add(bundle.etag)
     await bundle.close()
   }
@@ -56,9 +55,9 @@ const held = async (folder: string) => {
 
 t.test('holds a descriptor until it is closed and the last stream is done', { skip: process.platform !== 'linux' && 'needs /proc' }, async t => {
   const folder = t.testdir()
-  const [store, id, bytes] = [await make(t, folder), newId(), randomBytes(500_000)]
-  await store.put(id, await bundleFile(t, bytes))
-  const bundle = await opened(t, store, id)
+  const [store, key, bytes] = [await make(t, folder), newKey(), randomBytes(500_000)]
+  await store.put(key, await objectFile(t, bytes))
+  const bundle = await opened(t, store, key)
   const [whole, part, unread] = [bundle.stream(), bundle.stream({ start: 1, end: 2 }), bundle.stream()]
   await bundle.close()
   await buffer(part)
@@ -71,20 +70,20 @@ t.test('holds a descriptor until it is closed and the last stream is done', { sk
 })
 
 t.test('old bytes stay readable after they were replaced', async t => {
-  const [store, id, bytes] = [await make(t, t.testdir()), newId(), randomBytes(500_000)]
-  await store.put(id, await bundleFile(t, bytes))
-  const bundle = await opened(t, store, id)
-  await store.put(id, await bundleFile(t, randomBytes(10)))
+  const [store, key, bytes] = [await make(t, t.testdir()), newKey(), randomBytes(500_000)]
+  await store.put(key, await objectFile(t, bytes))
+  const bundle = await opened(t, store, key)
+  await store.put(key, await objectFile(t, randomBytes(10)))
   t.ok((await read(bundle)).equals(bytes))
 })
 
 t.test('a file cut short by someone else is told', async t => {
   const folder = t.testdir()
-  const [store, id] = [await make(t, folder), newId()]
-  await store.put(id, await bundleFile(t, randomBytes(500_000)))
-  const bundle = await opened(t, store, id)
-  await truncate(path.join(folder, bundleKey(id)), 100)
-  await refuses(t, read(bundle), 'RELAY_BUNDLE_CHANGED')
+  const [store, key] = [await make(t, folder), newKey()]
+  await store.put(key, await objectFile(t, randomBytes(500_000)))
+  const bundle = await opened(t, store, key)
+  await truncate(path.join(folder, key), 100)
+  await refuses(t, read(bundle), 'RELAY_OBJECT_CHANGED')
 })
 
 t.test('check names a folder that cannot be used', async t => {
@@ -93,19 +92,19 @@ t.test('check names a folder that cannot be used', async t => {
     const error = await refuses(t, make(t, path.join(folder, name)), 'RELAY_STORE_UNAVAILABLE')
     t.match(error.message, path.join(folder, name, 'bundles'))
   }
-  const missing = new FolderStore({ folder: path.join(folder, 'file') })
-  await refuses(t, missing.open(newId()), 'RELAY_STORE_UNAVAILABLE')
-  await refuses(t, missing.put(newId(), await bundleFile(t, Buffer.from('bytes'))), 'RELAY_STORE_UNAVAILABLE')
+  const missing = new FolderObjects({ folder: path.join(folder, 'file') })
+  await refuses(t, missing.open(newKey()), 'RELAY_STORE_UNAVAILABLE')
+  await refuses(t, missing.put(newKey(), await objectFile(t, Buffer.from('bytes'))), 'RELAY_STORE_UNAVAILABLE')
 })
 
 t.test('a folder in a bundle’s place is an error, not a bundle', async t => {
   const folder = t.testdir()
-  const [store, id] = [await make(t, folder), newId()]
-  await mkdir(path.join(folder, bundleKey(id), 'inner'), { recursive: true })
-  await refuses(t, store.open(id), 'RELAY_STORE_UNAVAILABLE')
-  const file = await bundleFile(t, Buffer.from('bytes'))
-  await refuses(t, store.put(id, file), 'RELAY_STORE_UNAVAILABLE')
-  t.strictSame(await readdir(path.join(folder, 'bundles')), [`${id}.tonk`])
+  const [store, key] = [await make(t, folder), newKey()]
+  await mkdir(path.join(folder, key, 'inner'), { recursive: true })
+  await refuses(t, store.open(key), 'RELAY_STORE_UNAVAILABLE')
+  const file = await objectFile(t, Buffer.from('bytes'))
+  await refuses(t, store.put(key, file), 'RELAY_STORE_UNAVAILABLE')
+  t.strictSame(await readdir(path.join(folder, 'bundles')), [path.basename(key)])
   t.strictSame(await held(folder), [])
 })
 
@@ -116,11 +115,11 @@ t.test('check deletes what a killed process left, and nothing else', async t => 
     stale: '.put-7f8d6a7e-0b0e-4c43-9d5e-0a2f5a0e7c11',
     underWay: '.put-7f8d6a7e-0b0e-4c43-9d5e-0a2f5a0e7c12',
     foreign: '.put-something',
-    bundle: `${newId()}.tonk`
+    bundle: path.basename(newKey())
   }
   for (const name of Object.values(names)) await writeFile(path.join(bundles, name), 'bytes')
   for (const name of [names.stale, names.foreign, names.bundle]) await utimes(path.join(bundles, name), 1000, 1000)
-  await store.check()
+  await store.check('bundles/')
   t.strictSame((await readdir(bundles)).sort(), [names.underWay, names.foreign, names.bundle].sort())
 })
 
@@ -135,16 +134,16 @@ t.test('a full disk keeps the old bundle and leaves nothing behind', async t => 
   }
   t.teardown(() => execFileSync('umount', ['--lazy', folder]))
   t.testdir()
-  const [store, id, bytes] = [await make(t, folder), newId(), randomBytes(1024 * 1024)]
-  await store.put(id, await bundleFile(t, bytes))
-  const tooMuch = await bundleFile(t, randomBytes(2 * 1024 * 1024))
-  t.match(await refuses(t, store.put(id, tooMuch), 'RELAY_STORE_UNAVAILABLE'), { message: /ENOSPC/, retryAfter: 5 })
-  t.strictSame(await readdir(path.join(folder, 'bundles')), [`${id}.tonk`])
-  const bundle = await opened(t, store, id)
+  const [store, key, bytes] = [await make(t, folder), newKey(), randomBytes(1024 * 1024)]
+  await store.put(key, await objectFile(t, bytes))
+  const tooMuch = await objectFile(t, randomBytes(2 * 1024 * 1024))
+  t.match(await refuses(t, store.put(key, tooMuch), 'RELAY_STORE_UNAVAILABLE'), { message: /ENOSPC/, retryAfter: 5 })
+  t.strictSame(await readdir(path.join(folder, 'bundles')), [path.basename(key)])
+  const bundle = await opened(t, store, key)
   t.ok((await read(bundle)).equals(bytes))
   await bundle.close()
-  await t.resolves(store.check(), 'there is still room for a probe')
+  await t.resolves(store.check('bundles/'), 'there is still room for a probe')
   await writeFile(path.join(folder, 'rest'), randomBytes(2 * 1024 * 1024)).catch(() => t.pass('filled up'))
-  t.match(await refuses(t, store.check(), 'RELAY_STORE_UNAVAILABLE'), { message: /ENOSPC/ })
-  t.strictSame(await readdir(path.join(folder, 'bundles')), [`${id}.tonk`])
+  t.match(await refuses(t, store.check('bundles/'), 'RELAY_STORE_UNAVAILABLE'), { message: /ENOSPC/ })
+  t.strictSame(await readdir(path.join(folder, 'bundles')), [path.basename(key)])
 })

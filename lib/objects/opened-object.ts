@@ -1,30 +1,26 @@
 import { Readable } from 'node:stream'
-import { RelayError } from '../../errors.ts'
-import type { ByteRange, StoredBundle } from './store.ts'
+import { RelayError } from '../errors.ts'
+import type { ByteRange, ObjectFacts, StoredObject } from './object-store.ts'
 
 /** What a store knows of an object and how it reads it. */
-export interface BundleSource {
-  readonly size: number
-  readonly etag: string
-  readonly modified: Date
-  readonly owner?: string | undefined
-  /** Reads a range that lies within the bundle; started with the first read, to be given up when the signal aborts. */
+export interface ObjectSource extends ObjectFacts {
+  /** Reads a range that lies within the object; started with the first read, to be given up when the signal aborts. */
   read (range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array>
-  /** Called once, when the bundle is closed and its last stream is done. Never rejects. */
+  /** Called once, when the object is closed and its last stream is done. Never rejects. */
   release (): Promise<void>
 }
 
-/** The part of a stored bundle that is the same in every store: lazy streams, and what closing means to them. */
-export class OpenedBundle implements StoredBundle {
+/** The part of a stored object that is the same in every store: lazy streams, and what closing means to them. */
+export class OpenedObject implements StoredObject {
   readonly size: number
   readonly etag: string
   readonly modified: Date
   readonly owner: string | undefined
-  readonly #source: BundleSource
+  readonly #source: ObjectSource
   #streams = 0
   #closed = false
 
-  constructor (source: BundleSource) {
+  constructor (source: ObjectSource) {
     this.size = source.size
     this.etag = source.etag
     this.modified = source.modified
@@ -51,9 +47,9 @@ export class OpenedBundle implements StoredBundle {
   }
 
   #refusal ({ start, end }: ByteRange): RelayError | undefined {
-    if (this.#closed) return new RelayError('RELAY_INTERNAL', 'the bundle is closed')
+    if (this.#closed) return new RelayError('RELAY_INTERNAL', 'the object is closed')
     if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= this.size) return
-    return new RelayError('RELAY_RANGE_NOT_SATISFIABLE', `bytes ${start} to ${end} of a bundle of ${this.size}`)
+    return new RelayError('RELAY_RANGE_NOT_SATISFIABLE', `bytes ${start} to ${end} of ${this.size}`)
   }
 
   async #releaseIfDone (): Promise<void> {
