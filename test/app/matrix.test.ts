@@ -121,7 +121,7 @@ async function upgrade (t: Test, url: string): Promise<{ status: number, code?: 
 }
 
 t.test('principal x message x resource, on the socket', async t => {
-  const source = await readFile('lib/sync/frame.ts', 'utf8')
+  const source = await readFile('lib/wire/frame.ts', 'utf8')
   const types = [...source.slice(source.indexOf('function decodeFrame')).matchAll(/case '([\w-]+)':/g)].map(match => match[1]!)
   const told = (await readFile('docs/protocol.md', 'utf8')).split('\n').filter(line => /^\| `[^|]*\| (peer|either|passed on)/.test(line)).flatMap(line => [...line.split('|')[1]!.matchAll(/`([\w-]+)`/g)].map(match => match[1]!))
   t.ok(types.length > 5)
