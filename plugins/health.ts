@@ -23,6 +23,7 @@ async function health (fastify: FastifyInstance): Promise<void> {
       if (storage.stalled > STALLED) throw new Error(`a write takes longer than ${STALLED / 1000} s`)
     },
     bundles: () => store.run(),
+    served () { bundles.checkNamed() },
     accepting () {
       if (sockets.draining) throw new RelayError('RELAY_CLOSING', 'the relay is closing')
     }

@@ -5,10 +5,10 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { AutomergeUrl, Repo } from '@automerge/automerge-repo'
 import relay, { type RelayOptions } from '../app.ts'
-import { connect } from './client.ts'
+import { connect, until } from './client.ts'
 import { scratch } from './scratch.ts'
 
-export { until } from './client.ts'
+export { until }
 
 export interface Running { app: FastifyInstance, http: string, ws: string, storage: string, close: () => Promise<void> }
 
@@ -27,6 +27,11 @@ export async function start (t: Test, options: RelayOptions & { prefix?: string 
   const app = Fastify()
   app.register(relay, { ...options, storage })
   return { app, storage, ...await listen(t, app) }
+}
+
+/** Waits until the bundle given at the start is merged, and whatever else makes a relay ready. */
+export async function merged (http: string): Promise<void> {
+  await until(async () => (await fetch(`${http}/health/ready`)).ok)
 }
 
 /** A real automerge-repo client. */

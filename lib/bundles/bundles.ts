@@ -14,9 +14,10 @@ import type { Source } from './file/block-reader.ts'
 import { Bundle } from './bundle.ts'
 import { Holdings } from './bundle-documents.ts'
 import { streamLive } from './live.ts'
-import { bundleFile, withNamed, type NamedBundle } from './stores/named-bundle.ts'
+import { bundleFile } from './stores/named-bundle.ts'
 import { MergeMarks } from './merge-marks.ts'
 import { Merger } from './merger.ts'
+import { NamedBundles } from './named-bundles.ts'
 import { invalidBundle } from './file/refusal.ts'
 import { SlimCache } from './slim-cache.ts'
 import { cutSlim, type Slim } from './slim.ts'
@@ -51,13 +52,11 @@ const ATTEMPTS = 3
 export class Bundles {
   readonly #parts: BundlesParts
   readonly #meter: OperationMeter
-  readonly #blank: NamedBundle
-  readonly #given: NamedBundle
   readonly #spool: Spool
   readonly #merger: Merger
   readonly #slims: SlimCache
   readonly #holdings = new Holdings()
-  #served: { etag: string, rootId: DocumentId } | undefined
+  readonly #named: NamedBundles
   readonly #storedListeners = new Set<(id: DocumentId) => void>()
   #stopListening = (): void => {}
 
@@ -66,25 +65,35 @@ export class Bundles {
     const storage = path.resolve(options.storage)
     this.#parts = parts
     this.#meter = parts.metrics ?? unmetered
-    this.#blank = options.blank === undefined ? keptBlank(objects, storage) : bundleFile(path.resolve(options.blank))
-    this.#given = options.bundle === undefined ? this.#blank : bundleFile(path.resolve(options.bundle))
     this.#spool = new Spool(path.join(storage, 'tmp'))
     this.#merger = new Merger({ sync, automerge, marks: new MergeMarks(objects), limits: options, log })
     this.#slims = new SlimCache(options.slimCache)
+    const blank = options.blank === undefined ? keptBlank(objects, storage) : bundleFile(path.resolve(options.blank))
+    const served = options.bundle === undefined ? blank : bundleFile(path.resolve(options.bundle))
+    this.#named = new NamedBundles(served, blank, { sync, merger: this.#merger, slims: this.#slims, limits: options, log })
   }
 
   /**
-   * Checks and merges the bundles that the options name, and makes a blank one when they name none.
+   * Reads the bundles that the options name, and makes a blank one when they name none. Their documents are merged
+   * meanwhile: a host starts at once, however large they are and slow its disk is.
    * @throws RelayError RELAY_FILE_NOT_FOUND, RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE or RELAY_STORAGE_FAILED, with
    *   the file's path
    */
   async open (): Promise<void> {
-    const { objects, options, sync } = this.#parts
     await this.#spool.open()
-    if (options.blank === undefined) await keepBlank(objects)
-    this.#stopListening = sync.onChange(id => { this.#slims.forget(id) })
-    await withNamed(this.#given, file => this.#servedRoot(file))
-    await withNamed(this.#blank, file => this.#mergeFile('blank', file))
+    if (this.#parts.options.blank === undefined) await keepBlank(this.#parts.objects)
+    this.#stopListening = this.#parts.sync.onChange(id => { this.#slims.forget(id) })
+    await this.#named.open()
+  }
+
+  /** Resolves when the bundles that the options name are merged or cannot be, which `checkNamed` then tells. */
+  async merged (): Promise<void> {
+    await this.#named.merged()
+  }
+
+  /** @throws RelayError RELAY_NOT_READY while the bundles that the options name are merged, or why they cannot be */
+  checkNamed (): void {
+    this.#named.check()
   }
 
   /**
@@ -195,23 +204,14 @@ export class Bundles {
     }
   }
 
-  /** The slim bundle of the one given at the start, or of the blank one. A file replaced since is read again. */
+  /** The slim bundle of the one given at the start, or of the blank one; waits until it is merged. */
   async servedSlim (): Promise<Slim & { rootId: DocumentId }> {
-    return await this.#meter.operation('bundle', 'served', async () => {
-      const file = await this.#given.open()
-      try {
-        const rootId = await this.#servedRoot(file)
-        const slim = await this.#slims.get('served', rootId, file.etag, async () => await cutSlim(await this.#read(file), this.#parts.sync))
-        return { ...slim, rootId }
-      } finally {
-        await file.close()
-      }
-    })
+    return await this.#meter.operation('bundle', 'served', () => this.#named.servedSlim())
   }
 
   /** The bundle to start new ones from; must be closed. @throws RelayError RELAY_FILE_NOT_FOUND */
   async blank (): Promise<StoredBundle> {
-    return await this.#meter.operation('bundle', 'blank', () => this.#blank.open())
+    return await this.#meter.operation('bundle', 'blank', () => this.#named.blank())
   }
 
   /** Bytes of slim bundles that are kept ready. */
@@ -224,6 +224,7 @@ export class Bundles {
 
   async close (): Promise<void> {
     this.#stopListening()
+    await this.#named.close()
   }
 
   async #open (id: DocumentId): Promise<StoredBundle> {
@@ -278,18 +279,5 @@ export class Bundles {
     } catch (error) {
       this.#parts.log.warn({ err: error, bundle: bundle.rootId }, `upload to be merged again: ${messageOf(error)}`)
     }
-  }
-
-  /** Checks and merges a file, unless this version has been; gives its root's id. */
-  async #mergeFile (name: 'served' | 'blank', file: StoredBundle): Promise<DocumentId> {
-    await this.#merger.once(name, file.etag, async () => await this.#merger.merge(await this.#merger.check(file)))
-    return (await this.#read(file)).rootId
-  }
-
-  async #servedRoot (file: StoredBundle): Promise<DocumentId> {
-    if (this.#served?.etag === file.etag) return this.#served.rootId
-    const rootId = await this.#mergeFile('served', file)
-    this.#served = { etag: file.etag, rootId }
-    return rootId
   }
 }

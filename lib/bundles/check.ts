@@ -12,10 +12,12 @@ export interface CheckParts { sync: Pick<SyncEngine, 'snapshot'>, automerge: Aut
  * Checks what opening a bundle leaves unread, one document at a time: that each can be loaded, and merged with what is
  * stored of it. A bundle need not hold its root document, nor the documents that one refers to: slim bundles and Tonk's
  * manifest-only ones are bundles.
+ * @param signal ends it after the document it is at
  * @throws RelayError RELAY_BUNDLE_INVALID naming the entry or the document, or what the source fails with.
  */
-export async function checkDocuments (bundle: Bundle, { sync, automerge }: CheckParts): Promise<void> {
+export async function checkDocuments (bundle: Bundle, { sync, automerge }: CheckParts, signal?: AbortSignal): Promise<void> {
   for (const id of bundle.documents) {
+    signal?.throwIfAborted()
     const chunks = await bundle.chunks(id)
     const stored = await unlessGone(sync.snapshot(id))
     try {

@@ -24,16 +24,19 @@ export class Merger {
     this.#parts = parts
   }
 
-  /** Opens a bundle and checks all of it. @throws RelayError as `Bundle.open` and `checkDocuments` */
-  async check (source: Source): Promise<Bundle> {
+  /** Opens a bundle and checks all of it. @param signal ends it @throws RelayError as `Bundle.open` and `checkDocuments` */
+  async check (source: Source, signal?: AbortSignal): Promise<Bundle> {
     const bundle = await Bundle.open(source, this.#parts.limits)
-    await checkDocuments(bundle, this.#parts)
+    await checkDocuments(bundle, this.#parts, signal)
     return bundle
   }
 
-  /** Merges the documents of a checked bundle, one in memory at a time. Durable when resolved. */
-  async merge (bundle: Bundle): Promise<void> {
-    for (const id of bundle.documents) await this.#mergeDocument(id, await bundle.chunks(id))
+  /** Merges the documents of a checked bundle, one in memory at a time. Durable when resolved. @param signal ends it */
+  async merge (bundle: Bundle, signal?: AbortSignal): Promise<void> {
+    for (const id of bundle.documents) {
+      signal?.throwIfAborted()
+      await this.#mergeDocument(id, await bundle.chunks(id))
+    }
     this.#parts.log.info({ bundle: bundle.rootId, documents: bundle.documents.length }, 'bundle merged into document storage')
   }
 

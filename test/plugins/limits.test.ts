@@ -50,6 +50,7 @@ t.test('requests of an address, before, at and past the limit; health and metric
     t.match([refused.statusCode, refused.json(), refused.headers], [429, { code: 'RELAY_RATE_LIMITED', error: /^More than 3 requests a minute from your address/ },
       { 'retry-after': /^\d+$/, 'access-control-allow-origin': '*', 'cache-control': 'no-store' }], url)
   }
+  await until(async () => (await app.inject('/r/health/ready')).statusCode === 200)
   for (const url of ['/r/health/live', '/r/health/ready', '/r/metrics']) t.equal((await app.inject(url)).statusCode, 200, url)
   t.equal((await app.inject({ url: '/r/', remoteAddress: '192.0.2.1' })).statusCode, 200, 'others are not concerned')
   t.match((await app.inject({ url: '/r/metrics', headers: { accept: 'text/plain' } })).body, /relay_limits_met_total\{limit="requestsPerMinute"\} 3\n/)

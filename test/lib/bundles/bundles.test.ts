@@ -7,14 +7,14 @@ import { bundleKey } from '../../../lib/bundles/stores/key.ts'
 import type { BundleFile } from '../../../lib/bundles/stores/store.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { scratch } from '../../scratch.ts'
-import { edit, entriesOf, load, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
+import { edit, entriesOf, load, openMerged, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
 import { objectFile as bundleFile } from '../objects/object-behaviour.ts'
 import { FolderBundles, newId } from './stores/folder.ts'
 import { namesIn, zip } from './zip.ts'
 
 t.test('an upload is stored as it came, and its documents are in document storage', async t => {
   const { bundles, sync, folder, operations } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, bytes } = await sample()
   t.strictSame(await bundles.receive(upload(bytes), bytes.length), { id: rootId })
   const stored = await bundles.download(rootId)
@@ -28,7 +28,7 @@ t.test('an upload is stored as it came, and its documents are in document storag
 
 t.test('a slim bundle is the manifest’s own bytes and the root document as it is now', async t => {
   const { bundles, sync } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, documents, bytes } = await sample(newId(), { unknown: 'kept' })
   await bundles.receive(upload(bytes))
 
@@ -50,7 +50,7 @@ t.test('a slim bundle is the manifest’s own bytes and the root document as it 
 
 t.test('uploading again merges and replaces', async t => {
   const { bundles, sync } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, documents, bytes } = await sample()
   await bundles.receive(upload(bytes))
   const before = await bundles.slim(rootId)
@@ -68,7 +68,7 @@ t.test('uploading again merges and replaces', async t => {
 
 t.test('uploads of one id at the same time, one after the other', async t => {
   const { bundles, sync } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, documents } = await sample()
   const uploads = await Promise.all(Array.from({ length: 6 }, async (_, n) => await zip(entriesOf(rootId, {
     ...documents, [fileId]: edit(documents[fileId]!, file => { file[`edit${n}`] = n })
@@ -85,7 +85,7 @@ t.test('uploads of one id at the same time, one after the other', async t => {
 
 t.test('a bundle that another relay stored is merged before it is cut, once', async t => {
   const { bundles, sync, store, folder, restart } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, bytes } = await sample()
   await store.put(rootId, await bundleFile(t, bytes))
   const [one, two] = await Promise.all([bundles.slim(rootId), bundles.slim(rootId)])
@@ -97,7 +97,7 @@ t.test('a bundle that another relay stored is merged before it is cut, once', as
   await stored.close()
   t.equal(await readFile(path.join(folder, 'merged', rootId), 'utf8'), stored.etag)
   const later = await restart()
-  await later.bundles.open()
+  await openMerged(later.bundles)
   await rm(path.join(folder, fileId.slice(0, 2)), { recursive: true })
   await later.bundles.slim(rootId)
   t.equal(await later.sync.snapshot(fileId), null, 'not read again after a restart')
@@ -105,7 +105,7 @@ t.test('a bundle that another relay stored is merged before it is cut, once', as
 
 t.test('no bundle brings a deleted document back, and one whose root is deleted is none', async t => {
   const { bundles, sync, store, folder } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, bytes } = await sample()
   await bundles.receive(upload(bytes))
   await sync.remove(fileId)
@@ -124,7 +124,7 @@ t.test('no bundle brings a deleted document back, and one whose root is deleted 
 
 t.test('an upload is remembered as merged', async t => {
   const { bundles, folder } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, bytes } = await sample()
   await bundles.receive(upload(bytes))
   const stored = await bundles.download(rootId)
@@ -143,7 +143,7 @@ t.test('what another relay puts in the place of an upload at once is not taken f
   }
   const folder = await scratch(t)
   const { bundles, sync } = await relay(t, { storage: folder }, { store: new Shared({ folder }) })
-  await bundles.open()
+  await openMerged(bundles)
   await bundles.receive(upload(bytes))
   await bundles.slim(rootId)
   t.strictSame(load((await sync.snapshot(fileId))!), { content: 'of the file', other: 1 })
@@ -165,7 +165,7 @@ t.test('an upload replaced while it is remembered is taken all the same', async 
     }
   }
   const { bundles, sync } = await relay(t, { storage: folder }, { store: new Shared({ folder }) })
-  await bundles.open()
+  await openMerged(bundles)
   t.strictSame(await bundles.receive(upload(bytes)), { id: rootId })
   await bundles.slim(rootId)
   t.strictSame(load((await sync.snapshot(fileId))!), { content: 'of the file', other: 1 })
@@ -173,7 +173,7 @@ t.test('an upload replaced while it is remembered is taken all the same', async 
 
 t.test('a stored bundle that cannot be copied is let go', async t => {
   const { bundles, store, folder } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, bytes } = await sample()
   await store.put(rootId, await bundleFile(t, bytes))
   const streams: Readable[] = []
@@ -195,7 +195,7 @@ t.test('a stored bundle that cannot be copied is let go', async t => {
 
 t.test('a crash between storing and merging is made good', async t => {
   const { bundles, sync, store } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, bytes } = await sample()
   await store.put(rootId, await bundleFile(t, bytes))
   const { documents } = await readLive(bundles, rootId)
@@ -205,7 +205,7 @@ t.test('a crash between storing and merging is made good', async t => {
 
 t.test('a stored object that is no bundle, or another’s, merges nothing', async t => {
   const { bundles, sync, store, folder } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, bytes, documents } = await sample()
   const otherId = newId()
   await store.put(otherId, await bundleFile(t, bytes))
@@ -219,7 +219,7 @@ t.test('a stored object that is no bundle, or another’s, merges nothing', asyn
 
 t.test('a bundle that is not there', async t => {
   const { bundles } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const id = newId()
   for (const name of ['download', 'slim', 'live'] as const) {
     await t.rejects(async () => { await bundles[name](id) }, { code: 'RELAY_BUNDLE_NOT_FOUND', message: `Bundle not found: ${id}` })
@@ -228,7 +228,7 @@ t.test('a bundle that is not there', async t => {
 
 t.test('slim and manifest-only bundles are bundles', async t => {
   const { bundles, sync } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const rootId = newId()
   await bundles.receive(upload(await zip([['manifest.json', (await readBundle((await sample(rootId)).bytes)).bundle.manifestBytes]])))
   t.strictSame(namesIn((await bundles.slim(rootId)).bytes), ['manifest.json'], 'no root document anywhere')
@@ -251,7 +251,7 @@ t.test('a bundle replaced while it is read is read again', async t => {
     }
   }
   const { bundles } = await relay(t, { storage: folder }, { store: new Replacing({ folder }) })
-  await bundles.open()
+  await openMerged(bundles)
   await bundles.receive(upload(bytes))
   t.equal(namesIn((await bundles.slim(rootId)).bytes).length, 2)
   t.equal(opened, 3)

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
-import { fixtures, headsOf, readBundle, readLive, relay, upload } from './relay.ts'
+import { fixtures, headsOf, openMerged, readBundle, readLive, relay, upload } from './relay.ts'
 import { namesIn } from './zip.ts'
 import { scratch } from '../../scratch.ts'
 
@@ -12,7 +12,7 @@ const skip = real.length === 0 && 'the real bundles are not here: ../shared/fixt
 for (const [name, bytes] of real) {
   t.test(`${name}: uploaded, merged, slim, live, and after a restart`, async t => {
     const { bundles, sync, restart } = await relay(t)
-    await bundles.open()
+    await openMerged(bundles)
     const original = await readBundle(bytes)
     const { rootId } = original.bundle
     t.strictSame(await bundles.receive(upload(bytes), bytes.length), { id: rootId })
@@ -35,7 +35,7 @@ for (const [name, bytes] of real) {
     await holdsAll((await readLive(bundles, rootId)).documents)
 
     const again = await restart()
-    await again.bundles.open()
+    await openMerged(again.bundles)
     t.equal((await again.bundles.slim(rootId)).etag, slim.etag)
     await holdsAll((await readLive(again.bundles, rootId)).documents)
     const stored = await again.bundles.download(rootId)
@@ -48,7 +48,7 @@ t.test('all documents of the real bundles are reached from their roots', { skip 
   const folder = await scratch(t)
   for (const [name, bytes] of real) {
     const { bundles, close } = await relay(t, { storage: path.join(folder, name) })
-    await bundles.open()
+    await openMerged(bundles)
     const { bundle: { rootId }, documents } = await readBundle(bytes)
     await bundles.receive(upload(bytes))
     await bundles.receive(upload((await bundles.slim(rootId)).bytes)) // the stored bundle has only the root now

@@ -8,7 +8,7 @@ import { documentPath } from '../../../lib/bundles/file/entry-path.ts'
 import { streamLive } from '../../../lib/bundles/live.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
-import { automerge, edit, entriesOf, load, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
+import { automerge, edit, entriesOf, load, openMerged, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
 import { sourceOf } from './source.ts'
 import { newId } from './stores/folder.ts'
 import { zip } from './zip.ts'
@@ -17,7 +17,7 @@ const limits = { maxEntries: 1000, maxDocument: 1e8, maxInflated: 1e9 }
 
 t.test('every document as it is now, and those reached from them since', async t => {
   const { bundles, sync } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, fileId, documents, bytes } = await sample(newId(), { unknown: 1 })
   await bundles.receive(upload(bytes))
 
@@ -39,7 +39,7 @@ t.test('every document as it is now, and those reached from them since', async t
 
 t.test('a live bundle can be uploaded again', async t => {
   const { bundles } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, bytes } = await sample()
   await bundles.receive(upload(bytes))
   await bundles.receive(await bundles.live(rootId))
@@ -107,7 +107,7 @@ t.test('a document that cannot be read destroys the stream', async t => {
 
 t.test('the stored bundle is let go when the stream is done or destroyed', async t => {
   const { bundles, store } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const { rootId, bytes } = await sample()
   await bundles.receive(upload(bytes))
   let held = 0

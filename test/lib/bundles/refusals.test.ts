@@ -7,7 +7,7 @@ import { documentPath } from '../../../lib/bundles/file/entry-path.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { RelayOptions } from '../../../lib/options.ts'
 import { scratch } from '../../scratch.ts'
-import { entriesOf, filesIn, load, manifestOf, relay, sample, save, upload } from './relay.ts'
+import { entriesOf, filesIn, load, manifestOf, openMerged, relay, sample, save, upload } from './relay.ts'
 import { FolderBundles, newId } from './stores/folder.ts'
 import { oddZip, zip, type Entries, type OddEntry } from './zip.ts'
 
@@ -83,7 +83,7 @@ t.test('what is refused is refused with its reason, and leaves nothing behind', 
   const folder = await scratch(t)
   for (const [what, bytes, reason, code = 'RELAY_BUNDLE_INVALID', options = {}] of refusals) {
     const { bundles, sync, close } = await relay(t, { ...options, storage: folder })
-    await bundles.open()
+    await openMerged(bundles)
     const before = await filesIn(folder)
     await t.rejects(bundles.receive(upload(await bytes)), { code, message: reason }, what)
     t.strictSame(await filesIn(folder), before, `${what}: no file is left`)
@@ -106,7 +106,7 @@ t.test('what is odd but sound is taken', async t => {
   }
   for (const [what, bytes] of Object.entries(kinds)) {
     const { bundles, sync, close } = await relay(t, { storage: folder })
-    await bundles.open()
+    await openMerged(bundles)
     t.strictSame(await bundles.receive(upload(bytes)), { id: rootId }, what)
     t.strictSame(load((await sync.snapshot(rootId))!), { children: [] }, what)
     await close()
@@ -115,7 +115,7 @@ t.test('what is odd but sound is taken', async t => {
 
 t.test('a document in several chunks', async t => {
   const { bundles, sync } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const first = Automerge.from<Record<string, number>>({ a: 1 })
   const second = Automerge.change(Automerge.clone(first), document => { document.b = 2 })
   const since = Automerge.saveSince(second, Automerge.getHeads(first))
@@ -126,7 +126,7 @@ t.test('a document in several chunks', async t => {
 
 t.test('a history that contradicts the stored one is refused before anything is stored', async t => {
   const { bundles, sync, folder } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const actor = 'aa'.repeat(16)
   const history = (value: number) => Automerge.save(Automerge.from({ value }, { actor }))
   await sync.merge(rootId, [history(1)])
@@ -138,7 +138,7 @@ t.test('a history that contradicts the stored one is refused before anything is 
 
 t.test('an upload that breaks off, and one announced too large', async t => {
   const { bundles, folder } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const before = await filesIn(folder)
   const { bytes } = await sample()
   const broken = Readable.from((async function * () {
@@ -156,7 +156,7 @@ t.test('a store that fails: nothing is merged', async t => {
     override async put (): Promise<void> { throw new RelayError('RELAY_STORE_UNAVAILABLE', 'no') }
   }
   const { bundles } = await relay(t, { storage: folder }, { store: new Failing({ folder }) })
-  await bundles.open()
+  await openMerged(bundles)
   const before = await filesIn(folder)
   await t.rejects(bundles.receive(upload((await sample()).bytes)), { code: 'RELAY_STORE_UNAVAILABLE' })
   t.strictSame(await filesIn(folder), before)

@@ -46,6 +46,12 @@ export async function sample (rootId = newId(), more: Fields = {}) {
   return { rootId, fileId, documents, bytes: await zip(entriesOf(rootId, documents, more)) }
 }
 
+/** Opens them, and waits until nothing is under way any more. */
+export async function openMerged (bundles: Bundles): Promise<void> {
+  await bundles.open()
+  await bundles.merged()
+}
+
 /** All that is needed of a relay to take in and give out bundles, on a folder of its own; `restart` makes another on it. */
 export async function relay (t: Test, options: RelayOptions = {}, host: { store?: BundleStore } = {}) {
   const folder = options.storage ?? await scratch(t)

@@ -3,14 +3,14 @@ import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import { edit, entriesOf, filesIn, load, readBundle, relay, sample, save, upload } from '../relay.ts'
+import { edit, entriesOf, filesIn, load, openMerged, readBundle, relay, sample, save, upload } from '../relay.ts'
 import { newId } from './folder.ts'
 import { namesIn, zip } from '../zip.ts'
 import { scratch } from '../../../scratch.ts'
 
 t.test('without a bundle the blank one is made, once, and served', async t => {
   const { bundles, sync, folder, restart } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const blank = await bundles.blank()
   const bytes = await buffer(blank.stream())
   await blank.close()
@@ -24,7 +24,7 @@ t.test('without a bundle the blank one is made, once, and served', async t => {
 
   const again = await restart()
   const before = await filesIn(folder)
-  await again.bundles.open()
+  await openMerged(again.bundles)
   t.strictSame(await filesIn(folder), before, 'all clients get the same root, after a restart too')
   const kept = await again.bundles.blank()
   t.strictSame(await buffer(kept.stream()), bytes)
@@ -33,7 +33,7 @@ t.test('without a bundle the blank one is made, once, and served', async t => {
 
 t.test('the blank bundle is one that each generation of Tonk’s file system extends', async t => {
   const { bundles } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const blank = await bundles.blank()
   const { bundle, documents } = await readBundle(await buffer(blank.stream()))
   await blank.close()
@@ -59,7 +59,7 @@ t.test('the bundle given is served, slim, in its current state', async t => {
   const { rootId, fileId, documents, bytes } = await sample()
   const folder = await scratch(t, { 'app.tonk': bytes })
   const { bundles, sync, restart } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
-  await bundles.open()
+  await openMerged(bundles)
   t.strictSame(load((await sync.snapshot(fileId))!), { content: 'of the file' }, 'merged at the start')
   const first = await bundles.servedSlim()
   t.equal(namesIn(first.bytes).length, 2)
@@ -70,7 +70,7 @@ t.test('the bundle given is served, slim, in its current state', async t => {
 
   const again = await restart()
   await rm(path.join(folder, 'data', fileId.slice(0, 2)), { recursive: true })
-  await again.bundles.open()
+  await openMerged(again.bundles)
   t.equal(await again.sync.snapshot(fileId), null, 'not merged again at the next start')
 })
 
@@ -78,7 +78,7 @@ t.test('a served file that is replaced is merged and served from then on', async
   const [one, two] = [await sample(), await sample()]
   const folder = await scratch(t, { 'app.tonk': one.bytes, 'next.tonk': two.bytes })
   const { bundles, sync } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
-  await bundles.open()
+  await openMerged(bundles)
   await bundles.servedSlim()
   await rename(path.join(folder, 'next.tonk'), path.join(folder, 'app.tonk'))
   t.equal((await readBundle((await bundles.servedSlim()).bytes)).bundle.rootId, two.rootId)
@@ -93,7 +93,7 @@ t.test('a template given is handed out', async t => {
   const { bytes, rootId } = await sample()
   const folder = await scratch(t, { 'template.tonk': bytes })
   const { bundles, sync } = await relay(t, { storage: path.join(folder, 'data'), blank: path.join(folder, 'template.tonk') })
-  await bundles.open()
+  await openMerged(bundles)
   const blank = await bundles.blank()
   t.ok((await buffer(blank.stream())).equals(bytes))
   await blank.close()
@@ -103,18 +103,15 @@ t.test('a template given is handed out', async t => {
 })
 
 t.test('a file that cannot be used is named at the start', async t => {
-  const id = newId()
   const folder = await scratch(t, {
     'text.tonk': 'text',
     'empty.tonk': '',
-    'damaged.tonk': await zip(entriesOf(id, { [id]: save({}).subarray(0, -1) })),
     'folder.tonk': null
   })
   const cases = [
     ['missing.tonk', 'RELAY_FILE_NOT_FOUND', (file: string) => `Bundle file not found: ${file}`],
     ['text.tonk', 'RELAY_BUNDLE_INVALID', (file: string) => `${file}: Invalid bundle: End of central directory`],
     ['empty.tonk', 'RELAY_BUNDLE_INVALID', (file: string) => `${file}: Invalid bundle: End of central directory`],
-    ['damaged.tonk', 'RELAY_BUNDLE_INVALID', (file: string) => `${file}: Invalid bundle: document ${id}`],
     ['folder.tonk', 'RELAY_BUNDLE_INVALID', (file: string) => `${file}: Invalid bundle: not a file`]
   ] as const
   for (const [name, code, message] of cases) {
@@ -127,9 +124,21 @@ t.test('a file that cannot be used is named at the start', async t => {
   }
 })
 
+t.test('a damaged document in one is named once it is met', async t => {
+  const id = newId()
+  const folder = await scratch(t, { 'damaged.tonk': await zip(entriesOf(id, { [id]: save({}).subarray(0, -1) })) })
+  const file = path.join(folder, 'damaged.tonk')
+  for (const option of ['bundle', 'blank'] as const) {
+    const { bundles, close } = await relay(t, { storage: path.join(folder, option), [option]: file })
+    await openMerged(bundles)
+    t.throws(() => bundles.checkNamed(), { code: 'RELAY_BUNDLE_INVALID', message: `${file}: Invalid bundle: document ${id}` })
+    await close()
+  }
+})
+
 t.test('a blank bundle that was damaged is named', async t => {
   const { bundles, folder, restart } = await relay(t)
-  await bundles.open()
+  await openMerged(bundles)
   const file = path.join(folder, 'blank.tonk')
   await writeFile(file, (await readFile(file)).subarray(0, 100))
   await t.rejects((await restart()).bundles.open(), { code: 'RELAY_BUNDLE_INVALID', message: file })
@@ -146,7 +155,7 @@ t.test('one served and uploaded under the same root: each has its own manifest',
   const { rootId, documents, bytes } = await sample()
   const folder = await scratch(t, { 'app.tonk': bytes })
   const { bundles } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
-  await bundles.open()
+  await openMerged(bundles)
   await bundles.receive(upload(await zip(entriesOf(rootId, documents, { entrypoints: ['uploaded'] }))))
   const [served, stored] = [await readBundle((await bundles.servedSlim()).bytes), await readBundle((await bundles.slim(rootId)).bytes)]
   t.strictSame([served.bundle.manifest.entrypoints, stored.bundle.manifest.entrypoints], [[], ['uploaded']])
