@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import type { ByteReader } from './leb128.ts'
 
 /** The specifications of columns of operations (Automerge's binary format, "Operation columns"): id << 4 | type. */
@@ -161,7 +162,17 @@ export function isText (bytes: Uint8Array, at = 0, end = bytes.length): boolean 
 }
 
 // Keys are compared by hashes nobody else can foresee: whoever wants two to be equal has to try, and each try costs a connection.
-const [SEED, MULTIPLIER] = new Int32Array(new Uint8Array(randomBytes(8)).buffer) as unknown as [number, number]
+const [SEED, MULTIPLIER] = seedOfProcess()
+
+/** The same in the threads that are started from this one: they read documents for it. */
+function seedOfProcess (): readonly [number, number] {
+  const key = 'fastify-automerge-relay seed'
+  const known = getEnvironmentData(key) as readonly [number, number] | undefined
+  if (known !== undefined) return known
+  const seed = [...new Int32Array(new Uint8Array(randomBytes(8)).buffer)] as [number, number]
+  setEnvironmentData(key, seed)
+  return seed
+}
 
 /** A number for a text, from 0 to 2 ** 31 - 1, the same while the process runs. */
 export function textHash (bytes: Uint8Array): number {

@@ -2,6 +2,7 @@ import { Piscina } from 'piscina'
 import { RelayError, messageOf } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { StoredDocument } from '../checks/document.ts'
+import '../format/columns.ts' // what it compares keys by must be known before a thread starts
 import type { Job, jobs } from './worker.ts'
 
 /** What Automerge says of a document: its heads (hex) and the documents it refers to. */

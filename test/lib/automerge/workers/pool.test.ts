@@ -1,6 +1,9 @@
 import t, { type Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
+import { readChange } from '../../../../lib/automerge/format/change.ts'
+import { readOperations } from '../../../../lib/automerge/format/operations.ts'
 import { AutomergePool } from '../../../../lib/automerge/workers/pool.ts'
+import { History } from '../../../../lib/sync/document/history.ts'
 
 const rootId = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
 const thirdId = '48mDXeMDtafnZ4YrhQccrkhDbrKB'
@@ -62,4 +65,16 @@ t.test('what Automerge cannot load is refused, and the pool goes on', async t =>
     await t.rejects(pool.adds([good], [bad]), { code: 'RELAY_DOCUMENT_INVALID' })
   }
   t.equal((await pool.inspect([good])).heads.length, 1)
+})
+
+t.test('what a thread has read of a document, changes are checked against here', async t => {
+  const document = Automerge.from<Record<string, unknown>>({ key: 'first', list: [{ inner: 1 }] })
+  const history = new History(await build(t).read(Automerge.save(document)))
+  const next = Automerge.change(document, doc => {
+    doc['key'] = 'another'
+    doc['list'] = []
+  })
+  const change = readChange(Automerge.getLastLocalChange(next)!)
+  t.equal(history.place(change), 'new')
+  history.check(change, readOperations(change))
 })
