@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { Type } from 'typebox'
 import type { WebSocket } from 'ws'
 import { refusals } from '../lib/openapi/responses.ts'
+import { largestMessage } from '../lib/websocket/largest-message.ts'
 import type { Options } from '../lib/options.ts'
 
 const GREETING = '\u{1F44D} Tonk relay server is running'
@@ -23,8 +24,9 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
   const { access, sockets } = fastify
 
   const accept = (socket: WebSocket, request: FastifyRequest): void => {
-    const { principal, ip: address, log } = request
-    sockets.accept(socket, request.raw.socket, { address, principal: principal.id }, access.session(request.credentials(), principal), log)
+    const { principal, ip: address, log, headers } = request
+    const origin = { address, principal: principal.id, maxMessage: largestMessage(headers) }
+    sockets.accept(socket, request.raw.socket, origin, access.session(request.credentials(), principal), log)
   }
 
   fastify.route({

@@ -42,6 +42,7 @@ export class Metrics {
   readonly #refused = this.#counter('relay_connections_refused_total', 'Connections closed by the relay, by error code', ['code'])
   readonly #accessRefused = this.#counter('relay_access_refused_total', 'Requests, connections and changes refused by access control, by error code', ['code'])
   readonly #fallbacks = this.#counter('relay_sync_fallbacks_total', 'Times that a peer’s sync was left to Automerge, by cause', ['cause'])
+  readonly #withheld = this.#counter('relay_messages_withheld_total', 'Messages that were not sent because their peers take none so large', [])
   readonly #syncLatency = new Histogram({
     name: 'relay_sync_latency_seconds',
     help: 'From an edit received to its sender answered',
@@ -117,6 +118,11 @@ export class Metrics {
   /** A peer's sync was left to Automerge. */
   fallback (cause: FallbackCause): void {
     this.#fallbacks.inc({ cause })
+  }
+
+  /** A message was not sent because its peer takes none so large. */
+  withheld (): void {
+    this.#withheld.inc()
   }
 
   /** A connection closed by the relay. */

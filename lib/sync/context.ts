@@ -24,6 +24,8 @@ export interface EngineMeter {
   syncLatency (seconds: number): void
   refused (code: RelayError['code']): void
   fallback (cause: FallbackCause): void
+  /** A message was not sent because its peer takes none so large. */
+  withheld (): void
 }
 
 /** What an engine is made of. */
@@ -60,6 +62,8 @@ export interface DocumentContext {
   changed (document: LiveDocument): void
   /** A peer cannot be answered: it is closed, or told that there is no such document when the fault is the document's. */
   failing (id: DocumentId, peer: PeerConnection, error: RelayError): void
+  /** A message about a document is larger than what the peer takes: it is told that there is no such document. */
+  withhold (id: DocumentId, peer: PeerConnection, bytes: number): void
   /** The document's changes cannot be stored: it is let go with all its peers. */
   failed (document: LiveDocument, error: unknown): void
 }

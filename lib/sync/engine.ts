@@ -11,6 +11,8 @@ export interface Transport {
   readonly backlog: number
   /** Closes with a WebSocket code and a reason of at most 123 bytes. */
   close (code: number, reason: string): void
+  /** Bytes of the largest message that the other side takes; any, without it. */
+  readonly maxMessage?: number
   /** Bytes that a message took once it was inflated, beyond what came. */
   charge? (bytes: number): void
   /** What the log calls where it comes from; undefined in the relay's own process, where there are no limits. */

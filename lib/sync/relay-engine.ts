@@ -72,6 +72,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
         for (const listener of this.#listeners) listener(document.id)
       },
       failing: (id, peer, error) => { this.#failing(id, peer, error) },
+      withhold: (id, peer, bytes) => { this.#withholdMessage(peer, id, bytes) },
       failed: (document, error) => { this.#drop(document, error) }
     }
     this.#open = new OpenDocuments(this.#context, this.#followers)
@@ -212,6 +213,11 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       if (rights.read) this.#hear(id, { ...incoming, rights })
       else this.#withhold(peer, id, incoming.message.changes.length > 0)
     })
+  }
+
+  #withholdMessage (peer: PeerConnection, id: DocumentId, bytes: number): void {
+    this.#options.meter.withheld()
+    this.#unavailable(peer, id, new RelayError('RELAY_DOCUMENT_TOO_LARGE', `A message of ${bytes} bytes about the document is larger than what you take`))
   }
 
   /** The peer may not read the document, or may no more. */

@@ -8,7 +8,7 @@ import type { LimitsSettings } from '../limits/options.ts'
 import { silent, type Log } from '../log.ts'
 import type { Connection, SyncEngine, Transport } from '../sync/engine.ts'
 import type { Grant } from '../sync/peers/grant.ts'
-import { encodeMessages } from '../wire/websocket-message.ts'
+import { Outgoing, type Wire } from './outgoing.ts'
 import { Throttle, type Pausable, type ThrottleParts } from './throttle.ts'
 
 /** What is used of a `ws` WebSocket. */
@@ -24,8 +24,8 @@ export interface Socket extends Pausable {
   on (event: 'error', listener: (error: Error) => void): this
 }
 
-/** Who is at the other end: the address, and the id of the principal. */
-export interface Origin { readonly address: string, readonly principal: string }
+/** Who is at the other end: the address, the id of the principal, and bytes of the largest message it takes, if that is bounded. */
+export interface Origin { readonly address: string, readonly principal: string, readonly maxMessage?: number }
 
 /** Messages, and bytes of the stream. */
 export interface Amount { messages: number, bytes: number }
@@ -43,14 +43,6 @@ export interface OpenSocket extends Origin {
   readonly backlog: number
   readonly received: Amount
   readonly sent: Amount
-}
-
-/** What is used of the stream below it: whether bytes still move, and to write to. */
-export interface Wire {
-  readonly bytesRead: number
-  readonly bytesWritten: number
-  readonly writableLength: number
-  write (data: Uint8Array): boolean
 }
 
 export interface SocketsOptions {
@@ -152,10 +144,12 @@ class Peer implements Transport, OpenSocket {
   readonly gone: Promise<void>
   readonly address: string
   readonly principal: string
+  readonly maxMessage: number
   /** What the log calls where it comes from. */
   readonly source: string
   readonly #socket: Socket
   readonly #wire: Wire
+  readonly #outgoing: Outgoing
   readonly #throttle: Throttle
   readonly #idle: number
   readonly #options: SocketsOptions
@@ -172,14 +166,16 @@ class Peer implements Transport, OpenSocket {
   #messagesOut = 0
   #reason: string | undefined
 
-  constructor (socket: Socket, wire: Wire, { address, principal }: Origin, engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits, grant: Grant | undefined) {
+  constructor (socket: Socket, wire: Wire, { address, principal, maxMessage = Infinity }: Origin, engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits, grant: Grant | undefined) {
     this.address = address
     this.principal = principal
+    this.maxMessage = maxMessage
     this.source = nameOf({ address: networkOf(address), principal: principal === ANONYMOUS.id ? undefined : principal })
     this.#throttle = new Throttle(socket, limits, this.source, options.maxFrame)
     this.#idle = limits.settings.idle
     this.#socket = socket
     this.#wire = wire
+    this.#outgoing = new Outgoing(wire, () => socket.readyState === OPEN)
     this.#options = options
     this.gone = new Promise(resolve => { socket.on('close', () => { resolve() }) })
     const connection = this.#connection = engine.connect(this, grant)
@@ -188,6 +184,7 @@ class Peer implements Transport, OpenSocket {
     socket.on('pong', () => { this.#answered = true })
     socket.on('close', () => {
       this.#throttle.close()
+      this.#outgoing.close()
       connection.closed()
     })
     // ws has begun to close by itself, with the code that fits
@@ -199,7 +196,7 @@ class Peer implements Transport, OpenSocket {
     this.#connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
   }
 
-  get backlog (): number { return this.#socket.bufferedAmount }
+  get backlog (): number { return this.#socket.bufferedAmount + this.#outgoing.waiting }
 
   get key (): string { return this.#connection.key }
   get peerId (): string { return this.#connection.peerId }
@@ -224,7 +221,7 @@ class Peer implements Transport, OpenSocket {
   send (heads: readonly Uint8Array[], tail: Uint8Array): void {
     // a write that fails is lost with its connection; 'close' follows, and the peer resyncs
     this.#messagesOut += heads.length
-    if (this.#socket.readyState === OPEN) this.#wire.write(encodeMessages(heads, tail))
+    if (this.#socket.readyState === OPEN) this.#outgoing.send(heads, tail)
   }
 
   charge (bytes: number): void { this.#throttle.count(0, bytes) }
@@ -249,7 +246,7 @@ class Peer implements Transport, OpenSocket {
     this.#answered = false
     this.#read = bytesRead
     this.#flushed = flushed
-    this.#unflushed = writableLength
+    this.#unflushed = writableLength + this.#outgoing.waiting
     if (this.#socket.readyState === OPEN) this.#socket.ping()
     this.#endIdle()
   }

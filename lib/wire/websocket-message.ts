@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
 
-const BINARY = 0x82 // FIN and opcode 2
+const FIN = 0x80
+const CONTINUATION = 0x0
+const BINARY = 0x2
 const SHORT = 126
 const LONG = 2 ** 16
 
@@ -15,7 +17,7 @@ export function encodeMessages (heads: readonly Uint8Array[], tail: Uint8Array):
   const out = Buffer.allocUnsafe(size)
   let at = 0
   for (const head of heads) {
-    at = writeHeader(out, at, head.length + tail.length)
+    at = writeHeader(out, at, FIN | BINARY, head.length + tail.length)
     out.set(head, at)
     out.set(tail, at + head.length)
     at += head.length + tail.length
@@ -23,10 +25,19 @@ export function encodeMessages (heads: readonly Uint8Array[], tail: Uint8Array):
   return out
 }
 
-const messageLength = (length: number): number => length + (length < SHORT ? 2 : length < LONG ? 4 : 10)
+/** What comes before a part of a message (RFC 6455 section 5.4). @param length bytes of the part */
+export function encodeFragment (length: number, isFirst: boolean, isLast: boolean): Buffer {
+  const header = Buffer.allocUnsafe(headerLength(length))
+  writeHeader(header, 0, (isLast ? FIN : 0) | (isFirst ? BINARY : CONTINUATION), length)
+  return header
+}
 
-function writeHeader (out: Buffer, at: number, length: number): number {
-  out[at] = BINARY
+const headerLength = (length: number): number => length < SHORT ? 2 : length < LONG ? 4 : 10
+
+const messageLength = (length: number): number => length + headerLength(length)
+
+function writeHeader (out: Buffer, at: number, first: number, length: number): number {
+  out[at] = first
   if (length < SHORT) {
     out[at + 1] = length
     return at + 2

@@ -147,7 +147,8 @@ export class Fallback {
 
   #answered (follower: Follower, talk: Talk, { reply, inSync, updates }: Answer): void {
     if (reply !== null) this.#audience.reply(follower, reply)
-    if (talk.open > 0) return
+    if (follower.standing !== 'fallback') this.leave(follower) // it takes no message as large as the answer
+    if (talk.open > 0 || !this.#talks.has(follower)) return
     const version = this.#versions[updates]!
     if (inSync && version >= this.#document.history.base) {
       this.leave(follower)

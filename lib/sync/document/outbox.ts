@@ -79,6 +79,7 @@ export class Outbox {
 
   /** Sends a message that Automerge made. */
   reply (follower: Follower, data: Uint8Array): void {
+    if (!this.#fits(follower, data.length)) return
     follower.peer.send({ type: 'sync', documentId: this.#document.id, data })
     this.#answered(follower)
   }
@@ -105,7 +106,16 @@ export class Outbox {
     return encodeFrameHead({ type: 'sync', senderId: this.#context.selfId, documentId: this.#document.id, data: encodeSyncMessage(message) })
   }
 
+  /** Whether the peer takes so large a message; else it is told, and nothing more until it asks anew. */
+  #fits (follower: Follower, bytes: number): boolean {
+    if (follower.peer.takes(bytes)) return true
+    follower.standing = 'new'
+    this.#context.withhold(this.#document.id, follower.peer, bytes)
+    return false
+  }
+
   #sent (follower: Follower, { version }: State, head: Uint8Array): void {
+    if (!this.#fits(follower, head.length)) return
     follower.sent = version
     follower.sentAt = performance.now()
     follower.peer.sendHeads('sync', [head])

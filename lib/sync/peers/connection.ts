@@ -125,6 +125,9 @@ export class PeerConnection implements Connection {
   /** Bytes sent that the peer has not taken yet. */
   get backlog (): number { return this.#transport.backlog }
 
+  /** Whether the peer takes so large a message. @param bytes of its head */
+  takes (bytes: number): boolean { return bytes + this.#target.length <= (this.#transport.maxMessage ?? Infinity) }
+
   /** Sends a frame of a document. */
   send (frame: OutgoingFrame): void {
     if (this.#state === 'open') this.sendHeads(frame.type, [encodeFrameHead({ senderId: this.#self.peerId, ...frame })])

@@ -17,16 +17,16 @@ import { scratch } from '../../scratch.ts'
 
 export { connect as client, until } from '../../client.ts'
 
-export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][], fallbacks: FallbackCause[] }
+export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][], fallbacks: FallbackCause[], withheld: number }
 
 /** The engine on real sockets: a bare `ws` server on a free port. */
-export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward, limits: some = {} as Partial<LimitsSettings> } = {}) {
+export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward, maxMessage = Infinity, limits: some = {} as Partial<LimitsSettings> } = {}) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
   await documents.open()
   const limits = new Limits(parseOptions({ limits: some }).limits, silent)
-  const seen: Recorded = { in: [], out: [], latencies: [], refused: [], fallbacks: [] }
+  const seen: Recorded = { in: [], out: [], latencies: [], refused: [], fallbacks: [], withheld: 0 }
   const engine = new RelayEngine({
     documents,
     automerge,
@@ -39,12 +39,13 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
       messageOut: type => { seen.out.push(type) },
       syncLatency: seconds => { seen.latencies.push(seconds) },
       refused: code => { seen.refused.push(code) },
-      fallback: cause => { seen.fallbacks.push(cause) }
+      fallback: cause => { seen.fallbacks.push(cause) },
+      withheld: () => { seen.withheld++ }
     }
   })
   const sockets = new Sockets(engine, { maxFrame, pingInterval, closeTimeout: 300, drainDelay: 0, drainWindow: 0 }, limits)
   const server = new WebSocketServer({ port, host: '127.0.0.1' })
-  server.on('connection', (socket, request) => { sockets.accept(socket, request.socket, { address: request.socket.remoteAddress!, principal: 'anonymous' }) })
+  server.on('connection', (socket, request) => { sockets.accept(socket, request.socket, { address: request.socket.remoteAddress!, principal: 'anonymous', maxMessage }) })
   await new Promise(resolve => server.once('listening', resolve))
   let closed = false
   const close = async () => {

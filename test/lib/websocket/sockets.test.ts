@@ -6,6 +6,7 @@ import WebSocket from 'ws'
 import * as Automerge from '@automerge/automerge'
 import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
 import { decodeCbor, type Cbor, type CborMap } from '../../../lib/wire/cbor-decode.ts'
+import type { DocumentId } from '../../../lib/ids.ts'
 import { client, serve, until } from '../sync/server.ts'
 
 const documentId = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
@@ -204,4 +205,23 @@ t.test('open sockets are told, each with what has gone over it', async t => {
   t.equal(second!.peerId, '')
   other.socket.terminate()
   await until(() => sockets.open.size === 1)
+})
+
+t.test('a peer that takes no message as large as a document is told that there is none, and stays', async t => {
+  const { url, engine, seen } = await serve(t, { maxMessage: 200_000 })
+  const undisturbed = await witness(t, url)
+  const large = Automerge.from({ noise: new Uint8Array(randomBytes(300_000)) })
+  await engine.merge(documentId as DocumentId, [Automerge.save(large)])
+  const { frames, say, closed } = await raw(t, url)
+  say(join)
+  say({ type: 'access', senderId: 'raw', targetId: 'relay' })
+  say({ ...sync, type: 'request' })
+  await until(() => frames.some(({ code }) => code === 'RELAY_DOCUMENT_TOO_LARGE'))
+  t.ok(frames.some(({ type }) => type === 'doc-unavailable'))
+  t.notOk(frames.some(({ type }) => type === 'sync'))
+  t.equal(seen.withheld, 1)
+  await engine.merge(documentId as DocumentId, [Automerge.save(Automerge.change(large, doc => { doc.noise = new Uint8Array(1) }))])
+  t.equal(await undisturbed(), 0)
+  t.equal(await Promise.race([closed, 'open']), 'open')
+  t.strictSame(seen.refused, [])
 })
