@@ -7,6 +7,8 @@ import { withoutToken } from './lib/access/identity/credentials.ts'
 import { parseDotenv } from './lib/cli/dotenv.ts'
 import { readValues, settle, type Values } from './lib/cli/settings.ts'
 import { RelayError, codeOf, messageOf } from './lib/errors.ts'
+import { WebSocketRequest } from './lib/http/offers.ts'
+import { addressIn } from './lib/limits/forwarded.ts'
 import { parseTrustProxy } from './lib/limits/trust-proxy.ts'
 import type { RelayOptions } from './lib/options.ts'
 import { answerError } from './plugins/errors.ts'
@@ -40,7 +42,7 @@ export const serverOptions = ({ logLevel, trustProxy }: { logLevel?: string | un
     redact: ['', '*.'].flatMap(at => [`${at}headers.authorization`, `${at}headers.cookie`, `${at}headers["sec-websocket-protocol"]`]),
     serializers: {
       req: ({ method, url, host, ip, socket }: FastifyRequest) =>
-        ({ method, url: withoutToken(url), host, remoteAddress: ip, remotePort: socket?.remotePort })
+        ({ method, url: withoutToken(url), host, remoteAddress: addressIn(ip ?? '') ?? socket?.remoteAddress, remotePort: socket?.remotePort })
     },
     ...(process.stdout.isTTY && {
       transport: { target: 'pino-pretty', options: { translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' } }
@@ -51,7 +53,8 @@ export const serverOptions = ({ logLevel, trustProxy }: { logLevel?: string | un
   http: {
     headersTimeout: MINUTE / 3,
     connectionsCheckingInterval: MINUTE / 12, // how soon that is seen
-    requireHostHeader: false // a missing Host is answered by the relay, in JSON
+    requireHostHeader: false, // a missing Host is answered by the relay, in JSON
+    IncomingMessage: WebSocketRequest
   },
   requestTimeout: 60 * MINUTE, // a whole upload, on a slow line
   connectionTimeout: 5 * MINUTE, // without a byte in either direction, while a large bundle is checked for instance

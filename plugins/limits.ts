@@ -5,6 +5,7 @@ import { ANONYMOUS } from '../lib/access/identity/principal.ts'
 import { RelayError } from '../lib/errors.ts'
 import { networkOf } from '../lib/limits/address.ts'
 import { Descriptors } from '../lib/limits/descriptors.ts'
+import { forwardedAddresses } from '../lib/limits/forwarded.ts'
 import { Limits, nameOf, type Source } from '../lib/limits/limits.ts'
 import { Load } from '../lib/limits/load.ts'
 import { registerLimitsMetrics } from '../lib/limits/metrics.ts'
@@ -32,6 +33,11 @@ async function limits (fastify: FastifyInstance, options: Options): Promise<void
   const limits = new Limits(options.limits, fastify.log)
   fastify.decorate('limits', limits)
   fastify.decorateRequest('source', { getter (this: FastifyRequest) { return sourceOf(this) } })
+  // before anybody looks who it is from
+  fastify.addHook('onRequest', async ({ raw: { headers } }) => {
+    const { 'x-forwarded-for': forwarded } = headers
+    if (forwarded !== undefined) headers['x-forwarded-for'] = forwardedAddresses([forwarded].flat().join(','))
+  })
   const descriptors = await keepDescriptors(fastify, limits)
   fastify.metrics.include(registry => { registerLimitsMetrics(limits.refusals, descriptors, registry) })
   fastify.addHook('onClose', async () => { limits.close() })

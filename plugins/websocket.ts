@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { chooseSubprotocol } from '../lib/access/identity/credentials.ts'
 import { RelayError } from '../lib/errors.ts'
+import { ignoreOffers } from '../lib/http/offers.ts'
 import type { Options } from '../lib/options.ts'
 import { Sockets } from '../lib/websocket/sockets.ts'
 
@@ -23,6 +24,7 @@ const UPGRADE_TIMEOUT = 10_000 // ms until a socket that asked for an upgrade mu
 async function peers (fastify: FastifyInstance, options: Options): Promise<void> {
   const sockets = new Sockets(fastify.sync, options, fastify.limits)
   fastify.decorate('sockets', sockets)
+  ignoreOffers(fastify.server)
   // else the websocket plugin opens a WebSocket only to close it, and waits half a minute for a peer that does not answer
   fastify.addHook('preValidation', async ({ ws, routeOptions }) => {
     if (ws && routeOptions.config.peers !== true) throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'No WebSocket here')
