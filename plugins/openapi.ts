@@ -43,7 +43,13 @@ async function openapi (fastify: FastifyInstance, options: Options): Promise<voi
   })
 
   let description: ReturnType<typeof describe> | undefined
-  const described = async () => await (description ??= describe(fastify, routes, options))
+  const described = async () => {
+    description ??= describe(fastify, routes, options).catch(error => {
+      description = undefined // it may be a matter of the moment, such as no file descriptor being left
+      throw error
+    })
+    return await description
+  }
   fastify.decorate('openapi', {
     document: async () => (await described()).document,
     page: async () => (await described()).app.routing
@@ -64,7 +70,7 @@ async function describe (host: FastifyInstance, routes: readonly Described[], { 
     openapi: {
       openapi: '3.1.1',
       info: { title: 'fastify-automerge-relay', version, license: { name: 'MIT', identifier: 'MIT' } },
-      servers: [{ url: host.prefix || '/' }],
+      servers: [{ url: '.' }], // relative to the document, so that it leads back through proxies that take a prefix off
       components: { securitySchemes }
     },
     convertConstToEnum: false,
@@ -73,7 +79,11 @@ async function describe (host: FastifyInstance, routes: readonly Described[], { 
   })
   app.setErrorHandler(host.errorHandler)
   app.setNotFoundHandler(async () => { throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'Not found') })
-  if (openapiUi) await app.register((await import('@fastify/swagger-ui')).default, { routePrefix: `${host.prefix}/docs`, staticCSP: POLICY })
+  if (openapiUi) {
+    await app.register((await import('@fastify/swagger-ui')).default, {
+      routePrefix: `${host.prefix}/docs`, staticCSP: POLICY, transformSpecification: document => ({ ...document, servers: [{ url: '..' }] })
+    })
+  }
   for (const schema of Object.values(host.getSchemas())) app.addSchema(schema)
   for (const { method, url, schema } of routes) app.route({ method, url, schema, handler: () => {} })
   await app.ready()

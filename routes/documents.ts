@@ -91,12 +91,12 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
 
   typed.post('/api/documents', {
     config: { access: ['document:create'] }, schema: schemas.create
-  }, async ({ body, headers, query, routeOptions }, reply) => {
+  }, async ({ body, headers, query, url }, reply) => {
     const type = typeOf(headers)
     if (type !== JSON_TYPE && type !== SNAPSHOT_TYPE) throw unsupported([JSON_TYPE, SNAPSHOT_TYPE])
     const bytes = body as unknown as Uint8Array
     const { id, heads } = type === JSON_TYPE ? await documents.create(bytes, query.message) : await documents.import(bytes)
-    reply.code(201).headers({ location: `${routeOptions.url}/${id}`, etag: etagOf(heads) })
+    reply.code(201).headers({ location: below(url, id), etag: etagOf(heads) })
     return await reply.send({ id, url: `automerge:${id}`, heads })
   })
 
@@ -118,6 +118,12 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     await documents.remove(id, heads => holds(headers, etagOf(heads)))
     return await reply.code(204).send()
   })
+}
+
+/** What is below a path, as a reference from there: it leads back through proxies that take a prefix off. */
+const below = (url: string, name: string): string => {
+  const last = url.split('?')[0]!.split('/').at(-1)!
+  return last === '' ? name : `${last}/${name}`
 }
 
 /** What is no id names no document. */

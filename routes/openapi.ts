@@ -18,6 +18,7 @@ async function openapiRoutes (fastify: FastifyInstance, { openapiUi }: Options):
   if (!openapiUi) return
   for (const url of ['/docs', '/docs/*']) {
     fastify.get(url, { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) => {
+      if (/\/docs(\?|$)/i.test(request.url)) return await reply.redirect(request.url.replace(/^[^?]*\/([^/?]+)/, '$1/'), 308) // what it loads is beside it
       const answer = await openapi.page()
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)

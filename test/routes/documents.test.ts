@@ -53,9 +53,10 @@ t.test('made of JSON: read, changed, told, below a prefix', async t => {
   const { http } = await start(t, { prefix: '/sync' })
   const { status, headers, json } = await ask(`${http}/sync/api/documents?message=begun`, 'POST', { type: 'application/json; charset=utf-8', body: '{"title":"Hello","list":[1]}' })
   t.equal(status, 201)
-  t.equal(headers.get('location'), `/sync/api/documents/${json.id as string}`)
+  t.equal(headers.get('location'), `documents/${json.id as string}`)
   t.match(json, { url: `automerge:${json.id as string}`, heads: [/^[0-9a-f]{64}$/] })
-  const url = http + headers.get('location')!
+  const url = new URL(headers.get('location')!, `${http}/sync/api/documents`).href
+  t.equal(url, `${http}/sync/api/documents/${json.id as string}`)
   const first = await ask(url)
   t.strictSame(first.json, { title: 'Hello', list: [1] })
   t.equal(first.headers.get('etag'), `"${json.heads[0] as string}"`)
