@@ -34,9 +34,10 @@ async function limits (fastify: FastifyInstance, options: Options): Promise<void
   fastify.decorate('limits', limits)
   fastify.decorateRequest('source', { getter (this: FastifyRequest) { return sourceOf(this) } })
   // before anybody looks who it is from
-  fastify.addHook('onRequest', async ({ raw: { headers } }) => {
+  fastify.addHook('onRequest', async ({ raw: { headers, socket } }) => {
     const { 'x-forwarded-for': forwarded } = headers
-    if (forwarded !== undefined) headers['x-forwarded-for'] = forwardedAddresses([forwarded].flat().join(','))
+    // that there was one still shows that a proxy has passed it on
+    if (forwarded !== undefined) headers['x-forwarded-for'] = forwardedAddresses([forwarded].flat().join(',')) ?? socket.remoteAddress ?? 'local'
   })
   const descriptors = await keepDescriptors(fastify, limits)
   fastify.metrics.include(registry => { registerLimitsMetrics(limits.refusals, descriptors, registry) })

@@ -161,3 +161,14 @@ t.test('uploads at once', async t => {
   slow.destroy()
   await until(async () => (await post()).status === 400)
 })
+
+t.test('an address behind a proxy is one, whatever its port, and what is none is the proxy’s', async t => {
+  const app = await embedded(t, { limits: { requestsPerMinute: 2 }, dashboard: true }, { trustProxy: (_address, hop) => hop < 1 })
+  const status = async (forwarded: string, url = '/') => (await app.inject({ url, headers: { host: 'localhost', 'x-forwarded-for': forwarded } })).statusCode
+  for (const address of [(n: number) => `203.0.113.7:${n}`, (n: number) => `[2001:db8::7]:${n}`, (n: number) => `none, none${n}`]) {
+    t.strictSame([await status(address(1)), await status(address(2)), await status(address(3))], [200, 200, 429], address(1))
+  }
+  t.equal(await status('nobody', '/dashboard'), 429, 'the proxy’s, which has met its limit')
+  const other = await embedded(t, { dashboard: true })
+  t.equal((await other.inject({ url: '/dashboard', headers: { host: 'localhost', 'x-forwarded-for': 'nobody' } })).statusCode, 403, 'passed on by a proxy, so not for this machine only')
+})
