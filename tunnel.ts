@@ -1,10 +1,11 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { RelayError } from './lib/errors.ts'
+import { withoutFastifys } from './lib/fastify-names.ts'
 import { FastPath } from './lib/tunnel/fast-path.ts'
 import { parseTunnelOptions, type TunnelOptions } from './lib/tunnel/options.ts'
 import { Tunnel } from './lib/tunnel/tunnel.ts'
-import plugin, { type TunnelPluginOptions } from './plugins/tunnel.ts'
+import plugin from './plugins/tunnel.ts'
 import routes from './routes/tunnel.ts'
 
 export type { Validator } from './lib/tunnel/calls/auth.ts'
@@ -17,12 +18,19 @@ export type { TunnelOptions } from './lib/tunnel/options.ts'
 export { registerTunnelMetrics } from './lib/tunnel/metrics.ts'
 export { Serializer, type WireType } from './lib/tunnel/values/serializer.ts'
 export { Tunnel, type EventHandler, type EventOptions, type TaskHandler, type TaskOptions } from './lib/tunnel/tunnel.ts'
-export type { TunnelPluginOptions } from './plugins/tunnel.ts'
+
+export interface TunnelPluginOptions extends TunnelOptions {
+  /** Made with `new FastPath()` and given to Fastify as `serverFactory`: requests reach the tunnel before Fastify sees them. */
+  fastPath?: FastPath | undefined
+  /** One that exists already, to be offered here; the other options were given to it. */
+  tunnel?: Tunnel | undefined
+}
 
 /** The tunnel by itself, for any Fastify server: `app.register(tunnel, { tokens: ['…'] })`, then `app.tunnel`. */
 async function tunnel (fastify: FastifyInstance, options: TunnelPluginOptions): Promise<void> {
-  await fastify.register(plugin, options)
-  fastify.register(routes, options)
+  const { fastPath, tunnel, ...own } = options
+  await fastify.register(plugin, { fastPath, tunnel: tunnel ?? parseTunnelOptions(withoutFastifys(own)) })
+  fastify.register(routes)
 }
 
 export default fp(tunnel, { name: 'fastify-automerge-relay-tunnel', fastify: '5.x' })

@@ -5,8 +5,10 @@ import { inspect } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
-import { helpText, parseArguments, type Task } from '../lib/cli/arguments.ts'
+import { helpText, parseArguments } from '../lib/cli/arguments.ts'
 import { settle, type Values } from '../lib/cli/settings.ts'
+import { verbs } from '../lib/cli/verbs.ts'
+import type { Task } from '../lib/concern.ts'
 import { RelayError, messageOf } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
 
@@ -32,13 +34,13 @@ async function run (argv: string[]): Promise<void> {
   if (command.name === 'help') process.stdout.write(helpText())
   else if (command.name === 'version') process.stdout.write(`${version}\n`)
   else if (command.name === 'start') await start(command.flags)
-  else process.exitCode = await work(command)
+  else process.exitCode = await work(command.task, command.flags)
 }
 
-/** Works on a storage folder; returns the exit code. */
-async function work (task: Task): Promise<number> {
-  const [{ environment }, { perform }] = await Promise.all([import('../fastify.config.ts'), import('../lib/cli/perform.ts')])
-  return await perform(task, settle(environment, task.flags).relay, text => { process.stdout.write(text) })
+/** Does something else than start a relay; returns the exit code. */
+async function work (task: Task, flags: Values): Promise<number> {
+  const [{ environment }, perform] = await Promise.all([import('../fastify.config.ts'), verbs[task.verb]!.load()])
+  return await perform(task, settle(environment, flags).relay, text => { process.stdout.write(text) })
 }
 
 async function start (flags: Values): Promise<void> {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { settings, type Setting } from '../lib/cli/settings.ts'
-import { optionInfos } from '../lib/options.ts'
+import { optionsSchema } from '../lib/options.ts'
 
 // `npm run docs:options`: writes the options table of README.md and .env.example from the option schemas.
 
@@ -18,13 +18,13 @@ const optionOf = ({ group, name }: Setting): string =>
 
 /** In a host; the executable's differ only where the meaning says so. */
 const presetOf = ({ group, name, default: preset }: Setting): unknown =>
-  group === 'relay' ? optionInfos().find(info => info.name === name)?.default : preset
+  group === 'relay' ? (optionsSchema.properties as Record<string, { default?: unknown }>)[name]!.default : preset
 
 /** Markdown: one row per setting. */
 export function optionsTable (): string {
   const rows = settings.map(setting => {
     const preset = presetOf(setting)
-    return [optionOf(setting), code(`--${setting.flag}`), code(setting.variable), preset === undefined ? '' : code(preset), setting.description]
+    return [optionOf(setting), setting.isSecret ? '' : code(`--${setting.flag}`), code(setting.variable), preset === undefined ? '' : code(preset), setting.description]
   })
   return [['Option', 'Flag', 'Environment', 'Default', 'Meaning'], ['---', '---', '---', '---', '---'], ...rows]
     .map(cells => `| ${cells.join(' | ')} |\n`).join('')

@@ -1,5 +1,7 @@
-import { Type, type Static, type TSchema } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { accessProperties, parseAccessOptions, type AccessOptions } from './access/options.ts'
+import type { Concern, RelaySettings } from './concern.ts'
+import { concerns, type ConcernName, type ConcernOptions, type ConcernSettings } from './concerns.ts'
 import { badOption } from './errors.ts'
 import { withoutFastifys } from './fastify-names.ts'
 import type { BundleStore } from './bundles/stores/store.ts'
@@ -7,7 +9,6 @@ import { limitsSchema, type LimitsSettings } from './limits/options.ts'
 import { Origins } from './http/origins.ts'
 import { s3Schema, type S3Options } from './objects/options.ts'
 import type { Durability } from './storage/local/journal.ts'
-import { parseTunnelOptions, tunnelSchema, type TunnelOptions, type TunnelSettings } from './tunnel/options.ts'
 import { parseWebhooks, readWebhooks, type Webhook, type WebhookOptions } from './webhooks/options.ts'
 import type { Forward } from './sync/context.ts'
 import { refuseUnknown, validator } from './validate.ts'
@@ -71,46 +72,28 @@ export const optionsSchema = Type.Object({
 }, { additionalProperties: false })
 
 /** All settings, filled in. */
-export interface Options extends Static<typeof optionsSchema>, AccessOptions {
+export interface Options extends Static<typeof optionsSchema>, AccessOptions, ConcernSettings {
   /** A host's own bundle store; it is used and not closed. */
   store?: BundleStore | undefined
   /** Who is told of what happens */
   webhooks: Webhook[]
-  /** Tasks and events over HTTP; without this there is no tunnel. */
-  tunnel?: TunnelSettings | undefined
 }
 
 type Nullable<T> = { [Key in keyof T]?: T[Key] | undefined }
 
 /** What `app.register(relay, …)` takes; everything is optional. */
-export type RelayOptions = Nullable<Omit<Options, 's3' | 'tunnel' | 'webhooks' | 'limits'>> & {
+export type RelayOptions = Nullable<Omit<Options, 's3' | 'webhooks' | 'limits' | ConcernName>> & ConcernOptions & {
   limits?: Nullable<LimitsSettings> | undefined
   webhooks?: WebhookOptions[] | undefined
-  tunnel?: TunnelOptions | undefined
   s3?: Pick<S3Options, 'bucket'> & Nullable<S3Options> | undefined
 }
-
-/** The words of the schema's property, for messages and the command line. */
-export interface OptionInfo { name: string, type: string, default?: unknown, description: string }
-
-/** The options of the schema in its order, without nested ones. */
-export const optionInfos = (schema: TSchema = optionsSchema): OptionInfo[] =>
-  Object.entries((schema as unknown as { properties: Record<string, OptionInfo> }).properties)
-    .filter(([, property]) => property.type !== 'object')
-    .map(([name, { type, default: preset, description }]) => ({ name, type, default: preset, description }))
-
-export const s3Infos = (): OptionInfo[] => optionInfos(s3Schema)
-
-export const limitsInfos = (): OptionInfo[] => optionInfos(limitsSchema)
-
-/** Those of the tunnel that are one word; lists are for hosts, and files. */
-export const tunnelInfos = (): OptionInfo[] => optionInfos(tunnelSchema).filter(({ type }) => type !== 'array')
 
 const validate = validator<Static<typeof optionsSchema>>(optionsSchema, badOption)
 
 /** What a host says in code: no text can. */
-const HOST_OPTIONS = ['store', 'tunnel', 'webhooks', 'authenticate', 'authorize', 'revocations']
-const NAMES = [...Object.keys(optionsSchema.properties), ...HOST_OPTIONS]
+const HOST_OPTIONS = ['store', 'webhooks', 'authenticate', 'authorize', 'revocations']
+const CONCERNS = Object.keys(concerns) as ConcernName[]
+const NAMES = [...Object.keys(optionsSchema.properties), ...HOST_OPTIONS, ...CONCERNS]
 
 /**
  * Checks and fills in options. What Fastify and fastify-cli hand along with them is left out.
@@ -119,14 +102,14 @@ const NAMES = [...Object.keys(optionsSchema.properties), ...HOST_OPTIONS]
 export function parseOptions (given: object): Options {
   const own = withoutFastifys(given)
   refuseUnknown(own, NAMES, badOption)
-  const { store, tunnel, webhooks, authenticate, authorize, revocations, ...rest } = own as RelayOptions
-  const picked = validate(rest)
+  const { store, webhooks, authenticate, authorize, revocations, ...rest } = own as RelayOptions
+  const picked = validate(Object.fromEntries(Object.entries(rest).filter(([name]) => !(name in concerns))))
   const origins = new Origins(picked.origins)
   const options: Options = {
     ...picked,
     ...parseAccessOptions({ authenticate, authorize, revocations, rules: picked.rules }),
     webhooks: [...parseWebhooks(webhooks ?? []), ...picked.webhookFile === undefined ? [] : readWebhooks(picked.webhookFile)],
-    ...(tunnel !== undefined && { tunnel: parseTunnelOptions({ ...tunnel, corsOrigins: tunnel.corsOrigins ?? origins.list }) })
+    ...parseConcerns(rest, { ...picked, origins })
   }
   if (store !== undefined) {
     for (const method of ['open', 'put', 'check', 'close'] as const) {
@@ -140,4 +123,17 @@ export function parseOptions (given: object): Options {
     throw badOption('s3', 'accessKeyId and secretAccessKey go together')
   }
   return options
+}
+
+/** Of the concerns that are on. */
+function parseConcerns (given: ConcernOptions, relay: RelaySettings): ConcernSettings {
+  const settings: Record<string, unknown> = {}
+  for (const name of CONCERNS) {
+    const options: object | undefined = given[name]
+    if (options === undefined) continue
+    if (typeof options !== 'object' || options === null) throw badOption(name, 'must be object')
+    const parsed = (concerns[name] as Concern).parse(options, relay)
+    if (!('enabled' in options) || options.enabled !== false) settings[name] = parsed
+  }
+  return settings
 }

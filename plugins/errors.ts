@@ -2,13 +2,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { RelayError, codeOf, messageFor, messageOf } from '../lib/errors.ts'
 
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** The methods of each of the relay's paths, as they are declared, without the prefix. */
-    methods: Map<string, Set<string>>
-  }
-}
-
 /** What a handler may have said of the answer that is not to be: an error must not be cached or saved in its name. */
 const OF_THE_ANSWER = [
   'accept-ranges', 'content-disposition', 'content-encoding', 'content-length', 'content-range', 'etag', 'last-modified'
@@ -27,13 +20,6 @@ async function errors (fastify: FastifyInstance): Promise<void> {
   fastify.addHook('onRequest', async ({ raw }) => {
     // RFC 9112 section 3.2; gets here when the server has `http: { requireHostHeader: false }`, else Node refuses without a word
     if (raw.httpVersion === '1.1' && raw.headers.host === undefined) throw new RelayError('RELAY_BAD_REQUEST', 'The Host header is missing')
-  })
-
-  const methods = new Map<string, Set<string>>()
-  fastify.decorate('methods', methods)
-  fastify.addHook('onRoute', ({ url, method }) => {
-    const path = url.slice(fastify.prefix.length) || '/' // Fastify makes `/prefix` and `/prefix/` one
-    methods.set(path, new Set([...methods.get(path) ?? [], ...[method].flat()]))
   })
 }
 

@@ -9,11 +9,12 @@ declare module 'fastify' {
 
 /** An automerge-repo `Repo` that is a peer of this relay. It is there, and connected, once it is first asked for. */
 async function repo (fastify: FastifyInstance, { closeTimeout }: Options): Promise<void> {
+  // which has the engine disconnect everybody, this one's peer too
+  if (fastify.hasPlugin('relay-websocket')) throw new Error('relay-repo must be registered before relay-websocket')
   const { LazyRepo } = await import('../lib/repo/lazy-repo.ts') // it loads Automerge, of which most relays need nothing here
   const { sync: engine, log } = fastify
   const lazy = new LazyRepo({ engine, log, closeTimeout })
   fastify.decorate<Repo>('repo', { getter: () => lazy.repo })
-  // before the websocket plugin has the engine disconnect everyone
   fastify.addHook('preClose', async () => { await lazy.close() })
 }
 

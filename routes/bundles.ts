@@ -123,4 +123,4 @@ const named = (reply: FastifyReply, type: string, name: string): FastifyReply =>
 const made = ({ bytes, etag }: { bytes: Uint8Array, etag: string }): Representation =>
   ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
 
-export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-bundles', 'relay-http', 'relay-limits', 'relay-storage'] })
+export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-bundles', 'relay-http', 'relay-limits', 'relay-storage', 'relay-openapi'] })

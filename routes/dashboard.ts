@@ -84,4 +84,4 @@ function documentId (text: string): DocumentId {
   return text
 }
 
-export default fp(dashboardRoutes, { name: 'relay-routes-dashboard', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-dashboard', 'relay-http'] })
+export default fp(dashboardRoutes, { name: 'relay-routes-dashboard', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-dashboard', 'relay-http', 'relay-openapi'] })

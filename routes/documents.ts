@@ -144,4 +144,4 @@ const unchanged = async (reply: FastifyReply, etag: string): Promise<FastifyRepl
 const made = (bytes: Uint8Array, etag: string): Representation =>
   ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
 
-export default fp(documentRoutes, { name: 'relay-routes-documents', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-documents', 'relay-http', 'relay-limits'] })
+export default fp(documentRoutes, { name: 'relay-routes-documents', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-documents', 'relay-http', 'relay-limits', 'relay-openapi'] })

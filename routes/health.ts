@@ -30,4 +30,4 @@ async function healthRoutes (fastify: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(healthRoutes, { name: 'relay-routes-health', fastify: '5.x', encapsulate: true, dependencies: ['relay-health'] })
+export default fp(healthRoutes, { name: 'relay-routes-health', fastify: '5.x', encapsulate: true, dependencies: ['relay-health', 'relay-openapi'] })

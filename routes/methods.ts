@@ -2,12 +2,16 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { RelayError } from '../lib/errors.ts'
 
-/**
- * On each path that the routes registered before this one declare: OPTIONS tells its methods, every other method is
- * refused. Register last.
- */
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** It is there to say that a method is not. */
+    refuses?: true
+  }
+}
+
+/** On each path of the relay's: OPTIONS tells its methods, every other method is refused. */
 async function methodRoutes (fastify: FastifyInstance): Promise<void> {
-  for (const [path, declared] of [...fastify.methods]) {
+  for (const [path, declared] of fastify.methods.complete()) {
     if (path.endsWith('*')) continue // takes paths that nobody declared
     const others = fastify.supportedMethods.filter(method => !declared.has(method))
     if (others.length === 0) continue
@@ -15,7 +19,7 @@ async function methodRoutes (fastify: FastifyInstance): Promise<void> {
     fastify.route({
       method: others,
       url: path,
-      config: { access: 'public' },
+      config: { access: 'public', refuses: true },
       schema: { hide: true },
       // before the body is looked at
       onRequest: async (request, reply) => {
@@ -28,4 +32,5 @@ async function methodRoutes (fastify: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(methodRoutes, { name: 'relay-routes-methods', fastify: '5.x', encapsulate: true, dependencies: ['relay-errors'] })
+// a route that comes after it stops the start
+export default fp(methodRoutes, { name: 'relay-routes-methods', fastify: '5.x', encapsulate: true, dependencies: ['relay-errors', 'relay-methods'] })

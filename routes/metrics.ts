@@ -52,4 +52,4 @@ async function metricsRoutes (fastify: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(metricsRoutes, { name: 'relay-routes-metrics', fastify: '5.x', encapsulate: true, dependencies: ['relay-metrics'] })
+export default fp(metricsRoutes, { name: 'relay-routes-metrics', fastify: '5.x', encapsulate: true, dependencies: ['relay-metrics', 'relay-openapi'] })

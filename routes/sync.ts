@@ -50,4 +50,4 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
   }
 }
 
-export default fp(syncRoutes, { name: 'relay-routes-sync', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-websocket'] })
+export default fp(syncRoutes, { name: 'relay-routes-sync', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-websocket', 'relay-openapi'] })

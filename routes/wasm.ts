@@ -21,4 +21,4 @@ async function wasmRoutes (fastify: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(wasmRoutes, { name: 'relay-routes-wasm', fastify: '5.x', encapsulate: true, dependencies: ['relay-http', 'relay-wasm'] })
+export default fp(wasmRoutes, { name: 'relay-routes-wasm', fastify: '5.x', encapsulate: true, dependencies: ['relay-http', 'relay-wasm', 'relay-openapi'] })

@@ -1,44 +1,41 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import type { Task } from '../concern.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import { nearest } from '../validate.ts'
 import { readValues, settings, type Values } from './settings.ts'
+import { verbs } from './verbs.ts'
 
 /** What a command line asks for. */
-export type Command = { name: 'help' } | { name: 'version' } | { name: 'start', flags: Values } | Task
-
-/** Work on a storage folder instead of a relay. `place` is the backup's. */
-export type Task =
-  | { name: 'backup', place: string, flags: Values }
-  | { name: 'restore', place: string, flags: Values }
-  | { name: 'stat', json: boolean, flags: Values }
-  | { name: 'check', json: boolean, repair: boolean, flags: Values }
+export type Command = { name: 'help' } | { name: 'version' } | { name: 'start', flags: Values } | { name: 'work', task: Task, flags: Values }
 
 /** Arguments without a flag, in their order, as Tonk's relays take them. */
 const positions = ['port', 'bundle', 'storage']
 
-/** Words in the place of a port, which is a number. */
-const tasks = new Set<string>(['backup', 'restore', 'check', 'stat'] satisfies Array<Task['name']>)
+/** Those of verbs, which each belong to some of them. */
+const ownFlags = Object.assign({}, ...Object.values(verbs).map(({ flags }) => flags)) as Record<string, 'boolean' | 'string'>
 
 const flags: NonNullable<ParseArgsConfig['options']> = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
-  json: { type: 'boolean' },
-  repair: { type: 'boolean' },
-  ...Object.fromEntries(settings.map(({ flag, type }) => [flag, { type: type === 'boolean' ? 'boolean' : 'string' }]))
+  ...Object.fromEntries(Object.entries(ownFlags).map(([flag, type]) => [flag, { type }])),
+  ...Object.fromEntries(settings.filter(({ isSecret }) => !isSecret).map(({ flag, type }) => [flag, { type: type === 'boolean' ? 'boolean' : 'string' }]))
 }
 
 /**
- * Reads `tonk-relay [port] [bundle] [storage] [--flags]`; `argv` starts behind the program's name. A positional is
- * another way to write its flag, so giving both is refused instead of guessed.
+ * Reads `tonk-relay [port] [bundle] [storage] [--flags]` and `tonk-relay <verb> [words] [--flags]`; `argv` starts behind
+ * the program's name. A positional is another way to write its flag, so giving both is refused instead of guessed.
  * @throws RelayError RELAY_BAD_OPTION naming the argument.
  */
 export function parseArguments (argv: string[]): Command {
   const { values, positionals } = parse(argv)
   if (values.help === true) return { name: 'help' }
   if (values.version === true) return { name: 'version' }
-  const { json, repair, ...texts } = values
-  if (tasks.has(positionals[0] ?? '')) return parseTask(positionals, { json: json === true, repair: repair === true }, texts)
-  if (json !== undefined || repair !== undefined) throw refused(`--${json === undefined ? 'repair' : 'json'} goes with check or stat`)
+  const all = Object.entries(values)
+  const own = Object.fromEntries(all.filter(([flag]) => flag in ownFlags)) as Task['own']
+  const texts = Object.fromEntries(all.filter(([flag]) => !(flag in ownFlags)))
+  const [verb = '', ...words] = positionals
+  if (Object.hasOwn(verbs, verb)) return { name: 'work', task: taskOf(verb, words, own), flags: readValues(texts, 'flag') }
+  refuseForeign(own, undefined)
   for (const [index, text] of positionals.entries()) {
     const flag = positions[index]
     if (flag === undefined) throw refused(`unexpected argument ${JSON.stringify(text)}`)
@@ -48,18 +45,20 @@ export function parseArguments (argv: string[]): Command {
   return { name: 'start', flags: readValues(texts, 'flag') }
 }
 
-function parseTask ([name, ...places]: string[], { json, repair }: { json: boolean, repair: boolean }, texts: Record<string, unknown>): Task {
-  const flags = readValues(texts, 'flag')
-  if (name === 'backup' || name === 'restore') {
-    const [place, ...more] = places
-    if (place === undefined || more.length > 0) throw refused(`tonk-relay ${name} <folder|file.tar>`)
-    if (json || repair) throw refused(`--${json ? 'json' : 'repair'} goes with check or stat`)
-    return { name, place, flags }
-  }
-  if (places.length > 0) throw refused(`unexpected argument ${JSON.stringify(places[0])}`)
-  if (name === 'check') return { name, json, repair, flags }
-  if (repair) throw refused('--repair goes with check')
-  return { name: 'stat', json, flags }
+function taskOf (verb: string, words: string[], own: Task['own']): Task {
+  const { help: [[usage]], words: [least, most] = [0, 0] } = verbs[verb]!
+  if (words.length < least || (words.length > most && most > 0)) throw refused(`tonk-relay ${usage}`)
+  if (words.length > most) throw refused(`unexpected argument ${JSON.stringify(words[0])}`)
+  refuseForeign(own, verb)
+  return { verb, words, own }
+}
+
+/** A flag of other verbs. */
+function refuseForeign (own: Task['own'], verb: string | undefined): void {
+  const foreign = Object.keys(own).find(flag => verb === undefined || verbs[verb]!.flags?.[flag] === undefined)
+  if (foreign === undefined) return
+  const owners = Object.entries(verbs).filter(([, { flags }]) => flags?.[foreign] !== undefined).map(([name]) => name)
+  throw refused(`--${foreign} goes with ${owners.join(' or ')}`)
 }
 
 function parse (args: string[]): { values: Record<string, unknown>, positionals: string[] } {
@@ -78,8 +77,8 @@ const refused = (problem: string, cause?: unknown): RelayError => new RelayError
 
 /** The text of `--help`. */
 export function helpText (): string {
-  const rows = settings.map(({ flag, type, variable, default: preset, description }): [string, string] => {
-    const left = type === 'boolean' ? `--[no-]${flag}` : `--${flag} <${type}>`
+  const rows = settings.map(({ flag, isSecret, type, variable, default: preset, description }): [string, string] => {
+    const left = isSecret ? `(${variable})` : type === 'boolean' ? `--[no-]${flag}` : `--${flag} <${type}>`
     const facts = preset === undefined ? variable : `${variable}, default ${preset}`
     return [left, `${description.replaceAll('`', '')} [${facts}]`]
   })
@@ -87,10 +86,7 @@ export function helpText (): string {
   const width = Math.max(...rows.map(([left]) => left.length))
   return [
     'Usage: tonk-relay [port] [bundle] [storage] [options]',
-    '       tonk-relay backup <folder|file.tar> [--storage <folder>]   copy what is stored, while a relay runs or not',
-    '       tonk-relay restore <folder|file.tar> [--storage <folder>]  put a backup into an empty folder',
-    '       tonk-relay check [--repair] [--json]                       verify what is stored; 2 when something is wrong',
-    '       tonk-relay stat [--json]                                   what is stored',
+    ...verbLines(),
     '',
     'A relay for Automerge documents and Tonk bundles. Without arguments it listens on 127.0.0.1:8081, keeps its',
     'data in ./automerge-repo-data and serves a blank bundle.',
@@ -102,4 +98,10 @@ export function helpText (): string {
     'S3 credentials are found as the AWS SDK finds them (AWS_ACCESS_KEY_ID, profiles, roles).',
     ''
   ].join('\n')
+}
+
+function verbLines (): string[] {
+  const lines = Object.values(verbs).flatMap(({ help }) => help)
+  const width = Math.max(...lines.map(([usage]) => usage.length))
+  return lines.map(([usage, does]) => `       tonk-relay ${usage.padEnd(width)}  ${does}`)
 }

@@ -7,13 +7,13 @@ import { checkAndRepair } from '../maintenance/repair.ts'
 import { restore } from '../maintenance/restore.ts'
 import { readStat, statText } from '../maintenance/stat.ts'
 import type { BundlePlace, ListedStore } from '../maintenance/stored-bundles.ts'
-import { parseOptions, type Options, type RelayOptions } from '../options.ts'
-import type { Task } from './arguments.ts'
+import type { Perform, Task } from '../concern.ts'
+import { parseOptions, type Options } from '../options.ts'
 
 /** What is stored is not all sound. */
 const UNSOUND = 2
 
-type Print = (text: string) => void
+type Print = Parameters<Perform>[2]
 type Places = BundlePlace & { storage: string }
 
 /**
@@ -21,7 +21,7 @@ type Places = BundlePlace & { storage: string }
  * @returns the exit code: 0, or 2 when a check left something as it should not be
  * @throws RelayError RELAY_BAD_OPTION, RELAY_STORAGE_FAILED or RELAY_STORE_UNAVAILABLE
  */
-export async function perform (task: Task, given: RelayOptions, print: Print): Promise<number> {
+export const perform: Perform = async (task, given, print) => {
   const options = parseOptions(given)
   const store = await s3Store(options)
   const places = { storage: path.resolve(options.storage), bundles: path.resolve(options.bundles ?? options.storage), store }
@@ -39,19 +39,19 @@ async function s3Store ({ s3 }: Options): Promise<ListedStore | undefined> {
   return new ObjectBundles(new S3Objects(s3))
 }
 
-async function performIn (places: Places, task: Task, options: Options, print: Print): Promise<number> {
-  if (task.name === 'backup') {
-    const { documents, bundles, files, bytes } = await backUp({ ...places, target: task.place })
-    print(`${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ${task.place}\n`)
-  } else if (task.name === 'restore') {
-    const { files, bytes, createdAt } = await restore({ ...places, source: task.place })
-    print(`${bytes} bytes in ${files} files, as they were at ${createdAt}, from ${task.place} to ${places.storage}\n`)
-  } else if (task.name === 'stat') {
+async function performIn (places: Places, { verb, words: [place = ''], own: { json, repair } }: Task, options: Options, print: Print): Promise<number> {
+  if (verb === 'backup') {
+    const { documents, bundles, files, bytes } = await backUp({ ...places, target: place })
+    print(`${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ${place}\n`)
+  } else if (verb === 'restore') {
+    const { files, bytes, createdAt } = await restore({ ...places, source: place })
+    print(`${bytes} bytes in ${files} files, as they were at ${createdAt}, from ${place} to ${places.storage}\n`)
+  } else if (verb === 'stat') {
     const stat = await readStat(places)
-    print(task.json ? `${JSON.stringify(stat)}\n` : statText(stat))
+    print(json === true ? `${JSON.stringify(stat)}\n` : statText(stat))
   } else {
-    const summary = await check(task.repair, places, options)
-    print(task.json ? `${JSON.stringify(summary)}\n` : checkText(summary))
+    const summary = await check(repair === true, places, options)
+    print(json === true ? `${JSON.stringify(summary)}\n` : checkText(summary))
     if (summary.findings.some(({ kind, repair }) => kind !== 'orphan' && repair === undefined)) return UNSOUND
   }
   return 0

@@ -1,9 +1,10 @@
 import { envSchema } from 'env-schema'
-import { Type, type Static, type TSchema } from 'typebox'
+import { Type, type Static, type TObject, type TSchema } from 'typebox'
+import { concerns } from '../concerns.ts'
 import { RelayError } from '../errors.ts'
 import { limitsSchema } from '../limits/options.ts'
-import { limitsInfos, optionInfos, optionsSchema, s3Infos, tunnelInfos, type OptionInfo, type RelayOptions } from '../options.ts'
-import { tunnelSchema } from '../tunnel/options.ts'
+import { s3Schema } from '../objects/options.ts'
+import { optionsSchema, type RelayOptions } from '../options.ts'
 import { unknown } from '../validate.ts'
 
 /** What the process needs beside the relay's own options. */
@@ -26,9 +27,16 @@ export type ServerSettings = Static<typeof serverSchema>
 const standaloneDefaults: Record<string, unknown> = { anyPath: true }
 
 /** One option as the command line (`--<flag>`) and the environment (`variable`) know it; `default` is the executable's. */
-export interface Setting extends OptionInfo {
-  group: 'server' | 'relay' | 's3' | 'limits' | 'tunnel'
+export interface Setting {
+  /** Where the option is: the server's own, one of the relay's, or one of a part of the relay */
+  group: string
+  name: string
+  type: string
+  description: string
+  default?: unknown
+  /** Its value's name; also the flag, unless it is secret: every process can read a command line */
   flag: string
+  isSecret: boolean
   variable: string
   schema: TSchema
 }
@@ -38,34 +46,50 @@ export type Values = Record<string, unknown>
 
 export interface Settings { server: ServerSettings, relay: RelayOptions }
 
-const s3Variables: Record<string, string> = { bucket: 'S3_BUCKET_NAME', region: 'AWS_REGION', endpoint: 'AWS_ENDPOINT_URL_S3' }
+/** Options that are together under one name. */
+interface Group {
+  schema: TObject
+  /** Those of which one is needed for the others to mean anything */
+  turnedOnBy?: readonly string[]
+}
 
-// Every process can read a command line: keys come from the AWS SDK's own chain (AWS_ACCESS_KEY_ID, profiles, roles).
-const secrets = ['accessKeyId', 'secretAccessKey']
+const groups: Record<string, Group> = {
+  s3: { schema: s3Schema, turnedOnBy: ['bucket'] },
+  limits: { schema: limitsSchema },
+  ...concerns
+}
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 const upperSnake = (name: string): string => kebab(name).replaceAll('-', '_').toUpperCase()
-const propertiesOf = (schema: TSchema): Record<string, TSchema> => (schema as unknown as { properties: Record<string, TSchema> }).properties
 
-const collect = (
-  group: Setting['group'], infos: OptionInfo[], schema: TSchema, names: (name: string) => Pick<Setting, 'flag' | 'variable'>
-): Setting[] => infos.map(info => ({
-  ...info,
-  ...names(info.name),
-  default: standaloneDefaults[info.name] ?? info.default,
-  group,
-  schema: propertiesOf(schema)[info.name]!
-}))
+/** What a property says of itself. */
+interface Property { type: string, description: string, default?: unknown, secret?: boolean, hostOnly?: boolean, variable?: string }
+
+/** Those of a schema that are one word. @param prefix of flags, with a dash at its end */
+export function collect (group: string, { properties }: TObject, prefix: string, variablePrefix: string): Setting[] {
+  return Object.entries(properties as Record<string, TSchema & Property>).flatMap(([name, property]) => {
+    const { secret, hostOnly, variable, ...schema } = property
+    if (hostOnly === true || schema.type === 'object' || schema.type === 'array') return []
+    const words = name === 'enabled' && prefix !== '' ? prefix.slice(0, -1) : `${prefix}${kebab(name)}`
+    return [{
+      group,
+      name,
+      type: schema.type,
+      description: schema.description,
+      default: prefix === '' ? standaloneDefaults[name] ?? schema.default : schema.default,
+      flag: words,
+      isSecret: secret === true,
+      variable: variable ?? `${variablePrefix}${upperSnake(words)}`,
+      schema
+    }]
+  })
+}
 
 /** Every setting, made from the option schemas. */
 export const settings: Setting[] = [
-  ...collect('server', optionInfos(serverSchema), serverSchema, name => ({ flag: kebab(name), variable: upperSnake(name) })),
-  ...collect('relay', optionInfos(), optionsSchema, name => ({ flag: kebab(name), variable: `RELAY_${upperSnake(name)}` })),
-  ...collect('s3', s3Infos().filter(({ name }) => !secrets.includes(name)), optionsSchema.properties.s3, name => ({
-    flag: `s3-${kebab(name)}`, variable: s3Variables[name] ?? `RELAY_S3_${upperSnake(name)}`
-  })),
-  ...collect('limits', limitsInfos(), limitsSchema, name => ({ flag: `limits-${kebab(name)}`, variable: `RELAY_LIMITS_${upperSnake(name)}` })),
-  ...collect('tunnel', tunnelInfos(), tunnelSchema, name => ({ flag: `tunnel-${kebab(name)}`, variable: `RELAY_TUNNEL_${upperSnake(name)}` }))
+  ...collect('server', serverSchema, '', ''),
+  ...collect('relay', optionsSchema, '', 'RELAY_'),
+  ...Object.entries(groups).flatMap(([group, { schema }]) => collect(group, schema, `${group}-`, 'RELAY_'))
 ]
 
 const serverDefaults: Values = Object.fromEntries(
@@ -120,30 +144,31 @@ export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variab
 
 /**
  * The settings to start with: flags beat the environment, which beats the executable's defaults.
- * @throws RelayError RELAY_BAD_OPTION for an S3 flag without a bucket.
+ * @throws RelayError RELAY_BAD_OPTION for a flag of something that is not turned on
  */
 export function settle (environment: Values, flags: Values = {}): Settings {
   const values = { ...environment, ...flags }
-  const groups = { server: { ...serverDefaults }, relay: { ...standaloneDefaults }, s3: {} as Values, limits: {} as Values, tunnel: {} as Values }
-  for (const { group, name, flag } of settings) {
-    if (values[flag] !== undefined) groups[group][name] = values[flag]
+  const server: Values = { ...serverDefaults, ...valuesOf('server', values) }
+  const relay: Values = { ...standaloneDefaults, ...valuesOf('relay', values) }
+  for (const [group, { turnedOnBy }] of Object.entries(groups)) {
+    const given = valuesOf(group, values)
+    // AWS_REGION alone is common and asks for nothing
+    const isOn = turnedOnBy === undefined ? Object.keys(given).length > 0 : turnedOnBy.some(name => given[name] !== undefined && given[name] !== false)
+    if (isOn) relay[group] = given
+    else if (turnedOnBy !== undefined) refuseLost(group, turnedOnBy, flags)
   }
-  settleTunnel(groups.tunnel, groups.relay, flags)
-  if (Object.keys(groups.limits).length > 0) groups.relay.limits = groups.limits
-  // AWS_REGION alone is common and asks for nothing.
-  if (groups.s3.bucket !== undefined) groups.relay.s3 = groups.s3
-  else {
-    const lost = settings.find(({ group, flag }) => group === 's3' && flags[flag] !== undefined)
-    if (lost !== undefined) throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs --s3-bucket or S3_BUCKET_NAME`)
-  }
-  return { server: groups.server as ServerSettings, relay: groups.relay }
+  return { server: server as ServerSettings, relay }
 }
 
-/** The tunnel is there when it is said who may call. */
-function settleTunnel (tunnel: Values, relay: Values, flags: Values): void {
-  if (tunnel.tokenFile !== undefined || tunnel.allowAnonymous === true) relay.tunnel = tunnel
-  const lost = settings.find(({ group, flag }) => group === 'tunnel' && flags[flag] !== undefined)
-  if (lost !== undefined && relay.tunnel === undefined) {
-    throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs --tunnel-token-file or --tunnel-allow-anonymous`)
-  }
+/** Those of a group, by name. */
+const valuesOf = (group: string, values: Values): Values => Object.fromEntries(
+  settings.filter(setting => setting.group === group && values[setting.flag] !== undefined).map(({ name, flag }) => [name, values[flag]])
+)
+
+function refuseLost (group: string, turnedOnBy: readonly string[], flags: Values): void {
+  const own = settings.filter(setting => setting.group === group)
+  const lost = own.find(({ name, flag }) => flags[flag] !== undefined && !turnedOnBy.includes(name))
+  if (lost === undefined) return
+  const needed = own.filter(({ name }) => turnedOnBy.includes(name)).map(({ flag, isSecret, variable }) => isSecret ? variable : `--${flag} (${variable})`)
+  throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs ${needed.join(' or ')}`)
 }

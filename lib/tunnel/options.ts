@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import type { Concern } from '../concern.ts'
 import { badOption } from '../errors.ts'
 import { refuseUnknown, validator } from '../validate.ts'
 import type { Validator } from './calls/auth.ts'
@@ -77,4 +78,11 @@ function originsOf (origins: unknown): TunnelSettings['corsOrigins'] {
   const areFit = Array.isArray(origins) && origins.every(origin => typeof origin === 'string' || origin instanceof RegExp)
   if (!areFit && typeof origins !== 'function') throw bad('corsOrigins', 'must be a list of texts and regular expressions, or a function')
   return origins as TunnelSettings['corsOrigins']
+}
+
+/** The tunnel as a part of the relay; pages that may use the relay may use it. */
+export const tunnel: Concern<TunnelOptions, TunnelSettings> = {
+  schema: tunnelSchema,
+  turnedOnBy: ['tokenFile', 'allowAnonymous'],
+  parse: (given, { origins }) => parseTunnelOptions({ ...given, corsOrigins: given.corsOrigins ?? origins.list })
 }

@@ -66,7 +66,7 @@ t.test('the plugins, in the order they depend on each other', async t => {
   await app.ready()
   const order = [...app.printPlugins().matchAll(/(relay-[\w-]+)/g)].map(match => match[1])
   t.strictSame(order, [
-    'relay-errors', 'relay-cors', 'relay-http', 'relay-metrics', 'relay-limits', 'relay-automerge', 'relay-objects', 'relay-storage', 'relay-sync', 'relay-documents', 'relay-bundles', 'relay-wasm',
+    'relay-errors', 'relay-methods', 'relay-cors', 'relay-http', 'relay-metrics', 'relay-limits', 'relay-automerge', 'relay-objects', 'relay-storage', 'relay-sync', 'relay-documents', 'relay-bundles', 'relay-wasm',
     'relay-websocket', 'relay-requests', 'relay-access', 'relay-health', 'relay-webhooks', 'relay-openapi', 'relay-routes-sync', 'relay-routes-wasm', 'relay-routes-documents', 'relay-routes-bundles', 'relay-routes-health', 'relay-routes-metrics', 'relay-routes-openapi', 'relay-routes-methods'
   ])
 })

@@ -3,22 +3,25 @@ import t, { type Test } from 'tap'
 import { parseOptions } from '../../lib/options.ts'
 import cors from '../../plugins/cors.ts'
 import errors from '../../plugins/errors.ts'
-import methods from '../../routes/methods.ts'
+import methods from '../../plugins/methods.ts'
+import methodRoutes from '../../routes/methods.ts'
 
+const open = { config: { access: 'public' } } as const
 const READ = 'GET, HEAD, OPTIONS'
 
 /** Routes as the relay has them. */
 async function relay (fastify: FastifyInstance): Promise<void> {
   await fastify.register(errors)
+  await fastify.register(methods)
   await fastify.register(cors, parseOptions({}))
   await fastify.register(async routes => {
-    routes.get('/', async () => 'root')
-    routes.get('/metrics', async () => 'metrics')
-    routes.post('/api/bundles', async () => 'posted')
-    routes.get('/api/bundles/:id', async request => (request.params as { id: string }).id)
-    routes.get('/*', async (_request, reply) => { reply.callNotFound() })
+    routes.get('/', open, async () => 'root')
+    routes.get('/metrics', open, async () => 'metrics')
+    routes.post('/api/bundles', open, async () => 'posted')
+    routes.get('/api/bundles/:id', open, async request => (request.params as { id: string }).id)
+    routes.get('/*', open, async (_request, reply) => { reply.callNotFound() })
   })
-  await fastify.register(methods)
+  await fastify.register(methodRoutes)
 }
 
 function build (t: Test, options?: FastifyServerOptions): FastifyInstance {
@@ -89,5 +92,11 @@ t.test('paths in other case and with a slash, when the server takes them', async
 })
 
 t.test('without plugins/errors the boot names both', async t => {
-  await t.rejects(async () => { await build(t).register(methods) }, { message: /relay-errors.*relay-routes-methods/ })
+  await t.rejects(async () => { await build(t).register(methodRoutes) }, { message: /relay-errors.*relay-routes-methods/ })
+})
+
+t.test('a route of the relay’s that comes later stops the boot', async t => {
+  const app = build(t)
+  await relay(app)
+  t.throws(() => app.get('/late', open, async () => 'late'), { message: /GET \/late is declared after relay-routes-methods/ })
 })

@@ -1,13 +1,14 @@
 import t from 'tap'
-import { optionInfos, parseOptions } from '../../../lib/options.ts'
-import { readValues, settings, settle } from '../../../lib/cli/settings.ts'
+import { Type } from 'typebox'
+import { optionsSchema, parseOptions } from '../../../lib/options.ts'
+import { collect, readValues, settings, settle } from '../../../lib/cli/settings.ts'
 import { scratch } from '../../scratch.ts'
 
 const by = (flag: string) => settings.find(setting => setting.flag === flag)
 
 t.test('every option of the schema is a setting, with a flag and a variable of its own', async t => {
   const relay = settings.filter(({ group }) => group === 'relay').map(({ name }) => name)
-  t.same(relay, optionInfos().map(({ name }) => name))
+  t.same(relay, Object.keys(optionsSchema.properties).filter(name => name !== 's3' && name !== 'limits'))
   t.equal(new Set(settings.map(({ flag }) => flag)).size, settings.length)
   t.equal(new Set(settings.map(({ variable }) => variable)).size, settings.length)
   t.match(by('max-upload'), { name: 'maxUpload', variable: 'RELAY_MAX_UPLOAD', type: 'integer' })
@@ -21,8 +22,25 @@ t.test('the names that Tonk’s relays know keep their names', async t => {
   t.equal(by('s3-endpoint')?.variable, 'AWS_ENDPOINT_URL_S3')
 })
 
+t.test('what a part of the relay says of its options makes flags and variables', async t => {
+  const schema = Type.Object({
+    enabled: Type.Boolean({ default: false, description: 'On' }),
+    keyFile: Type.String({ description: 'A file' }),
+    password: Type.String({ secret: true, description: 'A secret' }),
+    bucket: Type.String({ variable: 'BUCKET', description: 'Called otherwise' }),
+    key: Type.String({ hostOnly: true, description: 'Neither flag nor variable' }),
+    list: Type.Array(Type.String(), { description: 'For hosts' })
+  })
+  t.same(collect('part', schema, 'part-', 'RELAY_').map(({ name, flag, variable, isSecret }) => [name, flag, variable, isSecret]), [
+    ['enabled', 'part', 'RELAY_PART', false],
+    ['keyFile', 'part-key-file', 'RELAY_PART_KEY_FILE', false],
+    ['password', 'part-password', 'RELAY_PART_PASSWORD', true],
+    ['bucket', 'part-bucket', 'BUCKET', false]
+  ])
+})
+
 t.test('secrets are no flags', async t => {
-  t.equal(settings.find(({ name }) => /secret|accesskey|password/i.test(name)), undefined)
+  t.equal(settings.find(({ name, isSecret }) => !isSecret && /secret|accesskey|password/i.test(name)), undefined)
 })
 
 t.test('texts become numbers and booleans; what is others’ is passed over', async t => {
