@@ -4,6 +4,14 @@ import path from 'node:path'
 import { codeOf } from '../errors.ts'
 
 const TEMPORARY = /^(\.put-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.tonk)?$/
+/**
+ * What fsync of a folder fails with where there is no such thing: by the kernel for whatever has none, by 9p and FUSE
+ * servers, and on Windows, where a folder cannot be opened or synced. Not what a disk fails with: EIO, ENOSPC, EROFS.
+ */
+const CANNOT_SYNC = new Set([
+  'EBADF', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', ...process.platform === 'win32' ? ['EISDIR', 'EPERM'] : []
+])
+let hasWarned = false
 const STALE_AFTER = 60 * 60 * 1000 // ms: far longer than any write takes
 
 /**
@@ -49,14 +57,29 @@ export async function makeFolder (folder: string): Promise<void> {
   for (let at = folder; at !== path.dirname(top); at = path.dirname(at)) await syncFolder(path.dirname(at))
 }
 
-/** fsync of a folder: the names in it are on disk when resolved. */
+/**
+ * fsync of a folder: the names in it are on disk when resolved. Where the file system cannot do that (SMB, some FUSE
+ * and 9p mounts), it has no more to promise, and the process warns once.
+ */
 export async function syncFolder (folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
+  let handle: FileHandle | undefined
   try {
+    handle = await open(folder, 'r')
     await handle.sync()
+  } catch (error) {
+    if (!CANNOT_SYNC.has(codeOf(error) ?? '')) throw error
+    warnOnce(folder, error)
   } finally {
-    await handle.close()
+    await handle?.close()
   }
+}
+
+function warnOnce (folder: string, error: unknown): void {
+  if (hasWarned) return
+  hasWarned = true
+  const problem = `its file system does not sync folders (${codeOf(error)})`
+  process.emitWarning(`${folder}: ${problem}, so after a power failure a file that was just made may be missing`,
+    { code: 'RELAY_FOLDER_NOT_SYNCED' })
 }
 
 /**
