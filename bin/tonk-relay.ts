@@ -64,6 +64,11 @@ async function start (flags: Values): Promise<void> {
   app.register(fp(relay), options)
   await app.ready()
   if (closing) return
+  app.storage.lost.then(async () => {
+    closing = true
+    await app.close().catch(error => { app.log.error(error, 'not closed as it should be') })
+    process.exit(1) // whoever starts it again sees whether the folder is to be had
+  })
   await app.listen({
     port,
     host,

@@ -42,6 +42,7 @@ const table = {
   RELAY_STORE_UNAVAILABLE: { status: 503, close: 1013, retryAfter: 5 },
 
   RELAY_STORAGE_FAILED: { status: 503, close: 1013, retryAfter: 5 },
+  RELAY_STORAGE_LOST: { status: 503, close: 1013, retryAfter: 5 },
   RELAY_DOCUMENT_INVALID: { status: 400, close: 1008 },
   RELAY_DOCUMENT_NOT_FOUND: { status: 404, close: 1008 },
   RELAY_DOCUMENT_DELETED: { status: 410, close: 1008 },
@@ -108,7 +109,8 @@ export const badOption = (name: string, problem: string, cause?: unknown): Relay
 export const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
 
 /** What a client is told of an error: where the storage failed, no path of this machine's, which is for the log. */
-export const messageFor = ({ code, message }: RelayError): string => code === 'RELAY_STORAGE_FAILED' ? 'The storage cannot be used at the moment' : message
+export const messageFor = ({ code, message }: RelayError): string =>
+  code === 'RELAY_STORAGE_FAILED' || code === 'RELAY_STORAGE_LOST' ? 'The storage cannot be used at the moment' : message
 
 /** The system or library code of an error (`ENOENT`, `NoSuchKey`, …), if it has one. */
 export const codeOf = (error: unknown): string | undefined => {

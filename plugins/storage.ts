@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { codeOf } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
 import { Documents } from '../lib/storage/stored-documents.ts'
 import { registerStorageMetrics } from '../lib/storage/metrics.ts'
@@ -16,6 +17,10 @@ async function storage (fastify: FastifyInstance, { storage: folder, durability 
   fastify.decorate('storage', documents)
   meter.include(registry => { registerStorageMetrics(documents, registry) })
   meter.watchMemory('journal', () => documents.levels.held)
+  documents.lost.then(loss => { log.fatal({ err: loss }, 'the storage is another relay’s: this one takes and answers nothing more') })
+  fastify.addHook('onRequest', async ({ routeOptions }) => {
+    if (codeOf(documents.failure) === 'RELAY_STORAGE_LOST' && routeOptions.config.unlimited !== true) throw documents.failure
+  })
   fastify.addHook('onClose', async () => { await documents.close() })
 }
 

@@ -54,7 +54,8 @@ export class JournalView {
   async #refresh (): Promise<void> {
     const names = await orNothing(() => readdir(this.#folder)) ?? []
     const segments = new Map<string, Segment>()
-    for (const name of names.filter(name => SEGMENT.test(name)).sort()) {
+    const numberOf = (name: string): number => Number(SEGMENT.exec(name)![1])
+    for (const name of names.filter(name => SEGMENT.test(name)).sort((a, b) => numberOf(a) - numberOf(b))) {
       const segment = this.#segments.get(name) ?? { end: 0, rest: Buffer.alloc(0), changes: new Map(), records: 0 }
       if (await this.#read(name, segment)) segments.set(name, segment)
     }

@@ -21,7 +21,7 @@ export interface RestoreOptions extends BundlePlace {
 export interface RestoreSummary { files: number, bytes: number, createdAt: string }
 
 const OF_ITS_OWN = new Set([FACTS, SUMS])
-const NOT_IN_THE_WAY = new Set(['lock', 'lost+found'])
+const NOT_IN_THE_WAY = new Set(['lock', 'lock.d', 'lost+found'])
 
 const refused = (problem: string): RelayError => new RelayError('RELAY_BAD_OPTION', problem)
 

@@ -61,9 +61,11 @@ export class Documents {
   #closed = false
 
   constructor ({ folder, durability, automerge, log, meter = unmetered }: DocumentsOptions) {
-    this.#folder = new StorageFolder(folder)
-    this.#lock = new FolderLock(this.#folder.folder)
-    this.#journal = new Journal({ folder: path.join(this.#folder.folder, 'journal'), durability, log, committed: meter.committed.bind(meter) })
+    this.#lock = new FolderLock(folder, { log })
+    this.#folder = new StorageFolder(folder, this.#lock)
+    this.#journal = new Journal({
+      folder: path.join(this.#folder.folder, 'journal'), durability, log, fence: this.#lock, committed: meter.committed.bind(meter)
+    })
     this.damage = new Damage(log)
     this.#compactor = new Compactor(this.#folder, this.damage, automerge, log)
     this.#log = log
@@ -91,6 +93,9 @@ export class Documents {
 
   /** Proves that the disk takes a file. @throws RelayError RELAY_STORAGE_FAILED */
   async probe (): Promise<void> { await this.#folder.probe() }
+
+  /** Resolves when the folder is found to be another relay's: nothing can be stored any more, ever. */
+  get lost (): Promise<RelayError> { return this.#lock.lost }
 
   /** Why nothing can be stored at the moment, if that is so. */
   get failure (): unknown { return this.#journal.failure ?? this.#foldFailure }
@@ -256,11 +261,12 @@ export class Documents {
   }
 
   async #foldNow (): Promise<void> {
-    const deleteEnded = await this.#journal.rotate()
-    // everything in the ended segments was remembered before they ended; what a failed fold left comes first
-    for (const [id, changes] of this.#tail) this.#folding.set(id, [...this.#folding.get(id) ?? [], ...changes])
-    this.#tail = new Map()
     try {
+      await this.#lock.check() // when there is nothing to fold, too: others may store what is not known here
+      const deleteEnded = await this.#journal.rotate()
+      // everything in the ended segments was remembered before they ended; what a failed fold left comes first
+      for (const [id, changes] of this.#tail) this.#folding.set(id, [...this.#folding.get(id) ?? [], ...changes])
+      this.#tail = new Map()
       await this.#writeFolding()
       await deleteEnded()
       this.#foldFailure = undefined

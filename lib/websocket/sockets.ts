@@ -71,7 +71,7 @@ export class Sockets {
   readonly #acceptListeners = new Set<() => void>()
   readonly #heartbeat: NodeJS.Timeout
   #drained: Promise<void> | undefined
-  #closing = false
+  #refusal: RelayError | undefined
 
   constructor (engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits) {
     this.#engine = engine
@@ -109,8 +109,14 @@ export class Sockets {
   /** Whether it is about to close: nobody new should be sent here. */
   get draining (): boolean { return this.#drained !== undefined }
 
-  /** Whether peers are being closed: who comes now would be, too. */
-  get closing (): boolean { return this.#closing }
+  /** Why peers are being closed, if they are: who comes now would be, too. */
+  get refusal (): RelayError | undefined { return this.#refusal }
+
+  /** Closes all peers at once, for a reason that stays: nobody else is to be taken on. */
+  refuse (reason: RelayError): void {
+    this.#refusal = reason
+    for (const peer of [...this.#sockets]) peer.refuse(reason)
+  }
 
   /** Closes the peers (1001) one after the other, over the time that the options give. */
   async drain (): Promise<void> {
@@ -128,13 +134,13 @@ export class Sockets {
   async #drain (): Promise<void> {
     const { drainDelay, drainWindow } = this.#options
     if (drainDelay > 0) await sleep(drainDelay)
-    this.#closing = true
+    const reason = this.#refusal ??= new RelayError('RELAY_CLOSING', 'the relay is closing')
     const peers = [...this.#sockets]
     const start = performance.now()
     for (const [n, peer] of peers.entries()) {
       const wait = start + drainWindow * n / peers.length - performance.now()
       if (wait >= 1) await sleep(wait)
-      peer.dismiss()
+      peer.refuse(reason)
     }
   }
 }
@@ -191,10 +197,8 @@ class Peer implements Transport, OpenSocket {
     socket.on('error', error => { connection.refuse(refusal(error)) })
   }
 
-  /** Closes it because the relay is about to. */
-  dismiss (): void {
-    this.#connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
-  }
+  /** Closes it, and says why. */
+  refuse (reason: RelayError): void { this.#connection.refuse(reason) }
 
   get backlog (): number { return this.#socket.bufferedAmount + this.#outgoing.waiting }
 

@@ -6,6 +6,7 @@ import { isDocumentId, type DocumentId } from '../../ids.ts'
 import { clearScratch, makeFolder, syncFolder, writeAtomic } from '../../objects/atomic-file.ts'
 import { STORAGE_ID_KEY, isStorageKey, storagePath, type StorageKey } from '../key.ts'
 import { deletedDocument, isTombstone, tombstone, tombstoneOf } from '../tombstone.ts'
+import type { Fence } from './lock.ts'
 
 export interface StoredChunk { key: string[], data: Uint8Array }
 
@@ -14,15 +15,18 @@ const READS_AT_ONCE = 16
 /**
  * Documents in a folder, readable and writable by automerge-repo's nodefs adapter and by samod: one file per chunk.
  * Nothing is cached. All methods reject with RELAY_ID_INVALID for a bad key and RELAY_STORAGE_FAILED, naming the path,
- * when the disk fails.
+ * when the disk fails; those that write or delete with RELAY_STORAGE_LOST, too.
  */
 export class StorageFolder {
   readonly folder: string
   /** For files being written; no key leads into it. On the same file system as the documents. */
   readonly scratch: string
+  readonly #fence: Fence | undefined
   #id = ''
 
-  constructor (folder: string) {
+  /** @param fence whether the folder is still one's own; without one, nothing may be written while somebody uses it */
+  constructor (folder: string, fence?: Fence) {
+    this.#fence = fence
     this.folder = path.resolve(folder)
     this.scratch = path.join(this.folder, 'tmp')
   }
@@ -41,6 +45,7 @@ export class StorageFolder {
 
   /** Proves that a file can be written and is on disk then. */
   async probe (): Promise<void> {
+    await this.#fence?.check()
     await this.#disk(this.folder, async () => {
       await makeFolder(this.scratch)
       const file = path.join(this.scratch, 'probe')
@@ -58,11 +63,13 @@ export class StorageFolder {
   /** Atomic, and on disk when resolved. */
   async write (key: StorageKey, data: Uint8Array): Promise<void> {
     const file = storagePath(this.folder, key)
+    await this.#fence?.check()
     await this.#disk(file, async () => await writeAtomic(file, data, this.scratch))
   }
 
   async remove (key: StorageKey): Promise<void> {
     const file = storagePath(this.folder, key)
+    await this.#fence?.check()
     await this.#disk(file, async () => await rm(file, { recursive: true, force: true }))
   }
 

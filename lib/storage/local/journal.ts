@@ -2,10 +2,11 @@ import { constants } from 'node:fs'
 import { open, readFile, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RelayError, messageOf } from '../../errors.ts'
+import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { makeFolder, syncFolder } from '../../objects/atomic-file.ts'
 import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from './journal-record.ts'
+import type { Fence } from './lock.ts'
 
 /** When an append counts as done: on disk, handed to the operating system, or taken. */
 export type Durability = 'fsync' | 'write' | 'none'
@@ -16,6 +17,8 @@ export interface JournalOptions {
   log: Log
   /** Whether writes are to return when they are on disk, in place of a sync after each; by default where that can be. */
   writesSync?: boolean
+  /** Whether the folder is still its own; by default nobody else's ever. */
+  fence?: Fence
   /** Told of each batch that was written. */
   committed?: (seconds: number, records: number, bytes: number) => void
 }
@@ -23,7 +26,9 @@ export interface JournalOptions {
 interface Waiting { record: Buffer, done: () => void, failed: (error: RelayError) => void }
 
 /** The names of segments. */
-export const SEGMENT = /^(\d{12})\.log$/
+export const SEGMENT = /^(\d{12,15})\.log$/
+/** Segments of one process before their numbers are the next one's: no process uses the name of another's again. */
+const SEGMENTS_OF_ONE = 1_000_000
 const RETRY_FIRST = 100 // ms
 const RETRY_LAST = 5_000 // ms
 /** One call where a write and its sync would be two. Elsewhere it is not to be had, or ends in the drive's cache. */
@@ -35,13 +40,15 @@ const MAX_SEGMENT = 256 * 1024 * 1024 // bytes, as one is read whole; Node reads
 /**
  * An append-only log of changes that are not yet in the documents' own files. Appends that arrive while one is being
  * written go into the next write together (group commit). When the disk fails, appends wait: they are written again, to
- * a new segment, until that succeeds. A segment whose end is torn counts up to there.
+ * a new segment, until that succeeds. A segment whose end is torn counts up to there. Before a write or a deletion it is
+ * looked whether the folder is another's by now, and after a write, as who took it meanwhile may have read it before.
  */
 export class Journal {
   readonly #folder: string
   readonly #durability: Durability
   readonly #writesSync: boolean
   readonly #log: Log
+  readonly #fence: Fence | undefined
   readonly #committed: NonNullable<JournalOptions['committed']>
   readonly #stop = new AbortController()
   #queue: Waiting[] = []
@@ -55,15 +62,18 @@ export class Journal {
   #size = 0
   #backlog = 0
   #failure: unknown
+  /** Set when the folder is another's, so that no write will ever succeed. */
+  #loss: RelayError | undefined
   /** When the batch that is being written was first tried (ms of `performance.now()`). */
   #begun: number | undefined
   #writing: Promise<void> | undefined
 
-  constructor ({ folder, durability, log, writesSync = CAN_WRITE_SYNC, committed = () => {} }: JournalOptions) {
+  constructor ({ folder, durability, log, writesSync = CAN_WRITE_SYNC, fence, committed = () => {} }: JournalOptions) {
     this.#folder = folder
     this.#durability = durability
     this.#writesSync = writesSync && durability === 'fsync'
     this.#log = log
+    this.#fence = fence
     this.#committed = committed
   }
 
@@ -88,7 +98,7 @@ export class Journal {
       await makeFolder(this.#folder)
       const names = (await readdir(this.#folder)).map(name => SEGMENT.exec(name)?.[1])
       this.#segments = names.filter(name => name !== undefined).map(Number).sort((a, b) => a - b)
-      this.#last = this.#segments.at(-1) ?? 0
+      this.#last = Math.max(this.#segments.at(-1) ?? 0, (this.#fence?.token ?? 0) * SEGMENTS_OF_ONE)
       const left: JournalRecord[] = []
       for (const segment of this.#segments) for (const record of await this.#read(segment)) left.push(record)
       return left
@@ -99,9 +109,10 @@ export class Journal {
 
   /**
    * Resolves when the record is as durable as the journal is told to make it; waits as long as the disk fails.
-   * @throws RelayError RELAY_STORAGE_FAILED when it fails until the end
+   * @throws RelayError RELAY_STORAGE_FAILED when it fails until the end, RELAY_STORAGE_LOST
    */
   append (record: JournalRecord): Promise<void> {
+    if (this.#loss !== undefined) return Promise.reject(this.#loss)
     const bytes = encodeRecord(record)
     this.#backlog += bytes.length
     const written = new Promise<void>((resolve, reject) => { this.#queue.push({ record: bytes, done: resolve, failed: reject }) })
@@ -113,7 +124,8 @@ export class Journal {
 
   /**
    * Ends the current segment: what is written from now on goes to a new one.
-   * @returns deletes the ended segments; to be called once what they hold is safe elsewhere. Throws RELAY_STORAGE_FAILED
+   * @returns deletes the ended segments; to be called once what they hold is safe elsewhere. Throws
+   *   RELAY_STORAGE_FAILED or RELAY_STORAGE_LOST
    */
   async rotate (): Promise<() => Promise<void>> {
     const ended = await new Promise<number[]>(resolve => {
@@ -121,7 +133,10 @@ export class Journal {
       this.#writing ??= this.#write()
     })
     return async () => {
-      for (const segment of ended) await this.#delete(segment).catch(error => { throw this.#failed(error) })
+      for (const segment of ended) {
+        await this.#fence?.check()
+        await this.#delete(segment).catch(error => { throw this.#failed(error) })
+      }
     }
   }
 
@@ -163,6 +178,10 @@ export class Journal {
         }
       } catch (error) {
         this.#queue = [...batch, ...this.#queue]
+        if (codeOf(error) === 'RELAY_STORAGE_LOST') {
+          await this.#lose(error as RelayError)
+          continue
+        }
         this.#log.error({ err: error }, `journal not written, nothing is acknowledged until it is: ${messageOf(error)}`)
         this.#failure = error
         await this.#undo()
@@ -172,6 +191,15 @@ export class Journal {
       }
     }
     this.#writing = undefined
+  }
+
+  /** What was written of the batch stays: whoever has the folder now may have read it, or not. */
+  async #lose (loss: RelayError): Promise<void> {
+    this.#failure = this.#loss = loss
+    this.#begun = undefined
+    this.#backlog = 0
+    await this.#endSegment()
+    for (const { failed } of this.#queue.splice(0)) failed(loss)
   }
 
   #take (): Waiting[] {
@@ -187,10 +215,12 @@ export class Journal {
 
   /** Returns how many bytes it wrote. */
   async #commit (records: Buffer[]): Promise<number> {
+    await this.#fence?.check()
     const file = this.#file ?? await this.#begin()
     const bytes = records.length === 1 ? records[0]! : Buffer.concat(records)
     for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
     if (this.#durability === 'fsync' && !this.#writesSync) await file.datasync()
+    await this.#fence?.check()
     this.#size += bytes.length
     this.#fileSize += bytes.length
     if (this.#fileSize > MAX_SEGMENT) await this.#endSegment()

@@ -70,6 +70,8 @@ function unless (reason: string, command: string, ...args: string[]): string | f
 export const noPrlimit = unless('no prlimit here', 'prlimit', '--version')
 export const noMount = unless('may not mount here', 'unshare', '--mount', 'mount', '-t', 'tmpfs', 'tmpfs', os.tmpdir())
 
+export const noUnshare = unless('may not make namespaces here', 'unshare', '--pid', '--fork', '--mount-proc', '--net', '--uts', 'true')
+
 /** Has the system refuse to this process what would make a file longer, as a full disk does: in the middle of a write. */
 export function limitFileSize (t: Test, bytes: number): { lift: () => void } {
   if (process.listenerCount('SIGXFSZ', onTooLong) === 0) process.on('SIGXFSZ', onTooLong)

@@ -51,7 +51,7 @@ export class UnkindDisk {
 
   #keepAll (folder: string): void {
     this.#keepNames(statOf(folder), folder)
-    for (const name of readdirSync(folder)) {
+    for (const name of this.#namesIn(folder).keys()) {
       const file = path.join(folder, name)
       if (statOf(file).isDirectory()) this.#keepAll(file)
       else this.#contents.set(identity(statOf(file)), readFileSync(file))
@@ -63,7 +63,8 @@ export class UnkindDisk {
   }
 
   #namesIn (folder: string): Map<string, string> {
-    return new Map(readdirSync(folder).map(name => {
+    const names = readdirSync(folder).filter(name => !statOf(path.join(folder, name)).isSocket()) // without its process it is nothing
+    return new Map(names.map(name => {
       const stat = statOf(path.join(folder, name))
       this.#kinds.set(identity(stat), stat.isDirectory())
       return [name, identity(stat)]

@@ -85,7 +85,7 @@ export function files (folder: string, id: DocumentId): [number, number] {
 
 /** Copies a folder as it is now: what a process that is killed now leaves (its lock is this process's, so that is left out). */
 export function copyTo (copy: string, folder: string): string {
-  cpSync(folder, copy, { recursive: true, filter: name => path.basename(name) !== 'lock' })
+  cpSync(folder, copy, { recursive: true, filter: name => path.basename(name) !== 'lock.d' })
   return copy
 }
 

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { RelayError } from '../../../../lib/errors.ts'
 import { silent, type Log } from '../../../../lib/log.ts'
 import { encodeRecord } from '../../../../lib/storage/local/journal-record.ts'
 import { Journal, type Durability, type JournalOptions } from '../../../../lib/storage/local/journal.ts'
@@ -297,4 +298,66 @@ t.test('closed when the disk is well again, without waiting for the next try', {
   await journal.close()
   await appending
   t.strictSame(await replay(t, folder), ['x'])
+})
+
+/** A folder that is somebody else's as soon as it is said. */
+function fence (token = 1) {
+  const loss = new RelayError('RELAY_STORAGE_LOST', 'taken')
+  let isLost = false
+  return { token, take () { isLost = true }, async check () { if (isLost) throw loss } }
+}
+
+const LOST = { code: 'RELAY_STORAGE_LOST' }
+
+t.test('a folder that is another’s by now gets no more records, and none is tried again', async t => {
+  for (const durability of ['fsync', 'write'] as const) {
+    const taken = fence()
+    const { journal, folder } = await open(t, { durability, fence: taken })
+    await journal.append(record('a'))
+    const deleteEnded = await journal.rotate()
+    await journal.append(record('b'))
+    taken.take()
+    await t.rejects(journal.append(record('c')), LOST)
+    t.match(journal.failure, LOST)
+    t.equal(journal.backlog, 0)
+    const names: string[] = []
+    const { stop } = await onEachOperation(t, async ({ name }, run) => { names.push(name); return await run() })
+    await t.rejects(journal.append(record('d')), LOST)
+    await t.rejects(deleteEnded(), LOST)
+    await t.rejects((await journal.rotate())(), LOST)
+    await journal.close()
+    stop()
+    t.strictSame(names, [])
+    t.strictSame(await replay(t, folder), ['a', 'b'])
+  }
+})
+
+t.test('what is written while the folder is taken is not acknowledged', async t => {
+  const taken = fence()
+  const { journal } = await open(t, { fence: taken })
+  await journal.append(record('a'))
+  const { held, release } = await hold(t, 'handle.write')
+  const { acknowledged, append } = appender(journal)
+  const all = [append('b')]
+  await until(() => held() === 1)
+  all.push(append('c'))
+  taken.take()
+  release()
+  for (const result of await Promise.allSettled(all)) t.match(result, { status: 'rejected', reason: LOST })
+  t.strictSame(acknowledged, [])
+})
+
+t.test('no process uses the name of another’s segment again, though that is gone', async t => {
+  const first = await open(t, { fence: fence(1) })
+  await first.journal.append(record('a'))
+  const [name] = await readdir(first.folder)
+  await (await first.journal.rotate())()
+  t.strictSame(await readdir(first.folder), [])
+  const second = await open(t, { folder: first.folder, fence: fence(2) })
+  await second.journal.append(record('b'))
+  t.strictSame(await readdir(first.folder), ['000002000001.log'])
+  t.equal(name, '000001000001.log')
+  const last = await open(t, { folder: first.folder, fence: fence(1_000_000) })
+  await last.journal.append(record('c'))
+  t.strictSame(await replay(t, first.folder), ['b', 'c'], 'in their order, when the numbers get longer, too')
 })
