@@ -14,7 +14,7 @@ import { RelayProcess } from './relay-process.ts'
 import { RepoWriter } from './repo-writer.ts'
 
 /** What is written in a round. */
-interface Kind {
+export interface Kind {
   /** Documents that all writers share; 0 makes one for each edit. */
   documents: number
   /** Bytes of noise in an edit. */
@@ -63,9 +63,9 @@ export interface Figures {
   restarts: number[]
 }
 
-interface Round { ledger: Ledger, replicas: Map<DocumentId, Array<{ actor: string, doc: Automerge.Doc<Fields> }>> }
+export interface Round { ledger: Ledger, replicas: Map<DocumentId, Array<{ actor: string, doc: Automerge.Doc<Fields> }>> }
 
-const newId = (): DocumentId => parseAutomergeUrl(generateAutomergeUrl()).documentId as string as DocumentId
+export const newId = (): DocumentId => parseAutomergeUrl(generateAutomergeUrl()).documentId as string as DocumentId
 
 /**
  * One storage folder, one relay killed on it again and again: rounds of writing at full speed that end with a SIGKILL
@@ -124,16 +124,23 @@ export async function live ({ folder, seed, rounds, writing, program }: LifeOpti
     for (const name of temporary) leftovers.add(name)
   }
 
+  for (const text of await compareFolder(folder, all)) problem(rounds, text)
+  return figures
+}
+
+/** Reads a folder without a relay. @returns what of all that was promised is not there */
+export async function compareFolder (folder: string, promised: Ledger): Promise<string[]> {
   const storage = new StorageFolder(folder)
-  for (const id of all.documents) {
+  const problems: string[] = []
+  for (const id of promised.documents) {
     try {
-      const { lost } = all.compare(id, load(await storage.chunks(id)), [])
-      if (lost > 0) problem(rounds, `${lost} changes of ${id} are not in the folder`)
+      const { lost } = promised.compare(id, load(await storage.chunks(id)), [])
+      if (lost > 0) problems.push(`${lost} changes of ${id} are not in the folder`)
     } catch (error) {
-      problem(rounds, `${id} cannot be loaded from the folder: ${error}`)
+      problems.push(`${id} cannot be loaded from the folder: ${error}`)
     }
   }
-  return figures
+  return problems
 }
 
 async function endWith (relay: RelayProcess, signal: 'SIGKILL' | 'SIGTERM', problem: (text: string) => void): Promise<void> {
@@ -142,7 +149,7 @@ async function endWith (relay: RelayProcess, signal: 'SIGKILL' | 'SIGTERM', prob
 }
 
 /** Asks the relay for all that was promised, as a peer that has nothing. */
-async function verify (relay: RelayProcess, { ledger, replicas }: Round, figures: Figures, problem: (text: string) => void): Promise<void> {
+export async function verify (relay: RelayProcess, { ledger, replicas }: Round, figures: Pick<Figures, 'acknowledged' | 'lost'>, problem: (text: string) => void): Promise<void> {
   const reader = new LightPeer(() => {})
   await reader.connect(relay.url)
   await Promise.all(ledger.documents.map(async id => {
@@ -154,7 +161,7 @@ async function verify (relay: RelayProcess, { ledger, replicas }: Round, figures
   await reader.close()
 }
 
-interface Writing {
+export interface Writing {
   relay: RelayProcess
   kind: Kind
   ids: DocumentId[]
@@ -163,9 +170,9 @@ interface Writing {
 }
 
 /** What is being written: what the writers have, to be asked when they have stopped. */
-interface Written { replicas: () => Round['replicas'], stop: () => Promise<void> }
+export interface Written { replicas: () => Round['replicas'], stop: () => Promise<void> }
 
-async function writeLight ({ relay, kind, ids, promised, below }: Writing): Promise<Written> {
+export async function writeLight ({ relay, kind, ids, promised, below }: Writing): Promise<Written> {
   const peers = Array.from({ length: WRITERS }, () => new LightPeer(promised))
   await Promise.all(peers.map(async peer => { await peer.connect(relay.url) }))
   let edits = 0

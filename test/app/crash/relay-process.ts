@@ -11,7 +11,24 @@ const foldEvery = (ms: number): string => '--import data:text/javascript,' + enc
 
 export interface Line { level: number, msg: string, err?: { message: string, stack: string } }
 
-export interface RelayProcessOptions { foldInterval?: number | undefined, program?: string | undefined, flags?: string[] }
+export interface RelayProcessOptions {
+  foldInterval?: number | undefined
+  program?: string | undefined
+  flags?: string[]
+  /** A command that runs the relay. */
+  wrap?: string[]
+}
+
+/** A relay that ended before it was ready. */
+export class NotReady extends Error {
+  /** What it said on stderr. */
+  readonly said: string
+
+  constructor (how: string | number | null, said: string) {
+    super(`the relay ended before it was ready: ${how} ${said}`)
+    this.said = said
+  }
+}
 
 /** The built executable on a storage folder. */
 export class RelayProcess {
@@ -34,21 +51,24 @@ export class RelayProcess {
    * @param program the executable, `dist/bin/tonk-relay.js` unless another is given
    * @param flags more arguments for it
    */
-  static async start (folder: string, { foldInterval, program = executable, flags = [] }: RelayProcessOptions = {}): Promise<RelayProcess> {
+  static async start (folder: string, { foldInterval, program = executable, flags = [], wrap = [] }: RelayProcessOptions = {}): Promise<RelayProcess> {
     const env = { ...process.env }
     for (const { variable } of settings) delete env[variable]
     env['NODE_OPTIONS'] = foldInterval === undefined ? '' : foldEvery(foldInterval)
     const begun = performance.now()
-    const child = spawn(process.execPath, [program, '0', '--storage', folder, ...flags], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const [command, ...rest] = [...wrap, process.execPath, program, '0', '--storage', folder, ...flags]
+    const child = spawn(command!, rest, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    child.stderr.on('data', text => { said += text })
     const exit = once(child, 'close') as Promise<[number | null, string | null]>
     const lines: Line[] = []
     const url = await new Promise<string>((resolve, reject) => {
-      createInterface(child.stdout!).on('line', text => {
+      createInterface(child.stdout).on('line', text => {
         const line: Line = text.startsWith('{') ? JSON.parse(text) : { level: 50, msg: `what is no log line: ${text}` }
         lines.push(line)
         if (line.msg.startsWith('Tonk relay ready')) resolve(urlIn(line.msg))
       })
-      exit.then(([code, signal]) => { reject(new Error(`the relay ended before it was ready: ${code ?? signal}`)) })
+      exit.then(([code, signal]) => { reject(new NotReady(code ?? signal, said.trim())) })
     })
     return new RelayProcess(child, url, performance.now() - begun, lines, exit)
   }
@@ -62,6 +82,12 @@ export class RelayProcess {
   get errors (): string[] {
     return this.#lines.filter(({ level }) => level >= 50).map(({ msg, err }) => err === undefined ? msg : `${msg}: ${err.stack}`)
   }
+
+  /** Has it stand still, or go on. Not to one that a command runs. */
+  signal (name: 'SIGSTOP' | 'SIGCONT'): void { this.#child.kill(name) }
+
+  /** Exit code and signal, when it is gone. */
+  get exit (): Promise<[number | null, string | null]> { return this.#exit }
 
   /** Ends it and waits until it is gone. @returns exit code and signal */
   async end (signal: 'SIGKILL' | 'SIGTERM'): Promise<[number | null, string | null]> {
