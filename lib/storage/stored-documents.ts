@@ -9,6 +9,7 @@ import { Damage } from './damage.ts'
 import { StorageFolder } from './local/folder-chunks.ts'
 import { Journal, type Durability } from './local/journal.ts'
 import { FolderLock } from './local/lock.ts'
+import { unmetered, type StorageMeter } from './meter.ts'
 import { deletedDocument, unlessDeleted } from './tombstone.ts'
 
 export interface DocumentsOptions {
@@ -18,15 +19,6 @@ export interface DocumentsOptions {
   log: Log
   meter?: StorageMeter
 }
-
-/** Counts and times what is done. */
-export interface StorageMeter {
-  operation<T> (part: 'storage', name: 'append' | 'put' | 'read' | 'fold', run: () => Promise<T>): Promise<T>
-  /** A batch of appends was written to the journal. */
-  committed (seconds: number, records: number, bytes: number): void
-}
-
-const unmetered: StorageMeter = { operation: (_part, _name, run) => run(), committed () {} }
 
 const FOLD_BYTES = 16 * 1024 * 1024 // of journal
 const FOLD_INTERVAL = 15_000 // ms
