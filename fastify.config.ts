@@ -10,6 +10,7 @@ import { RelayError, codeOf, messageOf } from './lib/errors.ts'
 import { WebSocketRequest } from './lib/http/offers.ts'
 import { addressIn } from './lib/limits/forwarded.ts'
 import { parseTrustProxy } from './lib/limits/trust-proxy.ts'
+import { logStream } from './lib/log-stream.ts'
 import type { RelayOptions } from './lib/options.ts'
 import { answerError } from './plugins/errors.ts'
 
@@ -44,9 +45,9 @@ export const serverOptions = ({ logLevel, trustProxy }: { logLevel?: string | un
       req: ({ method, url, host, ip, socket }: FastifyRequest) =>
         ({ method, url: withoutToken(url), host, remoteAddress: addressIn(ip ?? '') ?? socket?.remoteAddress, remotePort: socket?.remotePort })
     },
-    ...(process.stdout.isTTY && {
-      transport: { target: 'pino-pretty', options: { translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' } }
-    })
+    ...(process.stdout.isTTY
+      ? { transport: { target: 'pino-pretty', options: { translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' } } }
+      : { stream: logStream() })
   },
   ...(trustProxy !== undefined && { trustProxy: parseTrustProxy(trustProxy) }),
   frameworkErrors: answerError,
