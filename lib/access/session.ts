@@ -16,7 +16,7 @@ export interface SessionParts {
 
 const MAX_REMEMBERED = 10_000 // documents
 const DOUBTFUL = 1_000 // ms that less than everything is remembered: a document may become part of a bundle
-const MAX_TIMEOUT = 2 ** 31 - 1 // ms that a timer of Node takes
+const LOOK = 30_000 // ms at most between looks at the clock: timers do not see it being set, nor a machine asleep
 
 /** Who is behind a live connection: what it may do, and until when. */
 export class Session implements Grant {
@@ -87,7 +87,7 @@ export class Session implements Grant {
       this.end(new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired'))
       return
     }
-    this.#timer = setTimeout(() => { this.#watchExpiry() }, Math.min(left, MAX_TIMEOUT)).unref()
+    this.#timer = setTimeout(() => { this.#watchExpiry() }, Math.min(left, LOOK)).unref()
   }
 
   #ask (id: DocumentId): Rights | Promise<Rights> {
