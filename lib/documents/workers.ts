@@ -33,6 +33,8 @@ export class DocumentWorkers {
       resourceLimits: { maxOldGenerationSizeMb: HEAP },
       recordTiming: false
     })
+    // a thread that could not start and had no job, which else ends the process; jobs are told of theirs
+    this.#threads.on('error', () => {})
   }
 
   /**

@@ -32,6 +32,8 @@ export class AutomergePool {
       idleTimeout,
       recordTiming: false
     })
+    // a thread that could not start and had no job, which else ends the process; jobs are told of theirs
+    this.#threads.on('error', () => {})
   }
 
   /** Loads a document and tells what is in it. */

@@ -28,6 +28,8 @@ export class CesWorkers {
       idleTimeout: IDLE,
       recordTiming: false
     })
+    // a thread that could not start and had no job, which else ends the process; jobs are told of theirs
+    this.#pool.on('error', () => {})
   }
 
   /** See SegmentCoder. `plain` is gone afterwards. */
