@@ -49,7 +49,7 @@ export class Node {
       const passed = performance.now() - begun
       if (error instanceof RelayError && ANSWERS.includes(error.code)) this.#sample(passed)
       else if (signal?.aborted !== true) this.#sample(null)
-      else if (passed > this.health.latency) this.#sample(passed) // given up since it was late: it takes at least this long
+      else if (passed > this.health.latency) this.#sample(passed) // given up as late: it takes at least this long
       throw error
     }
   }

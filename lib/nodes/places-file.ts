@@ -9,6 +9,7 @@ const common = {
   room: Type.Optional(Type.Integer({ minimum: 1 })),
   readOnly: Type.Optional(Type.Boolean())
 }
+const KINDS = '{ id, kind: "folder", path }, { id, kind: "s3", bucket } or { id, kind: "relay", url }'
 const strict = { additionalProperties: false }
 
 const schema = Type.Array(
@@ -39,7 +40,7 @@ const schema = Type.Array(
   { minItems: 1 }
 )
 
-/** A place as the operator writes it down. `domain`: what fails together; its id unless given. `room`: bytes at most. */
+/** A place as the operator writes it down. `domain`: what fails together, its id by default. `room`: bytes at most. */
 export type PlaceEntry = Static<typeof schema>[number]
 
 const validator = Compile(schema)
@@ -61,7 +62,7 @@ export function parsePlaces (json: unknown, file = 'places'): PlaceEntry[] {
     const at = Array.isArray(json) ? json.findIndex(entry => !validator.Check([entry])) : -1
     throw new RelayError(
       'RELAY_BAD_OPTION',
-      `${file}: ${at === -1 ? 'not a list of places' : `place ${at + 1} is not { id, kind: "folder", path }, { id, kind: "s3", bucket } or { id, kind: "relay", url }, with domain, room and readOnly as wanted`}`
+      `${file}: ${at === -1 ? 'not a list of places' : `place ${at + 1} is not ${KINDS}`}`
     )
   }
   const ids = json.map(({ id }) => id)

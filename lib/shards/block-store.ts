@@ -24,7 +24,7 @@ export interface BlockStore {
    * @throws RelayError RELAY_SHARD_INVALID for bytes of another name, RELAY_SHARDS_FULL when there is no room
    */
   put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
-  /** The bytes as they are: whoever reads them looks whether they are right. @throws RelayError RELAY_SHARD_NOT_FOUND */
+  /** The bytes as they are: whoever reads them checks them. @throws RelayError RELAY_SHARD_NOT_FOUND */
   read(name: string, signal?: AbortSignal): Promise<Uint8Array>
   /** Which of these are not here, or are damaged. Those that nobody has looked at yet are read. */
   missing(names: readonly string[], signal?: AbortSignal): Promise<string[]>

@@ -104,11 +104,12 @@ function unhappy ({
   most: number
 }): RelayError {
   const domains = new Set(candidates.filter(({ free }) => free >= size).map(({ domain }) => domain))
+  const found = `${domains.size}: ${[...domains].join(', ') || 'none'}`
   const needed = most === 0 ? Infinity : Math.ceil((k + m) / most)
   const what =
     most === 0
       ? `${k}+${m} cannot outlive the loss of ${survive} domains, whatever there is`
-      : `${k}+${m} that outlives the loss of ${survive} needs ${needed} domains with room, and there are ${domains.size}: ${[...domains].join(', ') || 'none'}`
+      : `${k}+${m} that outlives the loss of ${survive} needs ${needed} domains with room, and there are ${found}`
   return new RelayError('RELAY_VAULT_UNHAPPY', `nothing is stored: ${what}`)
 }
 

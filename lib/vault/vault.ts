@@ -62,7 +62,7 @@ export class Vault {
     return await putObject(this.#context, source, about, { before, clientKey, signal })
   }
 
-  /** What an object is, and its bytes. @throws RelayError RELAY_VAULT_NOT_FOUND, RELAY_VAULT_KEY_WRONG, RELAY_VAULT_LOST, … */
+  /** What an object is, and its bytes. @throws RelayError RELAY_VAULT_NOT_FOUND, RELAY_VAULT_KEY_WRONG */
   get (
     id: string,
     { clientKey, signal }: { clientKey?: Uint8Array | undefined; signal?: AbortSignal | undefined } = {}
@@ -114,7 +114,7 @@ export class Vault {
     }
   }
 
-  /** Forgets an object: its shards are collected later. @throws RelayError RELAY_VAULT_NOT_FOUND, RELAY_VAULT_UNHAPPY */
+  /** Forgets an object; its shards are collected. @throws RelayError RELAY_VAULT_NOT_FOUND, RELAY_VAULT_UNHAPPY */
   async forget (id: string): Promise<void> {
     this.#manifest(id)
     const bytes = await sign('tombstone', { v: 1, forgets: id }, await this.#context.writer())

@@ -52,7 +52,7 @@ export async function drill (
   return { manifest: manifest.id, name, bytes, without, ms: Math.round(performance.now() - begun) }
 }
 
-/** The key of an object. @throws RelayError RELAY_VAULT_KEY_WRONG, RELAY_VAULT_KEY_MISSING for one that only its client has */
+/** The key of an object. @throws RelayError RELAY_VAULT_KEY_WRONG, RELAY_VAULT_KEY_MISSING if only its client has it */
 export function unwrap ({ payload: { key, seal } }: Manifest, clusterKey: ClusterKey): Uint8Array {
   if (key.mode === 'client') {
     throw new RelayError('RELAY_VAULT_KEY_MISSING', 'only the client that stored the object has its key')

@@ -168,7 +168,7 @@ export async function storeEverywhere (
   await undo(context, [], name)
   throw new RelayError(
     'RELAY_VAULT_UNHAPPY',
-    `nothing is stored: the manifest got to ${domains.size} domains, and has to outlive the loss of ${context.geometry.survive}`
+    `nothing is stored: the manifest got to ${domains.size} domains, and is to outlive ${context.geometry.survive}`
   )
 }
 

@@ -27,7 +27,7 @@ interface Candidate {
 /**
  * Any k shards of a segment that are what their names say, from the places that answer best. When one takes longer than
  * it usually does, a spare is asked; as soon as there are k, the others are given up.
- * @throws RelayError RELAY_VAULT_LOST when no place that answers has enough, RELAY_VAULT_UNREACHABLE when one that does not may have
+ * @throws RelayError RELAY_VAULT_LOST for too few anywhere, RELAY_VAULT_UNREACHABLE when others may have some
  */
 export async function readShards (
   context: VaultContext,
@@ -157,6 +157,6 @@ function tooFew ({ k, number }: Segment, found: number, away: number): RelayErro
     )
     : new RelayError(
       'RELAY_VAULT_UNREACHABLE',
-        `segment ${number} has ${found} shards of the ${k} it needs at the moment: ${away} are at places that do not answer`
+        `segment ${number} has ${found} shards of the ${k} it needs: ${away} are at places that do not answer now`
     )
 }

@@ -15,7 +15,8 @@ export class Rooms {
       nodes
         .filter(({ isReadOnly, health }) => !isReadOnly && health.state === 'active')
         .map(async node => {
-          const free = await node.ask(async place => await place.free(signal), signal).catch(() => undefined) // its health knows
+          // one that does not answer is left out: its health knows
+          const free = await node.ask(async place => await place.free(signal), signal).catch(() => undefined)
           if (free !== undefined) rooms.#free.set(node, free)
         })
     )
