@@ -12,12 +12,16 @@ export type S3Timeouts = typeof S3_TIMEOUTS
 
 /** A client of AWS's SDK that neither waits for ever nor asks of a server what only AWS's knows. */
 export function createS3Client (options: S3Options, timeouts: S3Timeouts): S3Client {
-  const { region, endpoint, accessKeyId, secretAccessKey } = options
+  const { region, endpoint, accessKeyId, secretAccessKey, checksums } = options
   const agent = { maxSockets: Infinity } // by default 50: so many slow readers would keep out everyone else
+  // the SDK adds checksums since January 2025, which many servers do not know and refuse; the signature covers the bytes too
+  const needed = (checksums ?? (endpoint === undefined ? 'supported' : 'required')) === 'supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
   return new S3Client({
     region,
     ...endpoint !== undefined && { endpoint, forcePathStyle: true },
     ...accessKeyId !== undefined && secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } },
+    requestChecksumCalculation: needed,
+    responseChecksumValidation: needed,
     expectContinueHeader: false, // with it, each part opens its own connection
     requestHandler: {
       connectionTimeout: timeouts.connect,
