@@ -2,16 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { select } from '../lib/http/conditional.ts'
-
-/** Bytes with a strong validator: a stored bundle, a file, something made just now. */
-export interface Representation {
-  readonly size: number
-  readonly etag: string
-  /** What caches may do; without it they ask each time whether it is still the same. */
-  readonly cacheControl?: string
-  stream (range?: { start: number, end: number }): Readable | Uint8Array
-  close? (): Promise<void>
-}
+import type { Representation } from '../lib/http/representation.ts'
 
 declare module 'fastify' {
   interface FastifyReply {

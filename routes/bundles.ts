@@ -10,9 +10,9 @@ import { RelayError, messageOf } from '../lib/errors.ts'
 import { holds } from '../lib/http/conditional.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
-import type { Representation } from '../plugins/http.ts'
+import type { Representation } from '../lib/http/representation.ts'
 
-const LINGER = 2_000 // ms that the rest of a refused upload may still come, so that its sender gets to read why
+const LINGER_MS = 2_000 // ms that the rest of a refused upload may still come, so that its sender gets to read why
 
 /** Bundles: upload, download, slim ones to start from, live ones to share. */
 async function bundleRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
@@ -64,7 +64,7 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     onResponse: async ({ raw }) => {
       if (raw.complete) return
       raw.unpipe().resume()
-      setTimeout(() => { if (!raw.complete) raw.destroy() }, LINGER).unref()
+      setTimeout(() => { if (!raw.complete) raw.destroy() }, LINGER_MS).unref()
     }
   })
 

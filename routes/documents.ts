@@ -13,14 +13,14 @@ import { RelayError } from '../lib/errors.ts'
 import { holds, isKnown } from '../lib/http/conditional.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
-import type { Representation } from '../plugins/http.ts'
+import type { Representation } from '../lib/http/representation.ts'
 
 const READ = { access: ['document:read'] } as const
 const TYPES = [JSON_TYPE, SNAPSHOT_TYPE, MERGE_PATCH, JSON_PATCH]
 
 /** Documents as JSON: read, made, changed, deleted, listened to. */
 async function documentRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { access, documents, feeds, limits } = fastify
+  const { access, documents, watches, limits } = fastify
   const typed = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   // bodies are read where documents are opened, on another thread
@@ -80,12 +80,12 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
       const grant = access.session(request.credentials(), request.principal)
       const subscription = new Subscription(id, stream, { grant, wantsPatches: query.patches })
       if (from === undefined) subscription.changed(heads)
-      stream.once('close', feeds.listen(id, subscription, from ?? heads))
+      stream.once('close', watches.listen(id, subscription, from ?? heads))
     } catch (error) {
       stream.destroy()
       throw error
     }
-    stream.onReady = () => { feeds.resume(id) }
+    stream.onReady = () => { watches.resume(id) }
     return await reply.send(stream)
   })
 

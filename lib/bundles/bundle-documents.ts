@@ -2,22 +2,22 @@ import { LRUCache } from 'lru-cache'
 import type { DocumentId } from '../ids.ts'
 
 /** The documents of one version of a bundle. */
-interface Holding { etag: string, ids: ReadonlySet<DocumentId> }
+interface Listed { etag: string, ids: ReadonlySet<DocumentId> }
 
 /**
  * Which documents are in which bundle, as uploaded. What they refer to is not: whoever may write in a bundle could
  * otherwise name any document there and read it.
  */
-export class Holdings {
-  readonly #known = new LRUCache<DocumentId, Holding>({ max: 256 })
+export class BundleDocuments {
+  readonly #known = new LRUCache<DocumentId, Listed>({ max: 256 })
 
   /** @param list reads the bundle, when this is not the version that is known */
   async has (bundle: DocumentId, etag: string, document: DocumentId, list: () => Promise<DocumentId[]>): Promise<boolean> {
-    let holding = this.#known.get(bundle)
-    if (holding?.etag !== etag) {
-      holding = { etag, ids: new Set(await list()) }
-      this.#known.set(bundle, holding)
+    let listed = this.#known.get(bundle)
+    if (listed?.etag !== etag) {
+      listed = { etag, ids: new Set(await list()) }
+      this.#known.set(bundle, listed)
     }
-    return holding.ids.has(document)
+    return listed.ids.has(document)
   }
 }

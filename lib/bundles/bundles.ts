@@ -12,7 +12,7 @@ import { channels, traced, type UploadTrace } from '../tracing.ts'
 import { keepBlank, keptBlank } from './blank.ts'
 import type { Source } from './file/block-reader.ts'
 import { Bundle } from './bundle.ts'
-import { Holdings } from './bundle-documents.ts'
+import { BundleDocuments } from './bundle-documents.ts'
 import { streamLive } from './live.ts'
 import { bundleFile } from './stores/named-bundle.ts'
 import { MergeMarks } from './merge-marks.ts'
@@ -55,7 +55,7 @@ export class Bundles {
   readonly #spool: Spool
   readonly #merger: Merger
   readonly #slims: SlimCache
-  readonly #holdings = new Holdings()
+  readonly #documents = new BundleDocuments()
   readonly #named: NamedBundles
   readonly #storedListeners = new Set<(id: DocumentId) => void>()
   #stopListening = (): void => {}
@@ -195,7 +195,7 @@ export class Bundles {
     const stored = await this.#parts.store.open(id)
     if (stored === null) return false
     try {
-      return await this.#holdings.has(id, stored.etag, document, async () => {
+      return await this.#documents.has(id, stored.etag, document, async () => {
         const { rootId, documents } = await this.#read(stored)
         return [rootId, ...documents]
       })

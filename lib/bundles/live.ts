@@ -15,7 +15,7 @@ export interface LiveParts { sync: Pick<SyncEngine, 'snapshot'>, automerge: Auto
 /** Automerge has compressed what can be compressed: deflating again saves 1 % and takes most of the time. */
 const AS_IS = { ...ENTRY, compress: false }
 
-const SLICE = 64 * 1024
+const SLICE_BYTES = 64 * 1024
 
 /**
  * A bundle written anew: its manifest's own bytes, and in their current state all its documents and all that can be
@@ -57,5 +57,5 @@ async function add (zip: ZipFile, path: string, bytes: Uint8Array, signal: Abort
 }
 
 function * slices (bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += SLICE) yield bytes.subarray(at, at + SLICE)
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES)
 }

@@ -7,7 +7,7 @@ export type SlimKind = 'stored' | 'served'
 
 interface Cut<T> { version: string, slim: T }
 
-const OVERHEAD = 256 // bytes of an entry, roughly
+const ENTRY_BYTES = 256 // bytes of an entry, roughly
 
 /** Slim bundles kept ready, the least used ones given up first; one cut at a time for the same answer. */
 export class SlimCache {
@@ -16,7 +16,7 @@ export class SlimCache {
 
   /** @param size bytes to keep at most */
   constructor (size: number) {
-    this.#kept = new LRUCache({ maxSize: Math.max(1, size), sizeCalculation: ({ slim }) => slim.bytes.length + OVERHEAD })
+    this.#kept = new LRUCache({ maxSize: Math.max(1, size), sizeCalculation: ({ slim }) => slim.bytes.length + ENTRY_BYTES })
   }
 
   /** Bytes that are kept. */

@@ -25,8 +25,8 @@ export interface Created { id: DocumentId, heads: Hash[] }
 
 export type Patch = Omit<Edit, 'actor'>
 
-const CACHE = 16 * 1024 * 1024 // bytes of views
-const OVERHEAD = 512 // bytes of an entry, roughly
+const CACHE_BYTES = 16 * 1024 * 1024 // bytes of views
+const ENTRY_BYTES = 512 // bytes of an entry, roughly
 
 /**
  * Documents for those who have no Automerge: shown as JSON, made of it, and changed by patches. A change is made on a worker
@@ -36,7 +36,7 @@ export class DocumentService {
   readonly #parts: DocumentServiceParts
   readonly #workers: DocumentWorkers
   readonly #queue = new KeyedQueue()
-  readonly #views = new LRUCache<string, Uint8Array>({ maxSize: CACHE, sizeCalculation: ({ length }) => length + OVERHEAD })
+  readonly #views = new LRUCache<string, Uint8Array>({ maxSize: CACHE_BYTES, sizeCalculation: ({ length }) => length + ENTRY_BYTES })
   readonly #pending = new Map<string, Promise<Uint8Array>>()
   /** Who makes the changes, in every document: one actor less for each of them. Never the same after a restart. */
   #actor = newActor()

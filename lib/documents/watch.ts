@@ -20,13 +20,13 @@ export interface Listener {
   end (error: RelayError): void
 }
 
-const PAUSE = 100 // ms between two rounds at least: what changes meanwhile is told at once
+const PAUSE_MS = 100 // ms between two rounds at least: what changes meanwhile is told at once
 
 /**
  * The changes of one document for all who listen. What has changed is found once for all that were told the same before;
  * who does not take more is told later, of everything at once. Rounds follow each other no faster than they can be made.
  */
-export class Feed {
+export class Watch {
   readonly #id: DocumentId
   readonly #documents: Pick<DocumentService, 'heads' | 'diff'>
   readonly #log: Log
@@ -72,7 +72,7 @@ export class Feed {
         this.#isDue = false
         const begun = performance.now()
         await this.#tell(await this.#documents.heads(this.#id))
-        await sleep(Math.max(PAUSE, performance.now() - begun), undefined, { ref: false })
+        await sleep(Math.max(PAUSE_MS, performance.now() - begun), undefined, { ref: false })
       }
     } catch (cause) {
       this.end(this.#refusalOf(cause))

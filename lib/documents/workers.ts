@@ -11,8 +11,8 @@ export interface WorkersOptions {
   jobs?: number
 }
 
-const IDLE = 5_000 // ms without work after which a thread ends and gives its WASM memory back
-const HEAP = 1_024 // MiB of JavaScript heap for a thread
+const IDLE_MS = 5_000 // ms without work after which a thread ends and gives its WASM memory back
+const HEAP_MIB = 1_024 // MiB of JavaScript heap for a thread
 
 /** Threads that show and change documents. They are not those that store and check them, which must not wait for these. */
 export class DocumentWorkers {
@@ -29,8 +29,8 @@ export class DocumentWorkers {
       filename: new URL(`./worker.${extension}`, import.meta.url).href,
       minThreads: 0,
       maxThreads: threads,
-      idleTimeout: IDLE,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP },
+      idleTimeout: IDLE_MS,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
       recordTiming: false
     })
     // a thread that could not start and had no job, which else ends the process; jobs are told of theirs

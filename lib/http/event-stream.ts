@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 
-const FULL = 256 * 1024 // bytes unread beyond which a reader is told nothing more
-const KEEP_ALIVE = 15_000 // ms: proxies give up connections that say nothing for a minute
-const PATIENCE = 4 // times that a reader may be found full before it is given up
+const FULL_BYTES = 256 * 1024 // bytes unread beyond which a reader is told nothing more
+const KEEP_ALIVE_MS = 15_000 // ms: proxies give up connections that say nothing for a minute
+const MAX_MISSED = 4 // times that a reader may be found full before it is given up
 
 /** Server-sent events (HTML Living Standard, "Server-sent events"), to be sent as a body. A reader that takes nothing for a minute is given up. */
 export class EventStream extends Readable {
@@ -14,8 +14,8 @@ export class EventStream extends Readable {
   #missed = 0
 
   constructor () {
-    super({ highWaterMark: FULL })
-    this.#timer = setInterval(() => { this.#keepAlive() }, KEEP_ALIVE)
+    super({ highWaterMark: FULL_BYTES })
+    this.#timer = setInterval(() => { this.#keepAlive() }, KEEP_ALIVE_MS)
     this.#timer.unref()
   }
 
@@ -50,6 +50,6 @@ export class EventStream extends Readable {
 
   #keepAlive (): void {
     if (this.isReady && !this.#isOver) this.push(': \n\n')
-    else if (++this.#missed === PATIENCE) this.destroy()
+    else if (++this.#missed === MAX_MISSED) this.destroy()
   }
 }

@@ -106,14 +106,14 @@ export async function readObject (objects: Pick<ObjectStore, 'open'>, key: strin
   }
 }
 
-const PAGE = 1_000
+const PAGE_LENGTH = 1_000
 
 /** All objects under a prefix, in the order of their keys. */
 export async function * allObjects (objects: Pick<ObjectStore, 'list'>, prefix: string, { signal }: Abortable = {}): AsyncGenerator<ListedObject> {
   for (let after: string | undefined; ;) {
-    const page = await objects.list({ prefix, after, limit: PAGE, signal })
+    const page = await objects.list({ prefix, after, limit: PAGE_LENGTH, signal })
     yield * page
-    if (page.length < PAGE) return
+    if (page.length < PAGE_LENGTH) return
     after = page.at(-1)!.key
   }
 }

@@ -13,7 +13,7 @@ import { S3_TIMEOUTS, createS3Client, harmless, placeOf, reasonOf, s3StatusOf, w
 /** With the 5 MiB parts of lib-storage, a `put` holds at most 20 MiB: two on their way, one being read and joined. */
 const PARTS_AT_ONCE = 2
 
-const MAX_PAGE = 1_000 // S3's own
+const MAX_PAGE_LENGTH = 1_000 // S3's own
 
 /** What tells a put that its answer was lost from one that somebody else made. */
 const PUT_ID = 'put'
@@ -92,7 +92,7 @@ export class S3Objects implements ObjectStore {
     let StartAfter = after
     try {
       for (let isMore = true; isMore && listed.length < limit;) {
-        const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, StartAfter, MaxKeys: Math.min(limit, MAX_PAGE) })
+        const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, StartAfter, MaxKeys: Math.min(limit, MAX_PAGE_LENGTH) })
         const { Contents = [], IsTruncated = false } = await this.#client.send(command, this.#answer(signal))
         for (const { Key: key = '', Size: size = 0, ETag: etag = '', LastModified: modified = new Date(0) } of Contents) {
           if (isObjectKey(key) && listed.length < limit) listed.push({ key, size, etag, modified }) // others are nobody's

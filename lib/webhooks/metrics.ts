@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { EventType } from './options.ts'
-import type { Webhooks } from './webhooks.ts'
 
 /** What becomes of an event: a 2xx was answered, too many tries failed, or too many waited. */
 export type Outcome = 'delivered' | 'given_up' | 'dropped'
@@ -41,8 +40,11 @@ export class Tally {
   }
 }
 
+/** Whose deliveries are counted, and what waits for each receiver. */
+export interface Counted { readonly tally: Tally, waiting (): Array<{ receiver: string, count: number }> }
+
 /** Puts what is counted, and what waits, where Prometheus gets it from. */
-export function registerWebhookMetrics (webhooks: Webhooks, registry: Registry): void {
+export function registerWebhookMetrics (webhooks: Counted, registry: Registry): void {
   webhooks.tally.register(registry)
   new Gauge({ // eslint-disable-line no-new
     name: 'relay_webhook_events_waiting',

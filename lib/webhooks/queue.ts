@@ -9,7 +9,7 @@ import { EVENTS, type EventType } from './options.ts'
 export interface Message { id: string, type: EventType, key: string | undefined, body: string }
 
 /** Records beyond twice the messages that a file may hold before it is written anew. */
-const SLACK = 1_000
+const SLACK_RECORDS = 1_000
 
 /** Of another file than one's own, or of a write that was cut off: to be written anew before anything is added. */
 const UNKNOWN = Infinity
@@ -80,7 +80,7 @@ export class Queue {
       const lines = this.#lines
       this.#lines = []
       try {
-        if (this.#records + lines.length > 2 * this.size + SLACK) await this.#rewrite()
+        if (this.#records + lines.length > 2 * this.size + SLACK_RECORDS) await this.#rewrite()
         else {
           await appendFile(this.#file, lines.join('\n') + '\n')
           this.#records += lines.length

@@ -22,10 +22,10 @@ export interface ArchiveEntry {
 const STORED = 0
 const DEFLATED = 8
 const ENCRYPTED = 0x41 // flag bits 0 and 6
-const LOCAL_HEADER = 30 // bytes, without name and extra field
+const LOCAL_HEADER_BYTES = 30 // bytes, without name and extra field
 const LOCAL_SIGNATURE = 0x04034b50
-const MAX_EXTRA = 0xffff
-const MAX_NAME = 255
+const MAX_EXTRA_BYTES = 0xffff
+const MAX_NAME_BYTES = 255
 const OVERLAPS = 'overlaps what follows it'
 
 /**
@@ -86,7 +86,7 @@ export class Archive {
   async * #data (entry: ArchiveEntry): AsyncGenerator<Buffer> {
     // A local header can have a longer extra field than the directory. The range is read to its end in any case, which
     // is cheaper than a connection broken off.
-    const longest = entry.start + smallest(entry) + MAX_EXTRA
+    const longest = entry.start + smallest(entry) + MAX_EXTRA_BYTES
     const stream = this.#reader.stream({ start: entry.start, end: Math.min(entry.end, longest) })
     let header: Buffer = Buffer.alloc(0)
     let left = -1
@@ -128,7 +128,7 @@ async function readDirectory (reader: BlockReader, size: number, limits: Archive
 }
 
 /** Bytes an entry takes in the file when its local header has no extra field. */
-const smallest = (entry: Omit<ArchiveEntry, 'end'>): number => LOCAL_HEADER + entry.name.length + entry.compressedSize
+const smallest = (entry: Omit<ArchiveEntry, 'end'>): number => LOCAL_HEADER_BYTES + entry.name.length + entry.compressedSize
 
 function takeEntry (entry: Entry, limits: ArchiveLimits): Omit<ArchiveEntry, 'end'> {
   const taken = {
@@ -139,7 +139,7 @@ function takeEntry (entry: Entry, limits: ArchiveLimits): Omit<ArchiveEntry, 'en
     size: entry.uncompressedSize,
     start: entry.relativeOffsetOfLocalHeader
   }
-  if (taken.name.length > MAX_NAME) throw invalidBundle(`entry ${quoted(taken.name)} has too long a name`)
+  if (taken.name.length > MAX_NAME_BYTES) throw invalidBundle(`entry ${quoted(taken.name)} has too long a name`)
   if ((entry.generalPurposeBitFlag & ENCRYPTED) !== 0) throw damaged(taken, 'is encrypted')
   if (taken.method !== STORED && taken.method !== DEFLATED) throw damaged(taken, `has compression method ${taken.method}`)
   if (taken.size > limits.maxEntry) {
@@ -157,12 +157,12 @@ function byName (entries: ArchiveEntry[]): Map<string, ArchiveEntry> {
 
 /** The length of a local header, or undefined while it is not all there. */
 function headerLength (bytes: Buffer, entry: ArchiveEntry): number | undefined {
-  if (bytes.length < LOCAL_HEADER) return undefined
-  const nameEnd = LOCAL_HEADER + bytes.readUInt16LE(26)
+  if (bytes.length < LOCAL_HEADER_BYTES) return undefined
+  const nameEnd = LOCAL_HEADER_BYTES + bytes.readUInt16LE(26)
   const length = nameEnd + bytes.readUInt16LE(28)
   if (bytes.readUInt32LE(0) !== LOCAL_SIGNATURE) throw damaged(entry, 'is not where the directory says')
   if (bytes.length < length) return undefined
-  if (bytes.toString('latin1', LOCAL_HEADER, nameEnd) !== entry.name || bytes.readUInt16LE(8) !== entry.method) {
+  if (bytes.toString('latin1', LOCAL_HEADER_BYTES, nameEnd) !== entry.name || bytes.readUInt16LE(8) !== entry.method) {
     throw damaged(entry, 'is not what the directory says')
   }
   return length

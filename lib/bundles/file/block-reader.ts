@@ -6,7 +6,7 @@ import type { ByteRange, StoredBundle } from '../stores/store.ts'
 /** What can be read at any place: a stored bundle, a local file. */
 export type Source = Pick<StoredBundle, 'size' | 'stream'>
 
-const BLOCK = 256 * 1024
+const BLOCK_BYTES = 256 * 1024
 
 /**
  * Serves yauzl's small reads out of one block of memory: in a bucket each read of the source is a request. yauzl reads
@@ -41,7 +41,7 @@ export class BlockReader extends RandomAccessReader {
   async #load (range: ByteRange): Promise<Buffer> {
     const held = this.#held(range)
     if (held !== undefined) return held
-    const end = Math.min(this.#source.size, Math.max(range.end, range.start + BLOCK))
+    const end = Math.min(this.#source.size, Math.max(range.end, range.start + BLOCK_BYTES))
     const chunks = await this.#source.stream({ start: range.start, end }).toArray()
     this.#block = { start: range.start, bytes: Buffer.concat(chunks) }
     const loaded = this.#held(range)

@@ -8,7 +8,7 @@ import { invalidBundle, quoted } from './refusal.ts'
 export const MANIFEST_PATH = 'manifest.json'
 
 /** Largest manifest read, in bytes. */
-export const MAX_MANIFEST = 1024 * 1024
+export const MAX_MANIFEST_BYTES = 1024 * 1024
 
 const number = Type.Integer({ minimum: 0, maximum: 0xffff_ffff })
 

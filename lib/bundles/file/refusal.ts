@@ -8,7 +8,7 @@ export const invalidBundle = (reason: string, cause?: unknown): RelayError =>
 export const bundleTooLarge = (reason: string): RelayError =>
   new RelayError('RELAY_BUNDLE_TOO_LARGE', `Bundle too large: ${reason}`)
 
-const SHOWN = 200
+const SHOWN_LENGTH = 200
 
 /** A name out of a bundle, safe to print: cut, quoted, control characters escaped. */
-export const quoted = (name: string): string => JSON.stringify(name.length > SHOWN ? `${name.slice(0, SHOWN)}…` : name)
+export const quoted = (name: string): string => JSON.stringify(name.length > SHOWN_LENGTH ? `${name.slice(0, SHOWN_LENGTH)}…` : name)

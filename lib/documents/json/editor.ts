@@ -4,7 +4,7 @@ import { isMap, isObject, scalarLike, shows, type Json, type JsonObject } from '
 /** Where something is in a document; empty for the document itself. */
 export type Path = Automerge.Prop[]
 
-const AT_ONCE = 1_000 // elements inserted with one call: arguments are on the stack
+const ELEMENTS_AT_ONCE = 1_000 // elements inserted with one call: arguments are on the stack
 
 /**
  * Changes a document so that it shows as JSON says, and no more of it than must be changed: text is spliced, maps and lists
@@ -60,7 +60,7 @@ export class Editor {
   insert (path: Path, values: unknown[]): void {
     const list = this.#parent(path) as unknown as unknown[]
     const at = path.at(-1) as number
-    for (let n = 0; n < values.length; n += AT_ONCE) list.splice(at + n, 0, ...values.slice(n, n + AT_ONCE).map(storable))
+    for (let n = 0; n < values.length; n += ELEMENTS_AT_ONCE) list.splice(at + n, 0, ...values.slice(n, n + ELEMENTS_AT_ONCE).map(storable))
     values.forEach((value, n) => { this.#putLarge([...path.slice(0, -1), at + n], value) })
   }
 

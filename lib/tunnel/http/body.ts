@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { refusal } from '../errors.ts'
 
 /** ms that the rest of a refused request may still come, so that its sender gets to read why */
-const LINGER = 2_000
+const LINGER_MS = 2_000
 
 const JSON_TYPES = new Set(['application/json', 'application/json; charset=utf-8'])
 const FORM = /multipart\/form-data/i
@@ -75,7 +75,7 @@ function collect (request: IncomingMessage, limit: number): Promise<Buffer> {
  */
 export function passOver (request: IncomingMessage, limit: number): void {
   let rest = limit
-  const timer = setTimeout(() => { if (!request.complete) request.destroy() }, LINGER)
+  const timer = setTimeout(() => { if (!request.complete) request.destroy() }, LINGER_MS)
   timer.unref()
   request.unpipe().on('error', () => {}).on('data', (chunk: Buffer) => {
     rest -= chunk.length
@@ -94,7 +94,7 @@ export function endAfterRequest (request: IncomingMessage, response: ServerRespo
   }
   response.write(body)
   const end = (): void => { response.end() }
-  const timer = setTimeout(end, LINGER)
+  const timer = setTimeout(end, LINGER_MS)
   timer.unref()
   request.unpipe().on('error', () => {}).once('close', () => {
     clearTimeout(timer)

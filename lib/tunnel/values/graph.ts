@@ -1,11 +1,14 @@
 import { checkDepth, isTagged, isUnsafe } from './marks.ts'
-import type { Serializer } from './serializer.ts'
+import type { WireType } from './wire-types.ts'
 
 /**
  * Values that refer to each other: `{"__graph":true,"root":…,"nodes":{id:{kind,value,type?}}}`, in which
  * `{"__ref":id}` stands for a node.
  */
 interface Graph { __graph: true, root: unknown, nodes: Record<string, unknown> }
+
+/** @throws Error when there is no such type */
+export type TypeById = (id: string) => WireType
 
 interface Node { kind?: unknown, type?: unknown, value?: unknown }
 
@@ -15,20 +18,20 @@ export const isGraph = (value: unknown): value is Graph =>
   isRecord(value) && value['__graph'] === true && value['root'] !== undefined && typeof value['nodes'] === 'object' && value['nodes'] !== null
 
 /** @throws Error when it is malformed or unsafe */
-export function readGraph ({ root, nodes }: Graph, serializer: Serializer): unknown {
-  return new Reader(nodes, serializer).read(root, 0)
+export function readGraph ({ root, nodes }: Graph, typeOf: TypeById): unknown {
+  return new Reader(nodes, typeOf).read(root, 0)
 }
 
 class Reader {
   readonly #nodes: Record<string, unknown>
-  readonly #serializer: Serializer
+  readonly #typeOf: TypeById
   /** Nodes read, and those being read that can be referred to already. */
   readonly #values = new Map<string, unknown>()
   readonly #unfinished = new Set<string>()
 
-  constructor (nodes: Record<string, unknown>, serializer: Serializer) {
+  constructor (nodes: Record<string, unknown>, typeOf: TypeById) {
     this.#nodes = nodes
-    this.#serializer = serializer
+    this.#typeOf = typeOf
   }
 
   read (value: unknown, depth: number): unknown {
@@ -36,7 +39,7 @@ class Reader {
     if (typeof value !== 'object' || value === null) return value
     if (Array.isArray(value)) return value.map(item => this.read(item, depth + 1))
     if (Object.hasOwn(value, '__ref')) return this.#resolve(value as { __ref: unknown }, depth + 1)
-    if (isTagged(value)) return this.#serializer.typeOf(value.__type).deserialize(this.read(value.value, depth + 1))
+    if (isTagged(value)) return this.#typeOf(value.__type).deserialize(this.read(value.value, depth + 1))
     return this.#fill({}, value, depth)
   }
 
@@ -72,7 +75,7 @@ class Reader {
   }
 
   #readTyped (id: string, typeId: string, payload: unknown, depth: number): unknown {
-    const type = this.#serializer.typeOf(typeId)
+    const type = this.#typeOf(typeId)
     const placeholder = type.create?.()
     if (placeholder === undefined) this.#unfinished.add(id)
     else this.#values.set(id, placeholder)

@@ -1,5 +1,5 @@
 /** Characters a pattern from the wire may have. */
-const MAX_PATTERN = 1024
+const MAX_PATTERN_LENGTH = 1024
 
 const FLAGS = /^(?!.*(.).*\1)[dgimsuvy]*$/
 const QUANTIFIER = /[*+?]|\{(?:\d+,?\d*|,\d+)\}/y
@@ -14,7 +14,7 @@ interface Group { start: number, bars: number[], repeats: boolean }
  */
 export function readRegExp (pattern: unknown, flags: unknown): RegExp {
   if (typeof pattern !== 'string' || typeof flags !== 'string') throw new Error('a RegExp is a pattern and flags')
-  if (pattern.length > MAX_PATTERN) throw new Error(`a RegExp has at most ${MAX_PATTERN} characters`)
+  if (pattern.length > MAX_PATTERN_LENGTH) throw new Error(`a RegExp has at most ${MAX_PATTERN_LENGTH} characters`)
   if (!FLAGS.test(flags)) throw new Error('a RegExp has unknown or repeated flags')
   if (mayExplode(pattern)) throw new Error('a RegExp that can take exponential time')
   return new RegExp(pattern, flags)

@@ -33,7 +33,7 @@ export class Serializer {
     const value: unknown = JSON.parse(text)
     if (text.length < 2 * MAX_DEPTH && !MAY_BE_MARKED.test(text)) return value // nor can it be too deep
     if (!hasMarks(value, 0)) return value
-    return isGraph(value) ? readGraph(value, this) : this.#read(value, 0)
+    return isGraph(value) ? readGraph(value, id => this.typeOf(id)) : this.#read(value, 0)
   }
 
   /** @throws Error when nobody has added it */

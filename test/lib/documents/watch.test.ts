@@ -1,7 +1,7 @@
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EventStream } from '../../../lib/http/event-stream.ts'
-import { Feed, type Listener } from '../../../lib/documents/watch.ts'
+import { Watch, type Listener } from '../../../lib/documents/watch.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import { newDocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
@@ -36,12 +36,12 @@ function counted () {
 
 t.test('many who listen cost one computation, and a busy document one for many changes', async t => {
   const document = counted()
-  const feed = new Feed(newDocumentId(), document, silent)
+  const watch = new Watch(newDocumentId(), document, silent)
   const told = Array.from({ length: 50 }, (): Told[] => [])
-  for (const one of told) feed.add(listener(one), ['v0'])
+  for (const one of told) watch.add(listener(one), ['v0'])
   for (let n = 0; n < 100; n++) {
     document.version++
-    feed.poke()
+    watch.poke()
     await sleep(2)
   }
   await until(() => told.every(one => one.some(event => 'heads' in event && event.heads[0] === 'v100')))
@@ -60,43 +60,43 @@ t.test('many who listen cost one computation, and a busy document one for many c
 
 t.test('who is not ready is told later, of everything at once; who wants none gets no patch', async t => {
   const document = counted()
-  const feed = new Feed(newDocumentId(), document, silent)
+  const watch = new Watch(newDocumentId(), document, silent)
   const [slow, plain]: [Told[], Told[]] = [[], []]
   const slowListener = listener(slow, { isReady: false })
-  feed.add(slowListener, ['v0'])
-  feed.add(listener(plain, { wantsPatches: false }), ['v0'])
+  watch.add(slowListener, ['v0'])
+  watch.add(listener(plain, { wantsPatches: false }), ['v0'])
   for (let version = 1; version <= 3; version++) {
     document.version = version
-    feed.poke()
+    watch.poke()
     await until(() => plain.length === version)
   }
   t.strictSame(slow, [])
   t.strictSame(document.diffs, [], 'nobody asked for one')
   slowListener.isReady = true
-  feed.poke()
+  watch.poke()
   await until(() => slow.length === 1)
   t.strictSame(slow, [{ heads: ['v3'], from: ['v0'] }])
 })
 
 t.test('what cannot be compared is told without a patch; the end is told to all', async t => {
   const document = counted()
-  const feed = new Feed(newDocumentId(), document, silent)
+  const watch = new Watch(newDocumentId(), document, silent)
   const [one, barred]: [Told[], Told[]] = [[], []]
   document.failure = new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'too large')
   document.version = 1
-  feed.add(listener(one), ['v0'])
-  feed.add(listener(barred, { permits: () => false }), ['v0'])
+  watch.add(listener(one), ['v0'])
+  watch.add(listener(barred, { permits: () => false }), ['v0'])
   const broken: Told[] = []
-  feed.add(listener(broken, { permits: () => { throw new Error('the host’s own') } }), ['v0'])
+  watch.add(listener(broken, { permits: () => { throw new Error('the host’s own') } }), ['v0'])
   await until(() => one.length === 1 && barred.length === 1 && broken.length === 1)
   t.strictSame(broken, [{ end: 'RELAY_INTERNAL' }])
   t.strictSame(one, [{ heads: ['v1'], from: undefined }])
   t.strictSame(barred, [{ end: 'RELAY_DOCUMENT_NOT_FOUND' }])
   document.failure = new RelayError('RELAY_DOCUMENT_DELETED', 'deleted')
-  feed.poke()
+  watch.poke()
   await until(() => one.length === 2)
   t.strictSame(one[1], { end: 'RELAY_DOCUMENT_DELETED' })
-  t.ok(feed.isIdle)
+  t.ok(watch.isIdle)
 })
 
 t.test('a stream says when it is full, and when it is not any more', async t => {
