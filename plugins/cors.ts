@@ -24,7 +24,7 @@ async function cors (fastify: FastifyInstance, options: Options): Promise<void> 
 /**
  * Lets pages read answers, without credentials (fetch standard, "CORS protocol"). Not @fastify/cors, whose OPTIONS route
  * takes every path there is: inside a host it would approve requests to the host's own routes, and the host could not
- * register it any more.
+ * register it any more. On a server of its own it would answer every OPTIONS request itself: 400, or without `Allow`.
  */
 function answer (fastify: FastifyInstance, origins: Origins): void {
   fastify.addHook('onRequest', async (request, reply) => {

@@ -8,7 +8,7 @@ export class Origins {
 
   /** @throws RelayError RELAY_BAD_OPTION for what is no origin */
   constructor (list: string | undefined) {
-    this.list = list?.split(',').map(text => checked(text.trim()))
+    this.list = list?.split(',').map(text => parseOrigin(text.trim(), 'origins'))
     this.#allowed = new Set(this.list)
   }
 
@@ -20,10 +20,13 @@ export class Origins {
   }
 }
 
-/** As browsers write it (RFC 6454 section 6.2). */
-function checked (text: string): string {
+/**
+ * An origin of an option, as browsers write it (RFC 6454 section 6.2); another spelling would never be met.
+ * @throws RelayError RELAY_BAD_OPTION for what is no origin
+ */
+export function parseOrigin (text: string, option: string): string {
   const origin = URL.canParse(text) ? new URL(text).origin : 'null'
   if (origin === text) return text
   const hint = origin === 'null' ? 'https://app.example' : origin
-  throw new RelayError('RELAY_BAD_OPTION', `option origins: ${JSON.stringify(text)} is no origin, which is written like ${hint}`)
+  throw new RelayError('RELAY_BAD_OPTION', `option ${option}: ${JSON.stringify(text)} is no origin, which is written like ${hint}`)
 }

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import type { Concern } from '../concern.ts'
 import { badOption } from '../errors.ts'
+import { parseOrigin } from '../http/origins.ts'
 import { refuseUnknown, validator } from '../validate.ts'
 import type { Validator } from './calls/auth.ts'
 import type { OriginTest } from './http/cors.ts'
@@ -74,10 +75,16 @@ export function parseTunnelOptions (given: TunnelOptions): TunnelSettings {
   return { ...settings, tokens, validators, corsOrigins: originsOf(corsOrigins ?? settings.corsOrigins), serializer }
 }
 
+/** All; and what pages without an origin send, like those of files (fetch standard, "serializing a request origin"). */
+const ANY_OR_OPAQUE = new Set(['*', 'null'])
+
 function originsOf (origins: unknown): TunnelSettings['corsOrigins'] {
-  const areFit = Array.isArray(origins) && origins.every(origin => typeof origin === 'string' || origin instanceof RegExp)
-  if (!areFit && typeof origins !== 'function') throw bad('corsOrigins', 'must be a list of texts and regular expressions, or a function')
-  return origins as TunnelSettings['corsOrigins']
+  if (typeof origins === 'function') return origins as OriginTest
+  if (!Array.isArray(origins) || !origins.every(origin => typeof origin === 'string' || origin instanceof RegExp)) {
+    throw bad('corsOrigins', 'must be a list of texts and regular expressions, or a function')
+  }
+  for (const origin of origins) if (typeof origin === 'string' && !ANY_OR_OPAQUE.has(origin)) parseOrigin(origin, 'tunnel.corsOrigins')
+  return origins
 }
 
 /** The tunnel as a part of the relay; pages that may use the relay may use it. */
