@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { BUNDLES, bundleKey, idOfKey } from '../bundles/stores/key.ts'
 import { ObjectBundles } from '../bundles/stores/object-bundles.ts'
-import { bundleFile } from '../bundles/stores/named-bundle.ts'
+import { bundleFile } from '../bundles/named/named-bundle.ts'
 import type { BundleStore, StoredBundle } from '../bundles/stores/store.ts'
 import { FolderObjects } from '../objects/folder-objects.ts'
 import { namesIn } from './names-in.ts'

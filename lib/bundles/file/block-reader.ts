@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream'
 import { RandomAccessReader } from 'yauzl'
 import { RelayError } from '../../errors.ts'
-import type { ByteRange, StoredBundle } from '../stores/store.ts'
+import type { ByteRange, StoredObject } from '../../objects/object-store.ts'
 
 /** What can be read at any place: a stored bundle, a local file. */
-export type Source = Pick<StoredBundle, 'size' | 'stream'>
+export type Source = Pick<StoredObject, 'size' | 'stream'>
 
 const BLOCK_BYTES = 256 * 1024
 

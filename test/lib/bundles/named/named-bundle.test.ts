@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
 import { edit, entriesOf, filesIn, load, openMerged, readBundle, relay, sample, save, upload } from '../relay.ts'
-import { newId } from './folder.ts'
+import { newId } from '../stores/folder.ts'
 import { namesIn, zip } from '../zip.ts'
 import { scratch } from '../../../scratch.ts'
 

@@ -1,7 +1,7 @@
 import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import { openLocalFile } from '../../objects/local-file.ts'
 import { invalidBundle } from '../file/refusal.ts'
-import type { StoredBundle } from './store.ts'
+import type { StoredBundle } from '../stores/store.ts'
 
 /** A bundle that the options name. */
 export interface NamedBundle {

@@ -1,13 +1,13 @@
-import { RelayError, messageOf } from '../errors.ts'
-import type { DocumentId } from '../ids.ts'
-import type { Log } from '../log.ts'
-import type { SyncEngine } from '../sync/engine.ts'
-import { Bundle, type BundleLimits } from './bundle.ts'
-import type { Merger } from './merger.ts'
-import type { SlimCache } from './slim-cache.ts'
-import { cutSlim, type Slim } from './slim.ts'
-import { withNamed, type NamedBundle } from './stores/named-bundle.ts'
-import type { StoredBundle } from './stores/store.ts'
+import { RelayError, messageOf } from '../../errors.ts'
+import type { DocumentId } from '../../ids.ts'
+import type { Log } from '../../log.ts'
+import type { SyncEngine } from '../../sync/engine.ts'
+import { Bundle, type BundleLimits } from '../bundle.ts'
+import type { Merger } from '../merger.ts'
+import type { SlimCache } from '../slim-cache.ts'
+import { cutSlim, type Slim } from '../slim.ts'
+import { withNamed, type NamedBundle } from './named-bundle.ts'
+import type { StoredBundle } from '../stores/store.ts'
 
 export interface NamedBundlesParts {
   sync: SyncEngine
