@@ -12,7 +12,9 @@ export class BundleDocuments {
   readonly #known = new LRUCache<DocumentId, Listed>({ max: 256 })
 
   /** @param list reads the bundle, when this is not the version that is known */
-  async has (bundle: DocumentId, etag: string, document: DocumentId, list: () => Promise<DocumentId[]>): Promise<boolean> {
+  async has (
+    bundle: DocumentId, etag: string, document: DocumentId, list: () => Promise<DocumentId[]>
+  ): Promise<boolean> {
     let listed = this.#known.get(bundle)
     if (listed?.etag !== etag) {
       listed = { etag, ids: new Set(await list()) }

@@ -28,10 +28,14 @@ export class Bundle {
    * @throws RelayError RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE, or what the source fails with.
    */
   static async open (source: Source, { maxEntries, maxDocument, maxInflated }: BundleLimits): Promise<Bundle> {
-    const archive = await Archive.open(source, { maxEntries, maxInflated, maxEntry: Math.max(maxDocument, MAX_MANIFEST_BYTES) })
+    const archive = await Archive.open(
+      source, { maxEntries, maxInflated, maxEntry: Math.max(maxDocument, MAX_MANIFEST_BYTES) }
+    )
     const manifest = archive.entries.get(MANIFEST_PATH)
     if (manifest === undefined) throw invalidBundle(`${MANIFEST_PATH} not found`)
-    if (manifest.size > MAX_MANIFEST_BYTES) throw bundleTooLarge(`${MANIFEST_PATH} has ${manifest.size} bytes, at most ${MAX_MANIFEST_BYTES} are taken`)
+    if (manifest.size > MAX_MANIFEST_BYTES) {
+      throw bundleTooLarge(`${MANIFEST_PATH} has ${manifest.size} bytes, at most ${MAX_MANIFEST_BYTES} are taken`)
+    }
     const chunks = groupChunks(archive, maxDocument)
     return new Bundle(archive, await archive.read(manifest), chunks)
   }

@@ -47,7 +47,8 @@ const ATTEMPTS = 3
 
 /**
  * Bundles on their way in and out. What they are made of is in document storage: a bundle's documents are merged there
- * when it is uploaded or given at the start, and at the latest before it is first cut (another relay may have stored it).
+ * when it is uploaded or given at the start, and at the latest before it is first cut (another relay may have stored
+ * it).
  */
 export class Bundles {
   readonly #parts: BundlesParts
@@ -70,7 +71,9 @@ export class Bundles {
     this.#slims = new SlimCache(options.slimCache)
     const blank = options.blank === undefined ? keptBlank(objects, storage) : bundleFile(path.resolve(options.blank))
     const served = options.bundle === undefined ? blank : bundleFile(path.resolve(options.bundle))
-    this.#named = new NamedBundles(served, blank, { sync, merger: this.#merger, slims: this.#slims, limits: options, log })
+    this.#named = new NamedBundles(
+      served, blank, { sync, merger: this.#merger, slims: this.#slims, limits: options, log }
+    )
   }
 
   /**
@@ -97,8 +100,8 @@ export class Bundles {
   }
 
   /**
-   * Takes a bundle: checks all of it, stores it under its root's id, merges its documents. Durable when resolved; nothing
-   * is left of one that is refused. The stream is not destroyed then, so that its sender can be answered.
+   * Takes a bundle: checks all of it, stores it under its root's id, merges its documents. Durable when resolved;
+   * nothing is left of one that is refused. The stream is not destroyed then, so that its sender can be answered.
    * @param length bytes announced, if any
    * @param admission says whether it may be stored, once what it holds is known
    * @throws RelayError RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE, RELAY_BAD_REQUEST when the stream breaks off,
@@ -119,13 +122,17 @@ export class Bundles {
       for (const listener of this.#storedListeners) listener(id)
       return { id }
     })
-    return await traced(channels.upload, () => ({ bytes: length }), trace => this.#meter.operation('bundle', 'upload', () => receive(trace)))
+    return await traced(
+      channels.upload, () => ({ bytes: length }),
+      trace => this.#meter.operation('bundle', 'upload', () => receive(trace))
+    )
   }
 
   /**
    * Deletes a bundle; its documents stay.
    * @param permit rejects when it must not be
-   * @throws RelayError RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE, RELAY_METHOD_NOT_ALLOWED by a store that keeps all
+   * @throws RelayError RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE, RELAY_METHOD_NOT_ALLOWED by a store that keeps
+   *   all
    */
   async remove (id: DocumentId, permit: (stored: StoredBundle) => Promise<void>): Promise<void> {
     await this.#merger.alone(id, async () => {
@@ -149,7 +156,10 @@ export class Bundles {
     return () => { this.#storedListeners.delete(listener) }
   }
 
-  /** The bundle as it was uploaded; must be closed. @throws RelayError RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE */
+  /**
+   * The bundle as it was uploaded; must be closed.
+   * @throws RelayError RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE
+   */
   async download (id: DocumentId): Promise<StoredBundle> {
     return await this.#meter.operation('bundle', 'download', () => this.#open(id))
   }
@@ -190,7 +200,10 @@ export class Bundles {
     })
   }
 
-  /** Whether a document is in a stored bundle, as it was uploaded. @throws RelayError RELAY_STORE_UNAVAILABLE, RELAY_BUNDLE_INVALID */
+  /**
+   * Whether a document is in a stored bundle, as it was uploaded.
+   * @throws RelayError RELAY_STORE_UNAVAILABLE, RELAY_BUNDLE_INVALID
+   */
   async holds (id: DocumentId, document: DocumentId): Promise<boolean> {
     const stored = await this.#parts.store.open(id)
     if (stored === null) return false
@@ -256,7 +269,9 @@ export class Bundles {
     await this.#merger.once(id, stored.etag, async () => {
       const stream = stored.stream()
       try {
-        await this.#spool.hold({ stream, limit: stored.size }, async copy => await this.#merger.merge(await this.#merger.check(copy)))
+        await this.#spool.hold(
+          { stream, limit: stored.size }, async copy => await this.#merger.merge(await this.#merger.check(copy))
+        )
       } finally {
         stream.destroy()
       }
@@ -265,8 +280,8 @@ export class Bundles {
   }
 
   /**
-   * Remembers an upload as merged, if it is what is stored: another relay may have replaced it. Without that it is merged
-   * again when it is cut, so a failure is none of the upload's.
+   * Remembers an upload as merged, if it is what is stored: another relay may have replaced it. Without that it is
+   * merged again when it is cut, so a failure is none of the upload's.
    */
   async #markStored (bundle: Bundle): Promise<void> {
     try {

@@ -15,14 +15,18 @@ export interface CheckParts { sync: Pick<SyncEngine, 'snapshot'>, automerge: Aut
  * @param signal ends it after the document it is at
  * @throws RelayError RELAY_BUNDLE_INVALID naming the entry or the document, or what the source fails with.
  */
-export async function checkDocuments (bundle: Bundle, { sync, automerge }: CheckParts, signal?: AbortSignal): Promise<void> {
+export async function checkDocuments (
+  bundle: Bundle, { sync, automerge }: CheckParts, signal?: AbortSignal
+): Promise<void> {
   for (const id of bundle.documents) {
     signal?.throwIfAborted()
     const chunks = await bundle.chunks(id)
     const stored = await unlessGone(sync.snapshot(id))
     try {
       // to Automerge nothing is an empty document
-      if (chunks.some(chunk => splitChunks(chunk).length === 0)) throw new RelayError('RELAY_DOCUMENT_INVALID', 'an entry of it is empty')
+      if (chunks.some(chunk => splitChunks(chunk).length === 0)) {
+        throw new RelayError('RELAY_DOCUMENT_INVALID', 'an entry of it is empty')
+      }
       await automerge.inspect(chunks)
       if (stored !== null) await automerge.adds([stored], chunks)
     } catch (error) {

@@ -31,7 +31,9 @@ export function streamLive (bundle: Bundle, parts: LiveParts): Readable {
   return output
 }
 
-async function write (zip: ZipFile, bundle: Bundle, { sync, automerge }: LiveParts, signal: AbortSignal): Promise<void> {
+async function write (
+  zip: ZipFile, bundle: Bundle, { sync, automerge }: LiveParts, signal: AbortSignal
+): Promise<void> {
   await add(zip, MANIFEST_PATH, bundle.manifestBytes, signal)
   const ids = new Set([bundle.rootId, ...bundle.documents])
   for (const id of ids) { // those added on the way included

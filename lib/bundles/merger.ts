@@ -24,7 +24,11 @@ export class Merger {
     this.#parts = parts
   }
 
-  /** Opens a bundle and checks all of it. @param signal ends it @throws RelayError as `Bundle.open` and `checkDocuments` */
+  /**
+   * Opens a bundle and checks all of it.
+   * @param signal ends it
+   * @throws RelayError as `Bundle.open` and `checkDocuments`
+   */
   async check (source: Source, signal?: AbortSignal): Promise<Bundle> {
     const bundle = await Bundle.open(source, this.#parts.limits)
     await checkDocuments(bundle, this.#parts, signal)
@@ -37,7 +41,9 @@ export class Merger {
       signal?.throwIfAborted()
       await this.#mergeDocument(id, await bundle.chunks(id))
     }
-    this.#parts.log.info({ bundle: bundle.rootId, documents: bundle.documents.length }, 'bundle merged into document storage')
+    this.#parts.log.info(
+      { bundle: bundle.rootId, documents: bundle.documents.length }, 'bundle merged into document storage'
+    )
   }
 
   /** What has been deleted, no bundle brings back. */

@@ -16,7 +16,9 @@ export class SlimCache {
 
   /** @param size bytes to keep at most */
   constructor (size: number) {
-    this.#kept = new LRUCache({ maxSize: Math.max(1, size), sizeCalculation: ({ slim }) => slim.bytes.length + ENTRY_BYTES })
+    this.#kept = new LRUCache({
+      maxSize: Math.max(1, size), sizeCalculation: ({ slim }) => slim.bytes.length + ENTRY_BYTES
+    })
   }
 
   /** Bytes that are kept. */

@@ -15,7 +15,9 @@ export interface Slim { bytes: Uint8Array, etag: string }
  * neither has it.
  * Automerge reads chunks that follow each other as one document.
  */
-export async function currentDocument (bundle: Bundle, sync: Pick<SyncEngine, 'snapshot'>, id: DocumentId): Promise<Uint8Array | null> {
+export async function currentDocument (
+  bundle: Bundle, sync: Pick<SyncEngine, 'snapshot'>, id: DocumentId
+): Promise<Uint8Array | null> {
   const stored = await sync.snapshot(id).catch(refuseUnlessDamaged)
   if (stored !== null) return stored
   const chunks = await bundle.chunks(id)

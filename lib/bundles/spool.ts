@@ -31,10 +31,12 @@ export class Spool {
    * Writes a stream to a file, no faster than the disk takes it, and has the file used: opened, and by its path, from
    * which it may be moved away. The file is gone afterwards. A stream that is refused is not destroyed, so that whoever
    * sends it can still be answered.
-   * @throws RelayError RELAY_BUNDLE_TOO_LARGE as soon as the limit is passed, RELAY_BUNDLE_INVALID when there is nothing,
-   *   RELAY_BAD_REQUEST when the stream breaks off, RELAY_STORAGE_FAILED, or what the user of the file throws
+   * @throws RelayError RELAY_BUNDLE_TOO_LARGE as soon as the limit is passed, RELAY_BUNDLE_INVALID when there is
+   *   nothing, RELAY_BAD_REQUEST when the stream breaks off, RELAY_STORAGE_FAILED, or what the user of the file throws
    */
-  async hold<T> ({ stream, limit, length = 0 }: Incoming, use: (opened: StoredBundle, file: BundleFile) => Promise<T>): Promise<T> {
+  async hold<T> (
+    { stream, limit, length = 0 }: Incoming, use: (opened: StoredBundle, file: BundleFile) => Promise<T>
+  ): Promise<T> {
     if (length > limit) throw tooLarge(limit)
     const file = path.join(this.#folder, `${randomUUID()}.tonk`)
     try {

@@ -1,7 +1,9 @@
 import { RelayError } from '../errors.ts'
 
 /** The request headers that decide what of a representation is sent. */
-export interface ConditionalHeaders { 'if-none-match'?: string | undefined, 'if-range'?: string | undefined, range?: string | undefined }
+export interface ConditionalHeaders {
+  'if-none-match'?: string | undefined, 'if-range'?: string | undefined, range?: string | undefined
+}
 
 /** 304: nothing; 206: `range`, half-open; 200: everything. */
 export type Selection = { status: 200 } | { status: 304 } | { status: 206, range: { start: number, end: number } }
@@ -21,7 +23,9 @@ export function select (headers: ConditionalHeaders, etag: string, size: number)
   const start = first === '' ? Math.max(size - Number(last), 0) : Number(first)
   const end = first === '' || last === '' ? size : Math.min(Number(last) + 1, size)
   if (first !== '' && last !== '' && Number(last) < Number(first)) return { status: 200 }
-  if (start >= end) throw new RelayError('RELAY_RANGE_NOT_SATISFIABLE', `range not satisfiable: there are ${size} bytes`)
+  if (start >= end) {
+    throw new RelayError('RELAY_RANGE_NOT_SATISFIABLE', `range not satisfiable: there are ${size} bytes`)
+  }
   return { status: 206, range: { start, end } }
 }
 
@@ -29,13 +33,23 @@ export function select (headers: ConditionalHeaders, etag: string, size: number)
  * Whether the conditions of a request that changes something hold (RFC 9110 section 13.1): If-Match compares strongly.
  * @param etag of what is there, null when nothing is
  */
-export function holds ({ 'if-match': known, 'if-none-match': unknown }: { 'if-match'?: string | undefined, 'if-none-match'?: string | undefined }, etag: string | null): boolean {
-  if (known !== undefined && (etag === null || (known.trim() !== '*' && !known.split(',').some(one => one.trim() === etag)))) return false
+export function holds (
+  { 'if-match': known, 'if-none-match': unknown }: {
+    'if-match'?: string | undefined, 'if-none-match'?: string | undefined
+  },
+  etag: string | null
+): boolean {
+  if (
+    known !== undefined && (
+      etag === null || (known.trim() !== '*' && !known.split(',').some(one => one.trim() === etag))
+    )
+  ) return false
   return unknown === undefined || etag === null || !matches(unknown, etag)
 }
 
 /** Whether who asks has it already, before it is made. @param etag of what would be answered */
-export const isKnown = ({ 'if-none-match': known }: ConditionalHeaders, etag: string): boolean => known !== undefined && matches(known, etag)
+export const isKnown = ({ 'if-none-match': known }: ConditionalHeaders, etag: string): boolean =>
+  known !== undefined && matches(known, etag)
 
 /** If-None-Match compares weakly: `W/` makes no difference. */
 function matches (list: string, etag: string): boolean {

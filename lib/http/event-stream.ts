@@ -4,7 +4,10 @@ const FULL_BYTES = 256 * 1024 // bytes unread beyond which a reader is told noth
 const KEEP_ALIVE_MS = 15_000 // ms: proxies give up connections that say nothing for a minute
 const MAX_MISSED = 4 // times that a reader may be found full before it is given up
 
-/** Server-sent events (HTML Living Standard, "Server-sent events"), to be sent as a body. A reader that takes nothing for a minute is given up. */
+/**
+ * Server-sent events (HTML Living Standard, "Server-sent events"), to be sent as a body. A reader that takes nothing
+ * for a minute is given up.
+ */
 export class EventStream extends Readable {
   /** Called when a reader that was full takes more. */
   onReady = (): void => {}
@@ -22,7 +25,10 @@ export class EventStream extends Readable {
   /** Whether the reader takes what it is sent. */
   get isReady (): boolean { return !this.#isFull }
 
-  /** @param data JSON text, which has no line breaks @param id what a reader that comes back shows as `Last-Event-ID` */
+  /**
+   * @param data JSON text, which has no line breaks
+   * @param id what a reader that comes back shows as `Last-Event-ID`
+   */
   event (name: string, data: string, id?: string): void {
     if (this.#isOver || this.destroyed) return
     this.#isFull = !this.push(`event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`)

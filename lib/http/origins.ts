@@ -28,5 +28,7 @@ export function parseOrigin (text: string, option: string): string {
   const origin = URL.canParse(text) ? new URL(text).origin : 'null'
   if (origin === text) return text
   const hint = origin === 'null' ? 'https://app.example' : origin
-  throw new RelayError('RELAY_BAD_OPTION', `option ${option}: ${JSON.stringify(text)} is no origin, which is written like ${hint}`)
+  throw new RelayError(
+    'RELAY_BAD_OPTION', `option ${option}: ${JSON.stringify(text)} is no origin, which is written like ${hint}`
+  )
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { constants, access, copyFile, mkdir, open, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  constants, access, copyFile, mkdir, open, readFile, rename, rm, stat, utimes, writeFile
+} from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { RelayError, codeOf, messageOf, type RelayErrorCode } from '../errors.ts'
@@ -10,7 +12,9 @@ import { keysIn } from './folder-listing.ts'
 import { factsOf, openLocalFile } from './local-file.ts'
 import { isFile, openBody, verifyFile } from './object-body.ts'
 import { checkKey, ownerOf } from './object-key.ts'
-import type { Abortable, ListOptions, ListedObject, ObjectBody, ObjectFacts, ObjectStore, OpenOptions, PutOptions, StoredObject } from './object-store.ts'
+import type {
+  Abortable, ListOptions, ListedObject, ObjectBody, ObjectFacts, ObjectStore, OpenOptions, PutOptions, StoredObject
+} from './object-store.ts'
 
 const TEMPORARY = /^\.put-[0-9a-f-]{36}$/
 
@@ -58,7 +62,9 @@ export class FolderObjects implements ObjectStore {
   }
 
   /** Moves a file into place; across file systems it is copied and left where it was. */
-  async put (key: string, body: ObjectBody, { signal, owner, replaces, sha256 }: PutOptions = {}): Promise<{ etag: string }> {
+  async put (
+    key: string, body: ObjectBody, { signal, owner, replaces, sha256 }: PutOptions = {}
+  ): Promise<{ etag: string }> {
     const target = this.#path(key)
     return await this.#doing('store', key, signal, async () => {
       const isWritten = !isFile(body)
@@ -68,7 +74,9 @@ export class FolderObjects implements ObjectStore {
         const etag = await seal(file)
         return await this.#commits.run(key, async () => {
           signal?.throwIfAborted()
-          if (replaces !== undefined && (await this.head(key))?.etag !== (replaces ?? undefined)) throw replacedMeanwhile(key)
+          if (replaces !== undefined && (await this.head(key))?.etag !== (replaces ?? undefined)) {
+            throw replacedMeanwhile(key)
+          }
           await makeFolder(path.dirname(target))
           if (owner !== undefined) await this.#own(key, owner)
           const moved = await this.#move(file, target)
@@ -114,7 +122,9 @@ export class FolderObjects implements ObjectStore {
     try {
       for (const used of new Set([path.resolve(folder), this.#scratch])) {
         await makeFolder(used)
-        for (const temporary of await clearScratch(used, TEMPORARY)) this.#log.info({ temporary }, 'deleted an unfinished object')
+        for (const temporary of await clearScratch(used, TEMPORARY)) {
+          this.#log.info({ temporary }, 'deleted an unfinished object')
+        }
       }
       const probe = temporaryIn(folder)
       await this.#orDiscard(probe, async () => { await writeFile(probe, 'probe', { flag: 'wx', flush: true }) })
@@ -192,28 +202,34 @@ export class FolderObjects implements ObjectStore {
   }
 
   /** What the system says as an error for clients. @param missing what to give when there is none */
-  async #doing<T, Missing = T> (doing: string, key: string, signal: AbortSignal | undefined, run: () => Promise<T>, ...missing: [] | [Missing]): Promise<T | Missing> {
+  async #doing<T, Missing = T> (
+    doing: string, key: string, signal: AbortSignal | undefined, run: () => Promise<T>, ...missing: [] | [Missing]
+  ): Promise<T | Missing> {
     signal?.throwIfAborted()
     try {
       return await run()
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason
-      if (missing.length > 0 && codeOf(error instanceof RelayError ? error.cause : error) === 'ENOENT') return missing[0] as Missing
+      if (missing.length > 0 && codeOf(error instanceof RelayError ? error.cause : error) === 'ENOENT') {
+        return missing[0] as Missing
+      }
       throw error instanceof RelayError ? error : this.#failed(doing, key, error)
     }
   }
 
   /** Clients may see the message, so it names no path; the cause does. */
   #failed (doing: string, key: string, error: unknown): RelayError {
-    return new RelayError(this.#failure, `cannot ${doing} ${key}: ${codeOf(error) ?? messageOf(error)}`, { cause: error })
+    return new RelayError(
+      this.#failure, `cannot ${doing} ${key}: ${codeOf(error) ?? messageOf(error)}`, { cause: error }
+    )
   }
 }
 
 const temporaryIn = (folder: string): string => path.join(folder, `.put-${randomUUID()}`)
 
 /**
- * Dates a complete file as stored now and puts it on disk; gives its ETag. That counts on the date: a file may come with
- * any, and an inode may be used again, even within a millisecond, hence the fraction.
+ * Dates a complete file as stored now and puts it on disk; gives its ETag. That counts on the date: a file may come
+ * with any, and an inode may be used again, even within a millisecond, hence the fraction.
  */
 async function seal (file: string): Promise<string> {
   const now = (Date.now() + performance.now() % 1) / 1000
@@ -232,4 +248,5 @@ async function syncFile (file: string): Promise<string> {
   }
 }
 
-const replacedMeanwhile = (key: string): RelayError => new RelayError('RELAY_PRECONDITION_FAILED', `${key} was replaced meanwhile`)
+const replacedMeanwhile = (key: string): RelayError =>
+  new RelayError('RELAY_PRECONDITION_FAILED', `${key} was replaced meanwhile`)

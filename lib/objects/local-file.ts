@@ -19,7 +19,9 @@ export interface LocalFileOptions {
  * A file of this machine's, opened: it stays readable when the file is replaced or removed.
  * @throws RelayError RELAY_FILE_NOT_FOUND, RELAY_STORAGE_FAILED
  */
-export async function openLocalFile (path: string, { refuse = unreadable, changed = 'RELAY_OBJECT_CHANGED', owner }: LocalFileOptions = {}): Promise<StoredObject> {
+export async function openLocalFile (
+  path: string, { refuse = unreadable, changed = 'RELAY_OBJECT_CHANGED', owner }: LocalFileOptions = {}
+): Promise<StoredObject> {
   const handle = await open(path, 'r').catch(error => { throw refuse(error) })
   try {
     const facts = await handle.stat({ bigint: true })
@@ -41,7 +43,9 @@ export const factsOf = ({ ino, size, mtimeNs, mtime }: BigIntStats): Omit<Object
   ({ size: Number(size), etag: `"${[ino, size, mtimeNs].map(fact => fact.toString(16)).join('-')}"`, modified: mtime })
 
 /** Reads by position: any number of these at once on one descriptor. */
-async function * read (handle: FileHandle, { start, end }: ByteRange, refuse: typeof unreadable, changed: RelayErrorCode): AsyncGenerator<Uint8Array> {
+async function * read (
+  handle: FileHandle, { start, end }: ByteRange, refuse: typeof unreadable, changed: RelayErrorCode
+): AsyncGenerator<Uint8Array> {
   for (let at = start; at < end;) {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, end - at))
     const { bytesRead } = await handle.read(chunk, 0, chunk.length, at).catch(error => { throw refuse(error) })
@@ -55,5 +59,7 @@ async function * read (handle: FileHandle, { start, end }: ByteRange, refuse: ty
 function unreadable (error: unknown): RelayError {
   return codeOf(error) === 'ENOENT'
     ? new RelayError('RELAY_FILE_NOT_FOUND', 'File not found', { cause: error })
-    : new RelayError('RELAY_STORAGE_FAILED', `cannot read the file: ${codeOf(error) ?? messageOf(error)}`, { cause: error })
+    : new RelayError(
+      'RELAY_STORAGE_FAILED', `cannot read the file: ${codeOf(error) ?? messageOf(error)}`, { cause: error }
+    )
 }

@@ -5,7 +5,8 @@ import { finished } from 'node:stream/promises'
 import { RelayError } from '../errors.ts'
 import type { ObjectBody, ObjectFile } from './object-store.ts'
 
-export const isFile = (body: ObjectBody): body is ObjectFile => !(body instanceof Readable) && !(body instanceof Uint8Array)
+export const isFile = (body: ObjectBody): body is ObjectFile =>
+  !(body instanceof Readable) && !(body instanceof Uint8Array)
 
 /**
  * A body as a stream, or as the bytes that it is.
@@ -37,5 +38,7 @@ async function * verified (stream: Readable, sha256: string): AsyncGenerator<Uin
 
 function compare (hash: Hash, sha256: string): void {
   const found = hash.digest('hex')
-  if (found !== sha256.toLowerCase()) throw new RelayError('RELAY_CHECKSUM_MISMATCH', `the SHA-256 of the bytes is ${found}, and not ${sha256}`)
+  if (found !== sha256.toLowerCase()) {
+    throw new RelayError('RELAY_CHECKSUM_MISMATCH', `the SHA-256 of the bytes is ${found}, and not ${sha256}`)
+  }
 }

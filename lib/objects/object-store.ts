@@ -58,7 +58,10 @@ export interface PutOptions extends Abortable {
   owner?: string | undefined
   /** The ETag of the object that is replaced, `null` for none: with another one there RELAY_PRECONDITION_FAILED */
   replaces?: string | null | undefined
-  /** SHA-256 of the bytes, in hex. Others are not stored: RELAY_CHECKSUM_MISMATCH. A bucket's server verifies each part it is sent. */
+  /**
+   * SHA-256 of the bytes, in hex. Others are not stored: RELAY_CHECKSUM_MISMATCH. A bucket's server verifies each part
+   * it is sent.
+   */
   sha256?: string | undefined
 }
 
@@ -82,8 +85,8 @@ export interface ObjectStore {
   /** What is known of it, without opening it, or null. */
   head (key: string, options?: Abortable): Promise<ObjectFacts | null>
   /**
-   * Stores or atomically replaces: readers see the old bytes or the new, never a part. Durable when resolved. A put that
-   * failed leaves the old bytes and no remains; one whose answer never came may have happened. The conditions of
+   * Stores or atomically replaces: readers see the old bytes or the new, never a part. Durable when resolved. A put
+   * that failed leaves the old bytes and no remains; one whose answer never came may have happened. The conditions of
    * `replaces` hold among all writers of a bucket, and in a folder among those of this process.
    */
   put (key: string, body: ObjectBody, options?: PutOptions): Promise<{ etag: string }>
@@ -91,13 +94,18 @@ export interface ObjectStore {
   list (options: ListOptions): Promise<ListedObject[]>
   /** Removes an object, if it is there. Durable when resolved. */
   remove (key: string, options?: Abortable): Promise<void>
-  /** Whether objects under a prefix can be had and stored; makes a folder's. Called before anything else, and by health checks. Rejects with the reason. */
+  /**
+   * Whether objects under a prefix can be had and stored; makes a folder's. Called before anything else, and by health
+   * checks. Rejects with the reason.
+   */
   check (prefix: string): Promise<void>
   close (): Promise<void>
 }
 
 /** All bytes of a small object, or null. */
-export async function readObject (objects: Pick<ObjectStore, 'open'>, key: string, options?: OpenOptions): Promise<Buffer | null> {
+export async function readObject (
+  objects: Pick<ObjectStore, 'open'>, key: string, options?: OpenOptions
+): Promise<Buffer | null> {
   const stored = await objects.open(key, options)
   try {
     return stored === null ? null : await buffer(stored.stream())
@@ -109,7 +117,9 @@ export async function readObject (objects: Pick<ObjectStore, 'open'>, key: strin
 const PAGE_LENGTH = 1_000
 
 /** All objects under a prefix, in the order of their keys. */
-export async function * allObjects (objects: Pick<ObjectStore, 'list'>, prefix: string, { signal }: Abortable = {}): AsyncGenerator<ListedObject> {
+export async function * allObjects (
+  objects: Pick<ObjectStore, 'list'>, prefix: string, { signal }: Abortable = {}
+): AsyncGenerator<ListedObject> {
   for (let after: string | undefined; ;) {
     const page = await objects.list({ prefix, after, limit: PAGE_LENGTH, signal })
     yield * page

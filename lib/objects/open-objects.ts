@@ -11,7 +11,10 @@ export interface ObjectsOptions {
   storage: string
 }
 
-/** The object store that the options ask for, not yet checked: a bucket or a folder. The AWS SDK is loaded only for a bucket. */
+/**
+ * The object store that the options ask for, not yet checked: a bucket or a folder. The AWS SDK is loaded only for a
+ * bucket.
+ */
 export async function openObjects ({ s3, bundles, storage }: ObjectsOptions, log: Log): Promise<ObjectStore> {
   if (s3 !== undefined) {
     const { S3Objects } = await import('./s3-objects.ts')

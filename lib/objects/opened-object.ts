@@ -48,7 +48,9 @@ export class OpenedObject implements StoredObject {
 
   #refusal ({ start, end }: ByteRange): RelayError | undefined {
     if (this.#closed) return new RelayError('RELAY_INTERNAL', 'the object is closed')
-    if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= this.size) return
+    if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= this.size) {
+      return
+    }
     return new RelayError('RELAY_RANGE_NOT_SATISFIABLE', `bytes ${start} to ${end} of ${this.size}`)
   }
 

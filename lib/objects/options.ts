@@ -10,8 +10,9 @@ export const s3Schema = Type.Object({
   checksums: Type.Optional(Type.Unsafe<'supported' | 'required'>({
     type: 'string',
     enum: ['supported', 'required'],
-    description: 'The AWS SDK’s own checksums: wherever S3 supports them (`supported`, the default without an endpoint)' +
-      ' or only where S3 requires them (`required`, the default with an endpoint, because many servers refuse them)'
+    description: 'The AWS SDK’s own checksums: wherever S3 supports them (`supported`, the default without an ' +
+      'endpoint) or only where S3 requires them (`required`, the default with an endpoint, because many servers ' +
+      'refuse them)'
   })),
   accessKeyId: Type.Optional(Type.String({ minLength: 1, hostOnly: true, description: 'Access key, with secretAccessKey' })),
   secretAccessKey: Type.Optional(Type.String({ minLength: 1, hostOnly: true, description: 'Secret key, with accessKeyId' }))

@@ -4,7 +4,8 @@ import type { S3Options } from './options.ts'
 
 /**
  * All in ms and for one attempt, of which the SDK makes three (AWS_MAX_ATTEMPTS): `connect`; `answer`, the headers of a
- * reply or the next bytes of a body that is being read; `part`, to send 5 MiB. But `check` is for all attempts together.
+ * reply or the next bytes of a body that is being read; `part`, to send 5 MiB. But `check` is for all attempts
+ * together.
  */
 export const S3_TIMEOUTS = { connect: 2_000, answer: 10_000, part: 60_000, check: 3_000 }
 
@@ -14,8 +15,13 @@ export type S3Timeouts = typeof S3_TIMEOUTS
 export function createS3Client (options: S3Options, timeouts: S3Timeouts): S3Client {
   const { region, endpoint, accessKeyId, secretAccessKey, checksums } = options
   const agent = { maxSockets: Infinity } // by default 50: so many slow readers would keep out everyone else
-  // the SDK adds checksums since January 2025, which many servers do not know and refuse; the signature covers the bytes too
-  const needed = (checksums ?? (endpoint === undefined ? 'supported' : 'required')) === 'supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
+  // the SDK adds checksums since January 2025, which many servers do not know and refuse; the signature covers the
+  // bytes too
+  const needed = (
+    checksums ?? (endpoint === undefined ? 'supported' : 'required')
+  ) === 'supported'
+    ? 'WHEN_SUPPORTED'
+    : 'WHEN_REQUIRED'
   return new S3Client({
     region,
     ...endpoint !== undefined && { endpoint, forcePathStyle: true },
@@ -39,7 +45,8 @@ export const placeOf = ({ bucket, endpoint }: S3Options): string =>
 
 type Metadata = GetObjectCommandOutput['$metadata']
 
-const metadataOf = (error: unknown): Partial<Metadata> => (error as { $metadata?: Metadata } | undefined)?.$metadata ?? {}
+const metadataOf = (error: unknown): Partial<Metadata> =>
+  (error as { $metadata?: Metadata } | undefined)?.$metadata ?? {}
 
 /** The HTTP status that S3 answered, if it did. */
 export const s3StatusOf = (error: unknown): number | undefined => metadataOf(error).httpStatusCode
@@ -56,7 +63,9 @@ export const reasonOf = (error: unknown): string => {
   return status === undefined ? name : `${name} (${status})`
 }
 
-/** An SDK error may carry the request and S3's account of how it was signed, with the access key: only words are kept. */
+/**
+ * An SDK error may carry the request and S3's account of how it was signed, with the access key: only words are kept.
+ */
 export const harmless = (error: unknown): Error => {
   const [reason, words] = [reasonOf(error), firstLine(error)]
   return new Error(reason.startsWith(words) ? reason : `${reason}: ${words}`)

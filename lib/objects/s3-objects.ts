@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client
+} from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { RelayError, type RelayErrorCode } from '../errors.ts'
 import { openBody } from './object-body.ts'
 import { checkKey, isObjectKey } from './object-key.ts'
-import type { Abortable, ByteRange, ListOptions, ListedObject, ObjectBody, ObjectFacts, ObjectStore, OpenOptions, PutOptions, StoredObject } from './object-store.ts'
+import type {
+  Abortable, ByteRange, ListOptions, ListedObject, ObjectBody, ObjectFacts, ObjectStore, OpenOptions, PutOptions,
+  StoredObject
+} from './object-store.ts'
 import { OpenedObject } from './opened-object.ts'
 import type { S3Options } from './options.ts'
-import { S3_TIMEOUTS, createS3Client, harmless, placeOf, reasonOf, s3StatusOf, wasRepeated, type S3Timeouts } from './s3-client.ts'
+import {
+  S3_TIMEOUTS, createS3Client, harmless, placeOf, reasonOf, s3StatusOf, wasRepeated, type S3Timeouts
+} from './s3-client.ts'
 
 /** With the 5 MiB parts of lib-storage, a `put` holds at most 20 MiB: two on their way, one being read and joined. */
 const PARTS_AT_ONCE = 2
@@ -36,7 +43,9 @@ export class S3Objects implements ObjectStore {
     this.#client = createS3Client(options, this.#timeouts)
   }
 
-  async open (key: string, { signal, changed = 'RELAY_OBJECT_CHANGED' }: OpenOptions = {}): Promise<StoredObject | null> {
+  async open (
+    key: string, { signal, changed = 'RELAY_OBJECT_CHANGED' }: OpenOptions = {}
+  ): Promise<StoredObject | null> {
     const facts = await this.head(key, { signal })
     return facts === null
       ? null
@@ -51,7 +60,9 @@ export class S3Objects implements ObjectStore {
     return (await this.#head(key, signal))?.facts ?? null
   }
 
-  async put (key: string, body: ObjectBody, { signal, owner, replaces, sha256 }: PutOptions = {}): Promise<{ etag: string }> {
+  async put (
+    key: string, body: ObjectBody, { signal, owner, replaces, sha256 }: PutOptions = {}
+  ): Promise<{ etag: string }> {
     const [Key, id] = [checkKey(key), randomUUID()]
     signal?.throwIfAborted()
     const bytes = openBody(body, sha256)
@@ -68,7 +79,11 @@ export class S3Objects implements ObjectStore {
           Key,
           Body: bytes,
           ContentType: 'application/octet-stream',
-          Metadata: { uploadedAt: new Date().toISOString(), [PUT_ID]: id, ...owner !== undefined && { owner: encodeURIComponent(owner) } },
+          Metadata: {
+            uploadedAt: new Date().toISOString(),
+            [PUT_ID]: id,
+            ...owner !== undefined && { owner: encodeURIComponent(owner) }
+          },
           ...replaces === null ? { IfNoneMatch: '*' } : replaces !== undefined && { IfMatch: replaces }
         }
       }).done()
@@ -79,7 +94,9 @@ export class S3Objects implements ObjectStore {
       const etag = wasRepeated(error) ? await this.#storedBy(key, id) : undefined
       if (etag !== undefined) return { etag }
       const isReplaced = replaces !== undefined && [404, 409, 412].includes(s3StatusOf(error) ?? 0)
-      if (isReplaced) throw new RelayError('RELAY_PRECONDITION_FAILED', `${key} was replaced meanwhile`, { cause: harmless(error) })
+      if (isReplaced) {
+        throw new RelayError('RELAY_PRECONDITION_FAILED', `${key} was replaced meanwhile`, { cause: harmless(error) })
+      }
       throw unavailable('store', key, error)
     } finally {
       signal?.removeEventListener('abort', abort)
@@ -92,10 +109,16 @@ export class S3Objects implements ObjectStore {
     let StartAfter = after
     try {
       for (let isMore = true; isMore && listed.length < limit;) {
-        const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, StartAfter, MaxKeys: Math.min(limit, MAX_PAGE_LENGTH) })
+        const command = new ListObjectsV2Command({
+          Bucket: this.#bucket, Prefix: prefix, StartAfter, MaxKeys: Math.min(limit, MAX_PAGE_LENGTH)
+        })
         const { Contents = [], IsTruncated = false } = await this.#client.send(command, this.#answer(signal))
-        for (const { Key: key = '', Size: size = 0, ETag: etag = '', LastModified: modified = new Date(0) } of Contents) {
-          if (isObjectKey(key) && listed.length < limit) listed.push({ key, size, etag, modified }) // others are nobody's
+        for (
+          const { Key: key = '', Size: size = 0, ETag: etag = '', LastModified: modified = new Date(0) } of Contents
+        ) {
+          if (isObjectKey(key) && listed.length < limit) {
+            listed.push({ key, size, etag, modified }) // others are nobody's
+          }
           StartAfter = key
         }
         isMore = IsTruncated && Contents.length > 0
@@ -119,7 +142,9 @@ export class S3Objects implements ObjectStore {
     const problem = await this.#problem(prefix)
     if (problem === undefined) return
     const cause = harmless(problem)
-    throw new RelayError('RELAY_STORE_UNAVAILABLE', `S3 bucket ${this.#place} cannot be used: ${cause.message}`, { cause })
+    throw new RelayError(
+      'RELAY_STORE_UNAVAILABLE', `S3 bucket ${this.#place} cannot be used: ${cause.message}`, { cause }
+    )
   }
 
   async close (): Promise<void> { this.#client.destroy() }
@@ -131,7 +156,9 @@ export class S3Objects implements ObjectStore {
     try {
       const head = await this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key }), this.#answer(signal))
       const { ContentLength: size, ETag: etag, LastModified: modified, Metadata: { owner, [PUT_ID]: put } = {} } = head
-      if (size === undefined || etag === undefined || modified === undefined) throw new Error('an answer without size, ETag or date')
+      if (size === undefined || etag === undefined || modified === undefined) {
+        throw new Error('an answer without size, ETag or date')
+      }
       return { facts: { size, etag, modified, owner: owner === undefined ? undefined : decoded(owner) }, put }
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason
@@ -168,7 +195,9 @@ export class S3Objects implements ObjectStore {
     }
   }
 
-  async * #read (key: string, etag: string, range: ByteRange, signal: AbortSignal, changed: RelayErrorCode): AsyncGenerator<Uint8Array> {
+  async * #read (
+    key: string, etag: string, range: ByteRange, signal: AbortSignal, changed: RelayErrorCode
+  ): AsyncGenerator<Uint8Array> {
     if (range.start === range.end) return // not to be said in a Range header
     const replaced = () => new RelayError(changed, `${key} was replaced while it was being read`)
     let body: Readable | undefined

@@ -79,7 +79,9 @@ export class Archive {
     } finally {
       data.destroy()
     }
-    if (inflater.bytesWritten !== entry.compressedSize) throw damaged(entry, 'is followed by bytes that are not its own')
+    if (inflater.bytesWritten !== entry.compressedSize) {
+      throw damaged(entry, 'is followed by bytes that are not its own')
+    }
   }
 
   /** An entry's bytes as they are in the file. */
@@ -110,7 +112,9 @@ export class Archive {
 async function readDirectory (reader: BlockReader, size: number, limits: ArchiveLimits): Promise<ArchiveEntry[]> {
   // Names stay bytes: yauzl would turn backslashes into slashes. Nothing is open that would need closing.
   const zip = await fromRandomAccessReaderPromise(reader, size, { autoClose: false, decodeStrings: false })
-  if (zip.entryCount > limits.maxEntries) throw bundleTooLarge(`${zip.entryCount} entries, at most ${limits.maxEntries} are taken`)
+  if (zip.entryCount > limits.maxEntries) {
+    throw bundleTooLarge(`${zip.entryCount} entries, at most ${limits.maxEntries} are taken`)
+  }
   const found: Omit<ArchiveEntry, 'end'>[] = []
   let inflated = 0
   for await (const entry of zip.eachEntry()) {
@@ -128,7 +132,8 @@ async function readDirectory (reader: BlockReader, size: number, limits: Archive
 }
 
 /** Bytes an entry takes in the file when its local header has no extra field. */
-const smallest = (entry: Omit<ArchiveEntry, 'end'>): number => LOCAL_HEADER_BYTES + entry.name.length + entry.compressedSize
+const smallest = (entry: Omit<ArchiveEntry, 'end'>): number =>
+  LOCAL_HEADER_BYTES + entry.name.length + entry.compressedSize
 
 function takeEntry (entry: Entry, limits: ArchiveLimits): Omit<ArchiveEntry, 'end'> {
   const taken = {
@@ -141,7 +146,9 @@ function takeEntry (entry: Entry, limits: ArchiveLimits): Omit<ArchiveEntry, 'en
   }
   if (taken.name.length > MAX_NAME_BYTES) throw invalidBundle(`entry ${quoted(taken.name)} has too long a name`)
   if ((entry.generalPurposeBitFlag & ENCRYPTED) !== 0) throw damaged(taken, 'is encrypted')
-  if (taken.method !== STORED && taken.method !== DEFLATED) throw damaged(taken, `has compression method ${taken.method}`)
+  if (taken.method !== STORED && taken.method !== DEFLATED) {
+    throw damaged(taken, `has compression method ${taken.method}`)
+  }
   if (taken.size > limits.maxEntry) {
     throw bundleTooLarge(`entry ${quoted(taken.name)} has ${taken.size} bytes, at most ${limits.maxEntry} are taken`)
   }
@@ -182,4 +189,5 @@ async function fill (bytes: Buffer, data: AsyncIterable<Buffer>, entry: ArchiveE
   if (crc !== entry.crc32) throw damaged(entry, 'fails its CRC-32')
 }
 
-const damaged = ({ name }: { name: string }, problem: string): RelayError => invalidBundle(`entry ${quoted(name)} ${problem}`)
+const damaged = ({ name }: { name: string }, problem: string): RelayError =>
+  invalidBundle(`entry ${quoted(name)} ${problem}`)

@@ -29,8 +29,12 @@ export class BlockReader extends RandomAccessReader {
     return held === undefined ? this.#source.stream(range) : Readable.from([held], { objectMode: false })
   }
 
-  override read (buffer: Buffer, offset: number, length: number, position: number, callback: (error: Error | null) => void): void {
-    if (position < 0 || position + length > this.#source.size) return callback(new Error('its directory points past its end'))
+  override read (
+    buffer: Buffer, offset: number, length: number, position: number, callback: (error: Error | null) => void
+  ): void {
+    if (position < 0 || position + length > this.#source.size) {
+      return callback(new Error('its directory points past its end'))
+    }
     const range = { start: position, end: position + length }
     this.#load(range).then(bytes => { bytes.copy(buffer, offset) }).then(() => callback(null), error => {
       this.failure = error
@@ -45,7 +49,9 @@ export class BlockReader extends RandomAccessReader {
     const chunks = await this.#source.stream({ start: range.start, end }).toArray()
     this.#block = { start: range.start, bytes: Buffer.concat(chunks) }
     const loaded = this.#held(range)
-    if (loaded === undefined) throw new RelayError('RELAY_BUNDLE_CHANGED', 'the bundle became shorter while it was read')
+    if (loaded === undefined) {
+      throw new RelayError('RELAY_BUNDLE_CHANGED', 'the bundle became shorter while it was read')
+    }
     return loaded
   }
 

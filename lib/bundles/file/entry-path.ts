@@ -29,4 +29,5 @@ export function parseEntryPath (path: string): ChunkPath | null {
 }
 
 /** The path Tonk's exporter gives a document's one chunk. */
-export const documentPath = (id: DocumentId): string => `storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`
+export const documentPath = (id: DocumentId): string =>
+  `storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`

@@ -46,7 +46,9 @@ export function parseManifest (bytes: Uint8Array): Manifest {
     const at = instancePath.slice(1).replaceAll('/', '.')
     throw invalidBundle(`${MANIFEST_PATH}: ${at === '' ? message : `${at} ${message}`}`)
   }
-  if (!isDocumentId(rootId)) throw invalidBundle(`${MANIFEST_PATH}: rootId ${quoted(String(rootId))} is not a document id`)
+  if (!isDocumentId(rootId)) {
+    throw invalidBundle(`${MANIFEST_PATH}: rootId ${quoted(String(rootId))} is not a document id`)
+  }
   return manifest as Manifest
 }
 

@@ -13,4 +13,5 @@ export async function pack (entries: Iterable<readonly [path: string, bytes: Uin
   return await buffer(zip.outputStream as Readable)
 }
 
-export const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
+export const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength)

@@ -11,4 +11,5 @@ export const bundleTooLarge = (reason: string): RelayError =>
 const SHOWN_LENGTH = 200
 
 /** A name out of a bundle, safe to print: cut, quoted, control characters escaped. */
-export const quoted = (name: string): string => JSON.stringify(name.length > SHOWN_LENGTH ? `${name.slice(0, SHOWN_LENGTH)}…` : name)
+export const quoted = (name: string): string =>
+  JSON.stringify(name.length > SHOWN_LENGTH ? `${name.slice(0, SHOWN_LENGTH)}…` : name)

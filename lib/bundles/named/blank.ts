@@ -22,7 +22,10 @@ export function keptBlank (objects: Pick<ObjectStore, 'open'>, storage: string):
   }
 }
 
-/** Makes a blank bundle once: clients share it as a template, so it keeps its root's id. @throws RelayError RELAY_STORAGE_FAILED */
+/**
+ * Makes a blank bundle once: clients share it as a template, so it keeps its root's id.
+ * @throws RelayError RELAY_STORAGE_FAILED
+ */
 export async function keepBlank (objects: Pick<ObjectStore, 'head' | 'put'>): Promise<void> {
   if (await objects.head(KEY) !== null) return
   const blank = await makeBlank(`fastify-automerge-relay v${version}`)

@@ -7,13 +7,18 @@ import type { StoredBundle } from '../stores/store.ts'
 export interface NamedBundle {
   /** Its file, for people */
   readonly name: string
-  /** Must be closed. @throws RelayError RELAY_FILE_NOT_FOUND, RELAY_BUNDLE_INVALID when it is no file, RELAY_STORAGE_FAILED */
+  /**
+   * Must be closed.
+   * @throws RelayError RELAY_FILE_NOT_FOUND, RELAY_BUNDLE_INVALID when it is no file, RELAY_STORAGE_FAILED
+   */
   open (): Promise<StoredBundle>
 }
 
 /** A bundle that is a file of this machine's. */
 export function bundleFile (path: string): NamedBundle {
-  return { name: path, open: async () => await openLocalFile(path, { refuse: unreadable, changed: 'RELAY_BUNDLE_CHANGED' }) }
+  return {
+    name: path, open: async () => await openLocalFile(path, { refuse: unreadable, changed: 'RELAY_BUNDLE_CHANGED' })
+  }
 }
 
 /** Opens and uses a bundle; what is wrong with it is said with its name. */
@@ -28,7 +33,10 @@ export async function withNamed (bundle: NamedBundle, use: (opened: StoredBundle
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     const { code, message } = error
-    throw new RelayError(code, code === 'RELAY_FILE_NOT_FOUND' ? `${message}: ${bundle.name}` : `${bundle.name}: ${message}`, { cause: error })
+    throw new RelayError(
+      code, code === 'RELAY_FILE_NOT_FOUND' ? `${message}: ${bundle.name}` : `${bundle.name}: ${message}`,
+      { cause: error }
+    )
   }
 }
 
@@ -38,5 +46,7 @@ function unreadable (error: unknown): RelayError {
   if (code === 'EISDIR') return invalidBundle('not a file')
   return code === 'ENOENT'
     ? new RelayError('RELAY_FILE_NOT_FOUND', 'Bundle file not found', { cause: error })
-    : new RelayError('RELAY_STORAGE_FAILED', `cannot read the bundle’s file: ${code ?? messageOf(error)}`, { cause: error })
+    : new RelayError(
+      'RELAY_STORAGE_FAILED', `cannot read the bundle’s file: ${code ?? messageOf(error)}`, { cause: error }
+    )
 }

@@ -9,8 +9,8 @@ const NOTHING = new Uint8Array()
 
 /**
  * A store in which a principal owns only so many bundles. They are counted by an empty object for each,
- * `owned/<SHA-256 of the principal's id>/<id>`: not every store could tell. Bundles from before this was kept count once
- * they are replaced.
+ * `owned/<SHA-256 of the principal's id>/<id>`: not every store could tell. Bundles from before this was kept count
+ * once they are replaced.
  */
 export class LimitedStore implements BundleStore {
   readonly list?: (page: BundlePage) => Promise<ListedBundle[]>
@@ -41,7 +41,12 @@ export class LimitedStore implements BundleStore {
     const isAdded = await this.#count(owner, id) // before it is stored, so that two at once see each other
     try {
       const { bundlesPerPrincipal: max } = this.#limits.settings
-      if (replaces === null && await this.#ownsMore(owner, max)) throw this.#limits.met('bundlesPerPrincipal', 'RELAY_TOO_MANY_BUNDLES', `You have ${max} bundles, as many as are kept: delete one first`)
+      if (replaces === null && await this.#ownsMore(owner, max)) {
+        throw this.#limits.met(
+          'bundlesPerPrincipal', 'RELAY_TOO_MANY_BUNDLES',
+          `You have ${max} bundles, as many as are kept: delete one first`
+        )
+      }
       await this.#store.put(id, file, options)
     } catch (error) {
       if (isAdded) await this.#uncount(owner, id)
@@ -83,7 +88,9 @@ export class LimitedStore implements BundleStore {
 
   async #ownsMore (owner: string, max: number): Promise<boolean> {
     const owned = new Set<string>()
-    for await (const { key } of allObjects(this.#objects, ownedPrefix(owner))) if (owned.add(key).size > max) return true
+    for await (const { key } of allObjects(this.#objects, ownedPrefix(owner))) {
+      if (owned.add(key).size > max) return true
+    }
     return false
   }
 }

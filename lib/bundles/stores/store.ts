@@ -46,7 +46,9 @@ export interface BundleStore {
   list? (page: BundlePage): Promise<ListedBundle[]>
   /** Removes a bundle, if it is there; durable when resolved. A store without this keeps what it has. */
   remove? (id: DocumentId): Promise<void>
-  /** Whether the store answers; called before anything else, at start, and by health checks. Rejects with the reason. */
+  /**
+   * Whether the store answers; called before anything else, at start, and by health checks. Rejects with the reason.
+   */
   check (): Promise<void>
   close (): Promise<void>
 }

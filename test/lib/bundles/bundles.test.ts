@@ -34,7 +34,9 @@ t.test('a slim bundle is the manifest’s own bytes and the root document as it 
 
   const first = await bundles.slim(rootId)
   t.match(first.etag, /^"[\w-]{43}"$/)
-  t.strictSame(namesIn(first.bytes), ['manifest.json', `storage/${rootId.slice(0, 2)}/${rootId.slice(2)}/snapshot/bundle_export`])
+  t.strictSame(
+    namesIn(first.bytes), ['manifest.json', `storage/${rootId.slice(0, 2)}/${rootId.slice(2)}/snapshot/bundle_export`]
+  )
   const slim = await readBundle(first.bytes)
   t.ok(Buffer.compare(slim.bundle.manifestBytes, (await readBundle(bytes)).bundle.manifestBytes) === 0)
   t.strictSame(load(slim.documents.get(rootId)!), load(documents[rootId]!))
@@ -134,7 +136,9 @@ t.test('an upload is remembered as merged', async t => {
 
 t.test('what another relay puts in the place of an upload at once is not taken for merged', async t => {
   const { rootId, fileId, documents, bytes } = await sample()
-  const other = await zip(entriesOf(rootId, { ...documents, [fileId]: edit(documents[fileId]!, file => { file.other = 1 }) }))
+  const other = await zip(
+    entriesOf(rootId, { ...documents, [fileId]: edit(documents[fileId]!, file => { file.other = 1 }) })
+  )
   class Shared extends FolderBundles {
     override async put (id: DocumentId, file: BundleFile): Promise<void> {
       await super.put(id, file)
@@ -151,7 +155,9 @@ t.test('what another relay puts in the place of an upload at once is not taken f
 
 t.test('an upload replaced while it is remembered is taken all the same', async t => {
   const { rootId, fileId, documents, bytes } = await sample()
-  const other = await zip(entriesOf(rootId, { ...documents, [fileId]: edit(documents[fileId]!, file => { file.other = 1 }) }))
+  const other = await zip(
+    entriesOf(rootId, { ...documents, [fileId]: edit(documents[fileId]!, file => { file.other = 1 }) })
+  )
   const folder = await scratch(t)
   let opened = 0
   class Shared extends FolderBundles {
@@ -211,7 +217,9 @@ t.test('a stored object that is no bundle, or another’s, merges nothing', asyn
   await store.put(otherId, await bundleFile(t, bytes))
   await t.rejects(bundles.slim(otherId), { code: 'RELAY_BUNDLE_INVALID', message: rootId })
   await t.rejects(bundles.live(otherId), { code: 'RELAY_BUNDLE_INVALID' })
-  await store.put(rootId, await bundleFile(t, await zip(entriesOf(rootId, { ...documents, [newId()]: Buffer.from('no') }))))
+  await store.put(
+    rootId, await bundleFile(t, await zip(entriesOf(rootId, { ...documents, [newId()]: Buffer.from('no') })))
+  )
   await t.rejects(bundles.slim(rootId), { code: 'RELAY_BUNDLE_INVALID', message: /not Automerge data/ })
   t.equal(await sync.snapshot(fileId), null)
   t.strictSame((await readdir(path.join(folder, 'merged'))).sort(), ['blank', 'served'])
@@ -222,7 +230,9 @@ t.test('a bundle that is not there', async t => {
   await openMerged(bundles)
   const id = newId()
   for (const name of ['download', 'slim', 'live'] as const) {
-    await t.rejects(async () => { await bundles[name](id) }, { code: 'RELAY_BUNDLE_NOT_FOUND', message: `Bundle not found: ${id}` })
+    await t.rejects(
+      async () => { await bundles[name](id) }, { code: 'RELAY_BUNDLE_NOT_FOUND', message: `Bundle not found: ${id}` }
+    )
   }
 })
 
@@ -230,7 +240,9 @@ t.test('slim and manifest-only bundles are bundles', async t => {
   const { bundles, sync } = await relay(t)
   await openMerged(bundles)
   const rootId = newId()
-  await bundles.receive(upload(await zip([['manifest.json', (await readBundle((await sample(rootId)).bytes)).bundle.manifestBytes]])))
+  await bundles.receive(
+    upload(await zip([['manifest.json', (await readBundle((await sample(rootId)).bytes)).bundle.manifestBytes]]))
+  )
   t.strictSame(namesIn((await bundles.slim(rootId)).bytes), ['manifest.json'], 'no root document anywhere')
   await sync.merge(rootId, [save({ children: [] })])
   t.equal(namesIn((await bundles.slim(rootId)).bytes).length, 2, 'the one in storage')

@@ -26,7 +26,9 @@ for (const [name, bytes] of real) {
     await holdsAll(merged)
 
     const slim = await bundles.slim(rootId)
-    t.strictSame(namesIn(slim.bytes), ['manifest.json', `storage/${rootId.slice(0, 2)}/${rootId.slice(2)}/snapshot/bundle_export`])
+    t.strictSame(
+      namesIn(slim.bytes), ['manifest.json', `storage/${rootId.slice(0, 2)}/${rootId.slice(2)}/snapshot/bundle_export`]
+    )
     t.ok(slim.bytes.length < 10_000, `${slim.bytes.length} bytes`)
     const opened = await readBundle(slim.bytes)
     t.ok(Buffer.compare(opened.bundle.manifestBytes, original.bundle.manifestBytes) === 0)

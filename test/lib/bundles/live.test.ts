@@ -8,7 +8,9 @@ import { documentPath } from '../../../lib/bundles/file/entry-path.ts'
 import { streamLive } from '../../../lib/bundles/live.ts'
 import { RelayError } from '../../../lib/errors.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
-import { automerge, edit, entriesOf, load, openMerged, readBundle, readLive, relay, sample, save, upload } from './relay.ts'
+import {
+  automerge, edit, entriesOf, load, openMerged, readBundle, readLive, relay, sample, save, upload
+} from './relay.ts'
 import { sourceOf } from './source.ts'
 import { newId } from './stores/folder.ts'
 import { zip } from './zip.ts'
@@ -27,7 +29,9 @@ t.test('every document as it is now, and those reached from them since', async t
   await sync.merge(added, [save({ children: [{ pointer: deep }, { pointer: missing }] })])
   await sync.merge(newId(), [save({ nobody: 'refers to it' })])
   await sync.merge(rootId, [edit(documents[rootId]!, root => {
-    root.path_index = new Automerge.ImmutableString(JSON.stringify({ paths: { '/added': { doc_id: added }, '/missing': { doc_id: missing } } }))
+    root.path_index = new Automerge.ImmutableString(
+      JSON.stringify({ paths: { '/added': { doc_id: added }, '/missing': { doc_id: missing } } })
+    )
   })])
 
   const live = await readLive(bundles, rootId)
@@ -51,9 +55,13 @@ t.test('a document that storage has lost comes from the bundle, all its chunks',
   const second = Automerge.change(Automerge.clone(first), document => { document.b = 2 })
   const id = newId()
   const [snapshot, since] = [Automerge.save(first), Automerge.saveSince(second, Automerge.getHeads(first))]
-  const bytes = await zip([...entriesOf(id, { [id]: snapshot }), [documentPath(id).replace('snapshot/bundle_export', 'incremental/x'), since]])
+  const bytes = await zip([
+    ...entriesOf(id, { [id]: snapshot }), [documentPath(id).replace('snapshot/bundle_export', 'incremental/x'), since]
+  ])
   const bundle = await Bundle.open(sourceOf(bytes), limits)
-  const { documents } = await readBundle(await buffer(streamLive(bundle, { sync: { snapshot: async () => null }, automerge })))
+  const { documents } = await readBundle(
+    await buffer(streamLive(bundle, { sync: { snapshot: async () => null }, automerge }))
+  )
   t.strictSame(load(documents.get(id)!), { a: 1, b: 2 })
 })
 
@@ -102,7 +110,9 @@ t.test('a document that cannot be read destroys the stream', async t => {
     if (id === bundle.documents[3]) throw new RelayError('RELAY_STORAGE_FAILED', 'no')
     return await snapshot(id)
   }
-  await t.rejects(buffer(streamLive(bundle, { sync: { snapshot: failing }, automerge })), { code: 'RELAY_STORAGE_FAILED' })
+  await t.rejects(
+    buffer(streamLive(bundle, { sync: { snapshot: failing }, automerge })), { code: 'RELAY_STORAGE_FAILED' }
+  )
 })
 
 t.test('the stored bundle is let go when the stream is done or destroyed', async t => {

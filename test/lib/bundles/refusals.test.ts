@@ -23,7 +23,9 @@ const flip = (bytes: Uint8Array, at: number) => {
   return flipped
 }
 
-type Refusal = [what: string, bytes: Uint8Array | Promise<Uint8Array>, reason: RegExp, code?: string, options?: RelayOptions]
+type Refusal = [
+  what: string, bytes: Uint8Array | Promise<Uint8Array>, reason: RegExp, code?: string, options?: RelayOptions
+]
 
 const withEntry = (name: string, bytes: Uint8Array = root): Promise<Buffer> =>
   Promise.resolve(oddZip([manifest, rootEntry, { name, bytes }]))
@@ -39,10 +41,19 @@ const refusals: Refusal[] = [
   ['no entry at all', oddZip([]), /^Invalid bundle: manifest\.json not found$/],
   ['a manifest in a folder', zip([['a/manifest.json', manifest.bytes]]), /manifest\.json not found/],
   ['no rootId', withManifest(Buffer.from('{"manifestVersion":1}')), /^Invalid bundle: rootId not found in manifest$/],
-  ['another version', withManifest(manifestOf(rootId, { manifestVersion: 2 })), /Unsupported manifest version: 2\. Expected version 1\./],
+  [
+    'another version', withManifest(manifestOf(rootId, { manifestVersion: 2 })),
+    /Unsupported manifest version: 2\. Expected version 1\./
+  ],
   ['a manifest without networkUris', withManifest(manifestOf(rootId, { networkUris: undefined })), /networkUris/],
-  ['a huge manifest', withManifest(manifestOf(rootId, { xNotes: 'x'.repeat(1024 * 1024) })), /manifest\.json has \d+ bytes/, large],
-  ['a huge manifest that says it is small', oddZip([{ ...manifest, raw: deflateRawSync(Buffer.alloc(1e7)) }]), /larger than declared/],
+  [
+    'a huge manifest', withManifest(manifestOf(rootId, { xNotes: 'x'.repeat(1024 * 1024) })),
+    /manifest\.json has \d+ bytes/, large
+  ],
+  [
+    'a huge manifest that says it is small', oddZip([{ ...manifest, raw: deflateRawSync(Buffer.alloc(1e7)) }]),
+    /larger than declared/
+  ],
 
   ['an absolute path', withEntry('/etc/passwd'), /"\/etc\/passwd"/],
   ['a path with ..', withEntry('storage/../../evil'), /"storage\/\.\.\/\.\.\/evil"/],
@@ -50,24 +61,71 @@ const refusals: Refusal[] = [
   ['a path with NUL', withEntry('storage/3X/a\0/snapshot/a'), /\\u0000/],
   ['a long path', withEntry(`storage/${'x'.repeat(300)}`), /too long a name/],
   ['another file', withEntry('README.md'), /"README\.md"/],
-  ['an id that fails its checksum', withEntry('storage/3X/4Q62EiCtGYZ5W1RsLMSZV8WPRY/snapshot/a'), /is not a document id/],
+  [
+    'an id that fails its checksum', withEntry('storage/3X/4Q62EiCtGYZ5W1RsLMSZV8WPRY/snapshot/a'),
+    /is not a document id/
+  ],
   ['an entry twice', oddZip([manifest, rootEntry, rootEntry]), /is in it twice/],
-  ['an entry outside the directory’s truth', oddZip([manifest, { ...rootEntry, localName: 'x'.repeat(rootEntry.name.length) }]), /not what the directory says/],
+  [
+    'an entry outside the directory’s truth',
+    oddZip([manifest, { ...rootEntry, localName: 'x'.repeat(rootEntry.name.length) }]), /not what the directory says/
+  ],
 
   ['text for a document', withDocument(Buffer.from('hello')), /document \w+: not Automerge data/],
   ['an empty document', withDocument(Buffer.alloc(0)), /document \w+/],
-  ['a document with the right magic only', withDocument(Buffer.concat([Buffer.from([0x85, 0x6f, 0x4a, 0x83]), randomBytes(50)])), /document \w+/],
-  ['a document with a flipped bit', withDocument(flip(root, root.length - 3)), /document \w+: not an Automerge document/],
+  [
+    'a document with the right magic only',
+    withDocument(Buffer.concat([Buffer.from([0x85, 0x6f, 0x4a, 0x83]), randomBytes(50)])), /document \w+/
+  ],
+  [
+    'a document with a flipped bit', withDocument(flip(root, root.length - 3)),
+    /document \w+: not an Automerge document/
+  ],
   ['a document cut short', withDocument(root.subarray(0, -1)), /document \w+: not Automerge data: cut short/],
   ['a document and more', withDocument(Buffer.concat([root, Buffer.from('more')])), /document \w+/],
 
-  ['a bomb of zeros', oddZip([manifest, { name: documentPath(newId()), raw: deflateRawSync(Buffer.alloc(1e8)), size: 1e8 }]), /has 100000000 bytes, at most/, large],
-  ['a bomb of zeros that lies', oddZip([manifest, { name: documentPath(newId()), raw: deflateRawSync(Buffer.alloc(1e8)), size: 1e6 }]), /larger than declared/],
-  ['a bomb of overlapping entries', oddZip([manifest, rootEntry, { ...rootEntry, name: documentPath(newId()), offset: 0 }]), /overlaps|not where|not what|cut short/],
-  ['too many entries', oddZip([manifest, ...Array.from({ length: 40 }, () => ({ name: documentPath(newId()), bytes: root }))]), /41 entries, at most 40/, large, { maxEntries: 40 }],
-  ['too many bytes inflated', oddZip([manifest, ...Array.from({ length: 6 }, () => ({ name: documentPath(newId()), bytes: save({ noise: randomBytes(1000) }) }))]), /more than 5000 bytes when inflated/, large, { maxInflated: 5000 }],
-  ['too large a document', withDocument(save({ noise: randomBytes(4000) })), /has \d+ bytes, at most 3000/, large, { maxDocument: 3000 }],
-  ['too large a document in parts', oddZip([manifest, ...['snapshot/a', 'incremental/b'].map(at => ({ name: rootEntry.name.replace(/snapshot.*/, at), bytes: save({ noise: randomBytes(2000) }) }))]), /document \w+ has \d+ bytes, at most 3000/, large, { maxDocument: 3000 }],
+  [
+    'a bomb of zeros',
+    oddZip([manifest, { name: documentPath(newId()), raw: deflateRawSync(Buffer.alloc(1e8)), size: 1e8 }]),
+    /has 100000000 bytes, at most/, large
+  ],
+  [
+    'a bomb of zeros that lies',
+    oddZip([manifest, { name: documentPath(newId()), raw: deflateRawSync(Buffer.alloc(1e8)), size: 1e6 }]),
+    /larger than declared/
+  ],
+  [
+    'a bomb of overlapping entries',
+    oddZip([manifest, rootEntry, { ...rootEntry, name: documentPath(newId()), offset: 0 }]),
+    /overlaps|not where|not what|cut short/
+  ],
+  [
+    'too many entries',
+    oddZip([manifest, ...Array.from({ length: 40 }, () => ({ name: documentPath(newId()), bytes: root }))]),
+    /41 entries, at most 40/, large, { maxEntries: 40 }
+  ],
+  [
+    'too many bytes inflated',
+    oddZip([
+      manifest,
+      ...Array.from({ length: 6 }, () => ({ name: documentPath(newId()), bytes: save({ noise: randomBytes(1000) }) }))
+    ]),
+    /more than 5000 bytes when inflated/, large, { maxInflated: 5000 }
+  ],
+  [
+    'too large a document', withDocument(save({ noise: randomBytes(4000) })), /has \d+ bytes, at most 3000/, large,
+    { maxDocument: 3000 }
+  ],
+  [
+    'too large a document in parts',
+    oddZip([
+      manifest,
+      ...['snapshot/a', 'incremental/b'].map(
+        at => ({ name: rootEntry.name.replace(/snapshot.*/, at), bytes: save({ noise: randomBytes(2000) }) })
+      )
+    ]),
+    /document \w+ has \d+ bytes, at most 3000/, large, { maxDocument: 3000 }
+  ],
   ['too large an upload', zip(goodEntries), /at most 200 bytes/, large, { maxUpload: 200 }],
 
   ['an encrypted entry', oddZip([manifest, { ...rootEntry, flags: 1 }]), /encrypted/],
@@ -95,14 +153,19 @@ t.test('what is refused is refused with its reason, and leaves nothing behind', 
 t.test('what is odd but sound is taken', async t => {
   const folder = await scratch(t)
   const kinds: Record<string, Buffer> = {
-    'folders, as JSZip writes them': await zip([['storage/'], [`storage/${rootId.slice(0, 2)}/`], ...goodEntries] as Entries),
+    'folders, as JSZip writes them': await zip([
+      ['storage/'], [`storage/${rootId.slice(0, 2)}/`], ...goodEntries
+    ] as Entries),
     stored: await zip(goodEntries, { compress: false }),
     'data descriptors': await zip(goodEntries, { streamed: true }),
     zip64: await zip(goodEntries, { forceZip64Format: true, streamed: true }),
     'a comment': await zip(goodEntries, { comment: 'of the file', fileComment: 'of an entry' }),
     'the manifest last': await zip([...goodEntries].reverse()),
     'a prefix that is counted': oddZip([manifest, rootEntry], { prefix: randomBytes(100) }),
-    'the storage’s own id and sync states': await zip([...goodEntries, ['storage/st/orage-adapter-id', Buffer.from('x')], [rootEntry.name.replace(/snapshot.*/, 'sync-state/x'), Buffer.from('x')]])
+    'the storage’s own id and sync states': await zip([
+      ...goodEntries, ['storage/st/orage-adapter-id', Buffer.from('x')],
+      [rootEntry.name.replace(/snapshot.*/, 'sync-state/x'), Buffer.from('x')]
+    ])
   }
   for (const [what, bytes] of Object.entries(kinds)) {
     const { bundles, sync, close } = await relay(t, { storage: folder })
@@ -120,7 +183,13 @@ t.test('a document in several chunks', async t => {
   const second = Automerge.change(Automerge.clone(first), document => { document.b = 2 })
   const since = Automerge.saveSince(second, Automerge.getHeads(first))
   const at = rootEntry.name.replace(/snapshot.*/, '')
-  await bundles.receive(upload(await zip([['manifest.json', manifest.bytes], [`${at}incremental/b`, since], [`${at}snapshot/a`, Automerge.save(first)]])))
+  await bundles.receive(
+    upload(
+      await zip([
+        ['manifest.json', manifest.bytes], [`${at}incremental/b`, since], [`${at}snapshot/a`, Automerge.save(first)]
+      ])
+    )
+  )
   t.strictSame(load((await sync.snapshot(rootId))!), { a: 1, b: 2 })
 })
 
@@ -131,7 +200,10 @@ t.test('a history that contradicts the stored one is refused before anything is 
   const history = (value: number) => Automerge.save(Automerge.from({ value }, { actor }))
   await sync.merge(rootId, [history(1)])
   const before = await filesIn(folder)
-  await t.rejects(bundles.receive(upload(await zip(entriesOf(rootId, { [rootId]: history(2) })))), { code: 'RELAY_BUNDLE_INVALID', message: rootId })
+  await t.rejects(
+    bundles.receive(upload(await zip(entriesOf(rootId, { [rootId]: history(2) })))),
+    { code: 'RELAY_BUNDLE_INVALID', message: rootId }
+  )
   t.strictSame(await filesIn(folder), before)
   t.strictSame(load((await sync.snapshot(rootId))!), { value: 1 })
 })

@@ -30,19 +30,32 @@ type Fields = Record<string, unknown>
 
 export const save = (fields: Fields): Uint8Array => Automerge.save(Automerge.from(fields))
 export const load = (bytes: Uint8Array): Automerge.Doc<Fields> => Automerge.load(bytes)
-export const edit = (bytes: Uint8Array, change: (document: Fields) => void): Uint8Array => Automerge.save(Automerge.change(load(bytes), change))
+export const edit = (bytes: Uint8Array, change: (document: Fields) => void): Uint8Array =>
+  Automerge.save(Automerge.change(load(bytes), change))
 
 export const manifestOf = (rootId: DocumentId, more: Fields = {}): Buffer => Buffer.from(JSON.stringify({
-  manifestVersion: 1, version: { major: 1, minor: 0 }, rootId, entrypoints: [], networkUris: [], xNotes: null, xVendor: null, ...more
+  manifestVersion: 1,
+  version: { major: 1, minor: 0 },
+  rootId,
+  entrypoints: [],
+  networkUris: [],
+  xNotes: null,
+  xVendor: null,
+  ...more
 }))
 
 export const entriesOf = (rootId: DocumentId, documents: Record<string, Uint8Array>, more: Fields = {}): Entries =>
-  [['manifest.json', manifestOf(rootId, more)], ...Object.entries(documents).map(([id, bytes]) => [documentPath(id as DocumentId), bytes] as const)]
+  [
+    ['manifest.json', manifestOf(rootId, more)],
+    ...Object.entries(documents).map(([id, bytes]) => [documentPath(id as DocumentId), bytes] as const)
+  ]
 
 /** A bundle of a root that refers to one file. */
 export async function sample (rootId = newId(), more: Fields = {}) {
   const fileId = newId()
-  const documents = { [rootId]: save({ children: [{ name: 'file', pointer: fileId }] }), [fileId]: save({ content: 'of the file' }) }
+  const documents = {
+    [rootId]: save({ children: [{ name: 'file', pointer: fileId }] }), [fileId]: save({ content: 'of the file' })
+  }
   return { rootId, fileId, documents, bytes: await zip(entriesOf(rootId, documents, more)) }
 }
 
@@ -52,7 +65,9 @@ export async function openMerged (bundles: Bundles): Promise<void> {
   await bundles.merged()
 }
 
-/** All that is needed of a relay to take in and give out bundles, on a folder of its own; `restart` makes another on it. */
+/**
+ * All that is needed of a relay to take in and give out bundles, on a folder of its own; `restart` makes another on it.
+ */
 export async function relay (t: Test, options: RelayOptions = {}, host: { store?: BundleStore } = {}) {
   const folder = options.storage ?? await scratch(t)
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
@@ -104,14 +119,17 @@ export async function relay (t: Test, options: RelayOptions = {}, host: { store?
 
 export const upload = (bytes: Uint8Array): Readable => Readable.from([bytes], { objectMode: false })
 
-export async function readBundle (bytes: Uint8Array): Promise<{ bundle: Bundle, documents: Map<DocumentId, Uint8Array> }> {
+export async function readBundle (
+  bytes: Uint8Array
+): Promise<{ bundle: Bundle, documents: Map<DocumentId, Uint8Array> }> {
   const bundle = await Bundle.open(sourceOf(bytes), { maxEntries: 1e5, maxDocument: 1e9, maxInflated: 1e10 })
   const documents = new Map<DocumentId, Uint8Array>()
   for (const id of bundle.documents) documents.set(id, Buffer.concat(await bundle.chunks(id)))
   return { bundle, documents }
 }
 
-export const readLive = async (bundles: Bundles, id: DocumentId) => await readBundle(await buffer(await bundles.live(id)))
+export const readLive = async (bundles: Bundles, id: DocumentId) =>
+  await readBundle(await buffer(await bundles.live(id)))
 
 export const headsOf = (bytes: Uint8Array): string[] => Automerge.getHeads(load(bytes))
 
@@ -132,5 +150,7 @@ const fixtureFolder = path.resolve('../shared/fixtures/tonk')
 export const fixtures = async (): Promise<Array<[name: string, bytes: Buffer]>> => {
   if (!existsSync(fixtureFolder)) return []
   const names = (await readdir(fixtureFolder)).filter(name => name.endsWith('.tonk'))
-  return await Promise.all(names.map(async name => [name, await readFile(path.join(fixtureFolder, name))] as [string, Buffer]))
+  return await Promise.all(
+    names.map(async name => [name, await readFile(path.join(fixtureFolder, name))] as [string, Buffer])
+  )
 }

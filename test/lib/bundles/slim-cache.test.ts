@@ -36,7 +36,11 @@ t.test('one cut for all who ask at the same time, and for those who ask later', 
 t.test('another version, kind or root is cut anew', async t => {
   const cache = new SlimCache(1e6)
   const work = cutting()
-  for (const [kind, root, version] of [['stored', id, 'v1'], ['stored', id, 'v2'], ['served', id, 'v2'], ['stored', newId(), 'v2']] as const) {
+  for (
+    const [kind, root, version] of [
+      ['stored', id, 'v1'], ['stored', id, 'v2'], ['served', id, 'v2'], ['stored', newId(), 'v2']
+    ] as const
+  ) {
     const before = work.cuts
     const asked = cache.get(kind, root, version, work.cut)
     work.finish(slim())

@@ -74,7 +74,9 @@ t.test('an upload that its client aborts', async t => {
     const server = createServer(incoming => { resolve(spool.hold({ stream: incoming, limit: 1e9 }, unused)) })
     t.teardown(() => server.close())
     server.listen(0, '127.0.0.1', () => {
-      const upload = request({ port: (server.address() as AddressInfo).port, method: 'POST', headers: { 'content-length': 1e6 } })
+      const upload = request({
+        port: (server.address() as AddressInfo).port, method: 'POST', headers: { 'content-length': 1e6 }
+      })
       upload.on('error', () => {}) // it is what we cause
       upload.write(Buffer.alloc(1000), () => upload.destroy())
     })
@@ -87,7 +89,9 @@ t.test('a stream that knows why it failed, and one that is just gone', async t =
   const { spool, left } = await make(t)
   const stream = new Readable({ read () { this.destroy(new RelayError('RELAY_STORE_UNAVAILABLE', 'no')) } })
   await refuses(t, spool.hold({ stream, limit: 10 }, unused), 'RELAY_STORE_UNAVAILABLE')
-  await refuses(t, spool.hold({ stream: new Readable({ read () { this.destroy() } }), limit: 10 }, unused), 'RELAY_BAD_REQUEST')
+  await refuses(
+    t, spool.hold({ stream: new Readable({ read () { this.destroy() } }), limit: 10 }, unused), 'RELAY_BAD_REQUEST'
+  )
   t.strictSame(await left(), [])
 })
 
@@ -100,7 +104,9 @@ t.test('what the user of the file throws is thrown, and the file goes', async t 
 t.test('the disk’s errors name the folder', async t => {
   const { spool, folder } = await make(t)
   await rm(folder, { recursive: true })
-  const error = await refuses(t, spool.hold({ stream: Readable.from([Buffer.alloc(5)]), limit: 10 }, unused), 'RELAY_STORAGE_FAILED')
+  const error = await refuses(
+    t, spool.hold({ stream: Readable.from([Buffer.alloc(5)]), limit: 10 }, unused), 'RELAY_STORAGE_FAILED'
+  )
   t.match(error.message, folder)
 })
 
@@ -113,7 +119,9 @@ t.test('a folder that cannot be made', async t => {
 t.test('leftovers of a killed process go after an hour', async t => {
   const { folder, left } = await make(t)
   const old = new Date(Date.now() - 2 * 60 * 60 * 1000)
-  for (const name of ['00000000-0000-4000-8000-000000000000.tonk', '11111111-0000-4000-8000-000000000000.tonk']) await writeFile(path.join(folder, name), 'x')
+  for (const name of ['00000000-0000-4000-8000-000000000000.tonk', '11111111-0000-4000-8000-000000000000.tonk']) {
+    await writeFile(path.join(folder, name), 'x')
+  }
   await utimes(path.join(folder, '00000000-0000-4000-8000-000000000000.tonk'), old, old)
   await make(t, folder)
   t.strictSame(await left(), ['11111111-0000-4000-8000-000000000000.tonk'])

@@ -6,7 +6,10 @@ import { ZipFile, type EndOptions, type FileOptions } from 'yazl'
 export type Entries = ReadonlyArray<readonly [path: string, bytes?: Uint8Array]>
 
 /** A well-made ZIP; a path that ends in `/` is a folder, as JSZip writes them. `streamed`: with data descriptors. */
-export async function zip (entries: Entries, { streamed = false, comment = '', ...options }: Partial<FileOptions & EndOptions> & { streamed?: boolean } = {}): Promise<Buffer> {
+export async function zip (
+  entries: Entries,
+  { streamed = false, comment = '', ...options }: Partial<FileOptions & EndOptions> & { streamed?: boolean } = {}
+): Promise<Buffer> {
   const file = new ZipFile()
   for (const [path, bytes = Buffer.alloc(0)] of entries) {
     if (path.endsWith('/')) file.addEmptyDirectory(path)
@@ -48,26 +51,40 @@ export interface OddZip {
 }
 
 /** A ZIP with anything wrong. */
-export function oddZip (entries: OddEntry[], { prefix = Buffer.alloc(0), blind = false, suffix = Buffer.alloc(0), count = entries.length, disk = 0 }: OddZip = {}): Buffer {
+export function oddZip (
+  entries: OddEntry[],
+  { prefix = Buffer.alloc(0), blind = false, suffix = Buffer.alloc(0), count = entries.length, disk = 0 }: OddZip = {}
+): Buffer {
   const parts: Uint8Array[] = [prefix]
   const directory: Buffer[] = []
   const base = blind ? prefix.length : 0
   const at = () => parts.reduce((sum, part) => sum + part.length, 0) - base
   for (const entry of entries) {
-    const { name, bytes = Buffer.alloc(0), method = 8, flags = 0, localName = name, localExtra = Buffer.alloc(0), extra = Buffer.alloc(0) } = entry
+    const {
+      name, bytes = Buffer.alloc(0), method = 8, flags = 0, localName = name, localExtra = Buffer.alloc(0),
+      extra = Buffer.alloc(0)
+    } = entry
     const raw = entry.raw ?? (method === 8 ? deflateRawSync(bytes) : bytes)
     const { crc = crc32(bytes), size = bytes.length, compressedSize = raw.length, offset = at() } = entry
     const common = Buffer.alloc(24)
-    for (const [value, place] of [[20, 0], [flags, 2], [method, 4], [0x21, 8]] as const) common.writeUInt16LE(value, place)
-    for (const [value, place] of [[crc, 10], [compressedSize, 14], [size, 18]] as const) common.writeUInt32LE(value, place)
+    for (const [value, place] of [[20, 0], [flags, 2], [method, 4], [0x21, 8]] as const) {
+      common.writeUInt16LE(value, place)
+    }
+    for (const [value, place] of [[crc, 10], [compressedSize, 14], [size, 18]] as const) {
+      common.writeUInt32LE(value, place)
+    }
     common.writeUInt16LE(name.length, 22)
 
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.alloc(2), Buffer.from(localName, 'latin1'), localExtra, raw])
+    const local = Buffer.concat([
+      Buffer.from('PK\x03\x04'), common, Buffer.alloc(2), Buffer.from(localName, 'latin1'), localExtra, raw
+    ])
     local.writeUInt16LE(localName.length, 26)
     local.writeUInt16LE(localExtra.length, 28)
     parts.push(local)
 
-    const central = Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), common, Buffer.alloc(16), Buffer.from(name, 'latin1'), extra])
+    const central = Buffer.concat([
+      Buffer.from('PK\x01\x02\x14\x00'), common, Buffer.alloc(16), Buffer.from(name, 'latin1'), extra
+    ])
     central.writeUInt16LE(extra.length, 30)
     central.writeUInt32LE(offset, 42)
     directory.push(central)

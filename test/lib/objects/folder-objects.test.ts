@@ -49,11 +49,15 @@ t.test('the ETag changes for files of one size with one old date', async t => {
 
 /** Paths this process holds open below a folder. */
 const held = async (folder: string) => {
-  const paths = await Promise.all((await readdir('/proc/self/fd')).map(async fd => await readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+  const paths = await Promise.all(
+    (await readdir('/proc/self/fd')).map(async fd => await readlink(`/proc/self/fd/${fd}`).catch(() => ''))
+  )
   return paths.filter(open => open.startsWith(folder))
 }
 
-t.test('holds a descriptor until it is closed and the last stream is done', { skip: process.platform !== 'linux' && 'needs /proc' }, async t => {
+t.test('holds a descriptor until it is closed and the last stream is done', {
+  skip: process.platform !== 'linux' && 'needs /proc'
+}, async t => {
   const folder = t.testdir()
   const [store, key, bytes] = [await make(t, folder), newKey(), randomBytes(500_000)]
   await store.put(key, await objectFile(t, bytes))

@@ -5,7 +5,9 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import { RelayError } from '../../../lib/errors.ts'
-import { allObjects, readObject, type ByteRange, type ObjectFile, type ObjectStore, type PutOptions, type StoredObject } from '../../../lib/objects/object-store.ts'
+import {
+  allObjects, readObject, type ByteRange, type ObjectFile, type ObjectStore, type PutOptions, type StoredObject
+} from '../../../lib/objects/object-store.ts'
 import { scratch } from '../../scratch.ts'
 
 const MiB = 1024 * 1024
@@ -28,7 +30,8 @@ export async function opened (t: Test, store: ObjectStore, key: string): Promise
   return object
 }
 
-export const read = async (object: StoredObject, range?: ByteRange): Promise<Buffer> => await buffer(object.stream(range))
+export const read = async (object: StoredObject, range?: ByteRange): Promise<Buffer> =>
+  await buffer(object.stream(range))
 
 /** Rejects with this code, and is a RelayError as routes expect. */
 export async function refuses (t: Test, running: Promise<unknown>, code: string): Promise<RelayError> {
@@ -97,15 +100,21 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
       const all = await listed(store, prefix, limit)
       t.strictSame([...all], keys.map((key, n) => [key, n]), `${limit} at a time`)
     }
-    const under = async (more: string, after?: string) => (await store.list({ prefix: prefix + more, after, limit: 10 })).map(({ key }) => key.slice(prefix.length))
+    const under = async (more: string, after?: string) => (
+      await store.list({ prefix: prefix + more, after, limit: 10 })
+    ).map(({ key }) => key.slice(prefix.length))
     t.strictSame(await under('a'), ['a.tonk', 'a/1', 'a/b/c', 'a0', 'aB'], 'a prefix may end within a word')
     t.strictSame(await under('a/'), ['a/1', 'a/b/c'])
     t.strictSame(await under('nothing/'), [])
-    t.strictSame(await under('', `${prefix}a/`), ['a/1', 'a/b/c', 'a0', 'aB', 'b', 'c/1', 'c/2'], 'after what is no key')
+    t.strictSame(
+      await under('', `${prefix}a/`), ['a/1', 'a/b/c', 'a0', 'aB', 'b', 'c/1', 'c/2'], 'after what is no key'
+    )
     t.strictSame(await under('', `${prefix}a/b/zzz`), ['a0', 'aB', 'b', 'c/1', 'c/2'])
     const { etag, modified } = (await store.list({ prefix: keys[5]!, limit: 1 }))[0]!
     const head = await store.head(keys[5]!)
-    t.strictSame([head?.etag, Math.trunc(head!.modified.getTime() / 1000)], [etag, Math.trunc(modified.getTime() / 1000)])
+    t.strictSame(
+      [head?.etag, Math.trunc(head!.modified.getTime() / 1000)], [etag, Math.trunc(modified.getTime() / 1000)]
+    )
     await store.remove(keys[0]!)
     t.notOk((await listed(store, prefix, 1000)).has(keys[0]!))
     const left: string[] = []
@@ -115,7 +124,10 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
 
   test('takes bytes, a file and a stream', async (t, store) => {
     const bytes = randomBytes(6 * MiB)
-    const bodies = [bytes, new Uint8Array(bytes), await objectFile(t, bytes), Readable.from([bytes.subarray(0, 10), bytes.subarray(10)], { objectMode: false })]
+    const bodies = [
+      bytes, new Uint8Array(bytes), await objectFile(t, bytes),
+      Readable.from([bytes.subarray(0, 10), bytes.subarray(10)], { objectMode: false })
+    ]
     for (const body of bodies) {
       const key = newKey()
       const { etag } = await store.put(key, body)
@@ -133,9 +145,16 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
     for (const size of [0, 100, 6 * MiB]) {
       const bytes = randomBytes(size)
       const sha256 = createHash('sha256').update(bytes).digest('hex')
-      for (const body of [() => bytes, () => Readable.from([bytes], { objectMode: false }), async () => await objectFile(t, bytes)]) {
+      for (
+        const body of [
+          () => bytes, () => Readable.from([bytes], { objectMode: false }), async () => await objectFile(t, bytes)
+        ]
+      ) {
         const key = newKey()
-        await refuses(t, store.put(key, await body(), { sha256: sha256.replace(/./, x => x === '0' ? '1' : '0') }), 'RELAY_CHECKSUM_MISMATCH')
+        await refuses(
+          t, store.put(key, await body(), { sha256: sha256.replace(/./, x => x === '0' ? '1' : '0') }),
+          'RELAY_CHECKSUM_MISMATCH'
+        )
         t.equal(await store.head(key), null)
         await store.put(key, await body(), { sha256 })
         t.ok((await readObject(store, key))?.equals(bytes))
@@ -145,16 +164,26 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
 
   test('of many that make an object one does', async (t, store) => {
     const key = newKey()
-    const puts = await Promise.allSettled(Array.from({ length: 8 }, async (_, n) => await store.put(key, Buffer.from(String(n)), { replaces: null })))
+    const puts = await Promise.allSettled(
+      Array.from({ length: 8 }, async (_, n) => await store.put(key, Buffer.from(String(n)), { replaces: null }))
+    )
     const [made] = puts.flatMap((put, n) => put.status === 'fulfilled' ? [n] : [])
-    t.strictSame(puts.map(put => put.status === 'fulfilled' ? '' : put.reason.code).sort(), ['', ...Array.from({ length: 7 }, () => 'RELAY_PRECONDITION_FAILED')])
+    t.strictSame(
+      puts.map(put => put.status === 'fulfilled' ? '' : put.reason.code).sort(),
+      ['', ...Array.from({ length: 7 }, () => 'RELAY_PRECONDITION_FAILED')]
+    )
     t.equal(String(await readObject(store, key)), String(made))
   })
 
   test('a call that is given up rejects with the reason of its signal', async (t, store) => {
     const [key, reason] = [newKey(), new Error('no longer wanted')]
     const signal = AbortSignal.abort(reason)
-    for (const call of [store.open(key, { signal }), store.head(key, { signal }), store.put(key, Buffer.from('x'), { signal }), store.list({ prefix: 'bundles/', limit: 1, signal }), store.remove(key, { signal })]) {
+    for (
+      const call of [
+        store.open(key, { signal }), store.head(key, { signal }), store.put(key, Buffer.from('x'), { signal }),
+        store.list({ prefix: 'bundles/', limit: 1, signal }), store.remove(key, { signal })
+      ]
+    ) {
       t.equal(await call.then(() => undefined, error => error), reason)
     }
     const aborter = new AbortController()
@@ -175,15 +204,26 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
     await store.put(key, Buffer.from('old'))
     for (const before of [0, 12]) {
       let pushed = 0
-      const body = new Readable({ read () { if (pushed++ < before) this.push(Buffer.alloc(MiB)); else this.destroy(new Error('gone')) } })
+      const body = new Readable({
+        read () { if (pushed++ < before) this.push(Buffer.alloc(MiB)); else this.destroy(new Error('gone')) }
+      })
       t.match((await refuses(t, store.put(key, body), 'RELAY_STORE_UNAVAILABLE')).message, /gone/)
     }
     t.equal(String(await readObject(store, key)), 'old')
   })
 
   test('takes no key that a folder or a bucket would take otherwise', async (t, store) => {
-    for (const key of ['', '/', 'a/', '/a', 'a//b', '.', '..', '../x', 'a/../b', 'a/./b', '.hidden', 'a/.b', 'é', 'a b', 'a\\b', 'a\0', 'x.owner', 'a'.repeat(250), 'a/'.repeat(600)]) {
-      for (const call of [() => store.open(key), () => store.head(key), () => store.put(key, Buffer.from('x')), () => store.remove(key)]) await refuses(t, call(), 'RELAY_INTERNAL')
+    for (
+      const key of [
+        '', '/', 'a/', '/a', 'a//b', '.', '..', '../x', 'a/../b', 'a/./b', '.hidden', 'a/.b', 'é', 'a b', 'a\\b', 'a\0',
+        'x.owner', 'a'.repeat(250), 'a/'.repeat(600)
+      ]
+    ) {
+      for (
+        const call of [
+          () => store.open(key), () => store.head(key), () => store.put(key, Buffer.from('x')), () => store.remove(key)
+        ]
+      ) await refuses(t, call(), 'RELAY_INTERNAL')
     }
   })
 
@@ -223,11 +263,15 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
     const [key, bytes] = [newKey(), randomBytes(200_000)]
     await put(t, store, key, bytes)
     const object = await opened(t, store, key)
-    const ranges = [[0, 1], [0, 10], [100_000, 170_000], [199_999, 200_000], [0, 200_000], [0, 0], [77, 77], [200_000, 200_000]]
+    const ranges = [
+      [0, 1], [0, 10], [100_000, 170_000], [199_999, 200_000], [0, 200_000], [0, 0], [77, 77], [200_000, 200_000]
+    ]
     for (const [start, end] of ranges as Array<[number, number]>) {
       t.ok((await read(object, { start, end })).equals(bytes.subarray(start, end)), `${start} to ${end}`)
     }
-    const both = await Promise.all([read(object, { start: 5, end: 150_000 }), read(object, { start: 90_000, end: 200_000 })])
+    const both = await Promise.all([
+      read(object, { start: 5, end: 150_000 }), read(object, { start: 90_000, end: 200_000 })
+    ])
     t.ok(both[0].equals(bytes.subarray(5, 150_000)) && both[1].equals(bytes.subarray(90_000)), 'two at once')
   })
 
@@ -307,7 +351,9 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
     const destroyed = async (after: number) => {
       const stream = object.stream()
       const closed = new Promise(resolve => stream.once('close', resolve))
-      for (let n = 0; n < after; n++) await new Promise(resolve => stream.once('readable', () => resolve(stream.read(1))))
+      for (let n = 0; n < after; n++) {
+        await new Promise(resolve => stream.once('readable', () => resolve(stream.read(1))))
+      }
       stream.destroy()
       await closed
     }

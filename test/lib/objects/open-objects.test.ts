@@ -12,7 +12,11 @@ const sdkLoaded = () => Object.keys(createRequire(import.meta.url).cache).some(f
 t.test('objects are kept with the documents, or in their own folder', async t => {
   const folder = t.testdir()
   const [documents, own] = [path.join(folder, 'documents'), path.join(folder, 'own')]
-  for (const [options, place] of [[{ storage: documents }, documents], [{ storage: documents, bundles: own }, own]] as const) {
+  for (
+    const [options, place] of [
+      [{ storage: documents }, documents], [{ storage: documents, bundles: own }, own]
+    ] as const
+  ) {
     await (await open(options)).check('bundles/')
     t.strictSame(await readdir(place), ['bundles'])
   }

@@ -18,14 +18,24 @@ async function fakeS3 (t: Test): Promise<{ endpoint: string, seen: Seen[] }> {
   const server = createServer((request, response) => {
     buffer(request).then(body => {
       const { pathname, searchParams } = new URL(request.url!, 'http://s3')
-      seen.push({ method: request.method!, headers: request.headers, sha256: createHash('sha256').update(body).digest('hex') })
-      const xml = (text: string) => response.writeHead(200, { 'content-type': 'application/xml' }).end(`<?xml version="1.0"?>${text}`)
-      if (searchParams.has('uploads')) return xml('<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>')
-      if (request.method === 'POST') return xml('<CompleteMultipartUploadResult><ETag>"whole"</ETag></CompleteMultipartUploadResult>')
+      seen.push({
+        method: request.method!, headers: request.headers, sha256: createHash('sha256').update(body).digest('hex')
+      })
+      const xml = (text: string) =>
+        response.writeHead(200, { 'content-type': 'application/xml' }).end(`<?xml version="1.0"?>${text}`)
+      if (searchParams.has('uploads')) {
+        return xml('<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>')
+      }
+      if (request.method === 'POST') {
+        return xml('<CompleteMultipartUploadResult><ETag>"whole"</ETag></CompleteMultipartUploadResult>')
+      }
       if (request.method === 'PUT') objects.set(pathname, body)
       const stored = objects.get(pathname) ?? Buffer.alloc(0)
       const facts = { etag: '"one"', 'last-modified': new Date().toUTCString() }
-      response.writeHead(request.headers.range === undefined ? 200 : 206, { ...facts, ...request.method !== 'PUT' && { 'content-length': stored.length } })
+      response.writeHead(
+        request.headers.range === undefined ? 200 : 206,
+        { ...facts, ...request.method !== 'PUT' && { 'content-length': stored.length } }
+      )
       response.end(request.method === 'GET' ? stored : undefined)
     }).catch(error => { response.destroy(error) })
   })
@@ -80,7 +90,10 @@ t.test('AWS’s own S3 is sent checksums unless told otherwise', async t => {
 t.test('errors and places without what is secret', async t => {
   t.equal(placeOf({ bucket: 'b', region: 'r' }), 'b')
   t.equal(placeOf({ bucket: 'b', region: 'r', endpoint: 'https://user:pass@s3.example' }), 'b at https://s3.example')
-  const error = Object.assign(new Error('Denied.\nAccess key: AKIA'), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 }, request: { secret: 1 } })
+  const error = Object.assign(
+    new Error('Denied.\nAccess key: AKIA'),
+    { name: 'AccessDenied', $metadata: { httpStatusCode: 403 }, request: { secret: 1 } }
+  )
   const { message, ...rest } = harmless(error)
   t.strictSame([message, Object.keys(rest)], ['AccessDenied (403): Denied.', []])
 })

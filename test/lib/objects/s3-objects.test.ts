@@ -102,8 +102,12 @@ test('a wrong setting is told by every method, without credentials', async t => 
     ]
     t.match(errors[0]?.message, reason)
     t.notMatch(errors[0]?.message, '\n')
-    for (const { message } of errors.slice(1)) t.notMatch(message, changes.bucket ?? bucket, 'no bucket in a message that clients may see')
-    const printed = inspect([errors, store], { depth: Infinity, showHidden: true }) + errors.map(error => error.stack).join()
+    for (const { message } of errors.slice(1)) {
+      t.notMatch(message, changes.bucket ?? bucket, 'no bucket in a message that clients may see')
+    }
+    const printed = inspect(
+      [errors, store], { depth: Infinity, showHidden: true }
+    ) + errors.map(error => error.stack).join()
     for (const secret of [accessKeyId, secretAccessKey, 'unknown-key', 'wrong-secret', 'secret-in-url']) {
       t.notOk(printed.includes(secret), `${secret} is nowhere in ${errors[0]?.message ?? ''}`)
     }
@@ -114,7 +118,9 @@ test('a server that takes connections and says nothing is given up', async t => 
   t.testdir()
   const proxy = await TcpProxy.start(t, endpoint)
   proxy.fault = () => 'stall'
-  const error = await refuses(t, make(t, { endpoint: proxy.endpoint }, { check: 500 }).check('bundles/'), 'RELAY_STORE_UNAVAILABLE')
+  const error = await refuses(
+    t, make(t, { endpoint: proxy.endpoint }, { check: 500 }).check('bundles/'), 'RELAY_STORE_UNAVAILABLE'
+  )
   t.match(error.message, `${bucket} at ${proxy.endpoint} cannot be used: no answer in 500 ms`)
   const store = make(t, { endpoint: proxy.endpoint }, impatient)
   await refuses(t, store.open(newKey()), 'RELAY_STORE_UNAVAILABLE')
@@ -253,7 +259,9 @@ test('a put whose answer is lost is told as what it was', async t => {
 
 test('a put that is given up leaves no parts', async t => {
   const [store, key, aborter] = [make(t), newKey(), new AbortController()]
-  const parts = async () => (await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))).Uploads?.filter(({ Key }) => Key === key) ?? []
+  const parts = async () => (
+    await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))
+  ).Uploads?.filter(({ Key }) => Key === key) ?? []
   let pushed = 0
   const body = new Readable({ read () { if (pushed++ < 12) this.push(Buffer.alloc(MiB)) } })
   const put = store.put(key, body, { signal: aborter.signal })

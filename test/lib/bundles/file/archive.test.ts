@@ -12,7 +12,8 @@ const limits = { maxEntries: 100, maxEntry: MiB, maxInflated: 4 * MiB }
 const text = Buffer.from('some text, some text, some text')
 const noise = randomBytes(300_000)
 
-const open = async (bytes: Uint8Array, some = {}, chunk?: number) => await Archive.open(sourceOf(bytes, chunk), { ...limits, ...some })
+const open = async (bytes: Uint8Array, some = {}, chunk?: number) =>
+  await Archive.open(sourceOf(bytes, chunk), { ...limits, ...some })
 
 const readAll = async (archive: Archive) => {
   const all: Array<[string, Uint8Array]> = []
@@ -23,7 +24,9 @@ const readAll = async (archive: Archive) => {
 const holds = async (t: Test, archive: Archive, expected: Record<string, Uint8Array>) => {
   const found = await readAll(archive)
   t.strictSame([...found.keys()].sort(), Object.keys(expected).sort())
-  for (const [name, bytes] of Object.entries(expected)) t.ok(found.get(name) !== undefined && Buffer.compare(found.get(name)!, bytes) === 0, name)
+  for (const [name, bytes] of Object.entries(expected)) {
+    t.ok(found.get(name) !== undefined && Buffer.compare(found.get(name)!, bytes) === 0, name)
+  }
 }
 
 /** Refused when it is opened or when its entries are read. */
@@ -35,7 +38,10 @@ const refused = async (t: Test, bytes: Uint8Array, reason: RegExp, code = 'RELAY
 t.test('deflated and stored entries, empty ones, and comments', async t => {
   const both = [['a', text], ['b', noise], ['empty', Buffer.alloc(0)]] as const
   await holds(t, await open(await zip(both)), { a: text, b: noise, empty: Buffer.alloc(0) })
-  await holds(t, await open(await zip(both, { compress: false, fileComment: 'of an entry', comment: 'of the file' })), { a: text, b: noise, empty: Buffer.alloc(0) })
+  await holds(
+    t, await open(await zip(both, { compress: false, fileComment: 'of an entry', comment: 'of the file' })),
+    { a: text, b: noise, empty: Buffer.alloc(0) }
+  )
 })
 
 t.test('data descriptors, zip64, extra fields, and folders', async t => {
@@ -45,13 +51,18 @@ t.test('data descriptors, zip64, extra fields, and folders', async t => {
   await holds(t, await open(await zip(both, { streamed: true, compress: false })), expected)
   await holds(t, await open(await zip(both, { forceZip64Format: true })), expected)
   await holds(t, await open(await zip(both, { forceZip64Format: true, streamed: true })), expected)
-  const longExtra = oddZip([{ name: 'a', bytes: text, localExtra: Buffer.alloc(60_000) }, { name: 'b', bytes: noise, method: 0 }])
+  const longExtra = oddZip([
+    { name: 'a', bytes: text, localExtra: Buffer.alloc(60_000) }, { name: 'b', bytes: noise, method: 0 }
+  ])
   await holds(t, await open(longExtra), { a: text, b: noise })
 })
 
 t.test('whatever the pieces the source comes in', async t => {
   for (const chunk of [1, 7, 30, 1000]) {
-    await holds(t, await open(oddZip([{ name: 'a', bytes: text }, { name: 'b', bytes: text, method: 0 }]), {}, chunk), { a: text, b: text })
+    await holds(
+      t, await open(oddZip([{ name: 'a', bytes: text }, { name: 'b', bytes: text, method: 0 }]), {}, chunk),
+      { a: text, b: text }
+    )
   }
 })
 
@@ -94,10 +105,18 @@ t.test('sizes that lie, both ways', async t => {
   await refused(t, oddZip([{ name: 'a', bytes: text, size: text.length + 1 }]), /"a" is smaller than declared/)
   await refused(t, oddZip([{ name: 'a', bytes: text, size: 0 }]), /"a" is larger than declared/)
   const deflated = deflateRawSync(text)
-  await refused(t, oddZip([{ name: 'a', bytes: text, compressedSize: deflated.length - 3 }, { name: 'b', bytes: text }]), /"a" is damaged/)
-  await refused(t, oddZip([{ name: 'a', bytes: text, compressedSize: deflated.length + 3 }, { name: 'b', bytes: text }]), /"a" overlaps/)
+  await refused(
+    t, oddZip([{ name: 'a', bytes: text, compressedSize: deflated.length - 3 }, { name: 'b', bytes: text }]),
+    /"a" is damaged/
+  )
+  await refused(
+    t, oddZip([{ name: 'a', bytes: text, compressedSize: deflated.length + 3 }, { name: 'b', bytes: text }]),
+    /"a" overlaps/
+  )
   for (const more of [1, 200_000, 900_000]) {
-    await refused(t, oddZip([{ name: 'a', bytes: text, raw: Buffer.concat([deflated, Buffer.alloc(more, 1)]) }]), /not its own/)
+    await refused(
+      t, oddZip([{ name: 'a', bytes: text, raw: Buffer.concat([deflated, Buffer.alloc(more, 1)]) }]), /not its own/
+    )
   }
   await refused(t, oddZip([{ name: 'a', bytes: text, method: 0, size: 5 }]), /size mismatch|larger/)
 })
@@ -106,7 +125,9 @@ t.test('a bomb of zeros stops at its declared size', async t => {
   const bomb = deflateRawSync(Buffer.alloc(64 * MiB))
   t.ok(bomb.length < 100_000)
   await refused(t, oddZip([{ name: 'a', bytes: text, raw: bomb }]), /"a" is larger than declared/)
-  await refused(t, oddZip([{ name: 'a', raw: bomb, size: 64 * MiB }]), /has 67108864 bytes, at most/, 'RELAY_BUNDLE_TOO_LARGE')
+  await refused(
+    t, oddZip([{ name: 'a', raw: bomb, size: 64 * MiB }]), /has 67108864 bytes, at most/, 'RELAY_BUNDLE_TOO_LARGE'
+  )
   const five = Array.from('abcde', name => ({ name, bytes: Buffer.alloc(MiB) }))
   await refused(t, oddZip(five), /more than 4194304 bytes/, 'RELAY_BUNDLE_TOO_LARGE')
 })
@@ -137,13 +158,18 @@ t.test('names twice, too long, or other ones in the file than in the directory',
   const method = oddZip([{ name: 'a', bytes: text }])
   method.writeUInt16LE(0, 8)
   await refused(t, method, /not what the directory says/)
-  t.strictSame([...(await open(oddZip([{ name: 'a\\b' }, { name: '../a' }]))).entries.keys()], ['a\\b', '../a'], 'names are as they are')
+  t.strictSame(
+    [...(await open(oddZip([{ name: 'a\\b' }, { name: '../a' }]))).entries.keys()], ['a\\b', '../a'],
+    'names are as they are'
+  )
 })
 
 t.test('encrypted entries and methods other than 0 and 8', async t => {
   await refused(t, oddZip([{ name: 'a', bytes: text, flags: 1 }]), /encrypted/)
   await refused(t, oddZip([{ name: 'a', bytes: text, flags: 0x41 }]), /encrypt/)
-  for (const method of [1, 9, 12, 14, 93, 99]) await refused(t, oddZip([{ name: 'a', bytes: text, method }]), /compression method/)
+  for (const method of [1, 9, 12, 14, 93, 99]) {
+    await refused(t, oddZip([{ name: 'a', bytes: text, method }]), /compression method/)
+  }
 })
 
 t.test('damage: CRC-32, deflate stream, missing header', async t => {
@@ -159,7 +185,9 @@ t.test('damage: CRC-32, deflate stream, missing header', async t => {
 
 t.test('an error of the source is its own, and others are the bundle’s', async t => {
   const source = sourceOf(await zip([['b', noise]]))
-  const failing = { size: source.size, stream: () => source.stream().destroy(new RelayError('RELAY_STORE_UNAVAILABLE', 'no')) }
+  const failing = {
+    size: source.size, stream: () => source.stream().destroy(new RelayError('RELAY_STORE_UNAVAILABLE', 'no'))
+  }
   await refuses(t, Archive.open(failing, limits), 'RELAY_STORE_UNAVAILABLE')
   const foreign = { size: source.size, stream: () => source.stream().destroy(new Error('of a host’s own store')) }
   await t.rejects(Archive.open(foreign, limits), { name: 'Error', message: 'of a host’s own store' })
@@ -171,7 +199,9 @@ t.test('an error of the source is its own, and others are the bundle’s', async
 })
 
 t.test('reads the end, the directory and what is asked for, a request each', async t => {
-  const documents = Array.from({ length: 3000 }, (_, n) => [`storage/${String(n).padStart(40, '0')}`, noise.subarray(0, 1000)] as const)
+  const documents = Array.from(
+    { length: 3000 }, (_, n) => [`storage/${String(n).padStart(40, '0')}`, noise.subarray(0, 1000)] as const
+  )
   const source = sourceOf(await zip([['manifest.json', text], ...documents], { compress: false }))
   const archive = await Archive.open(source, { ...limits, maxEntries: 5000 })
   t.equal(source.reads.length, 3, 'the directory has 300 kB: the end and two blocks')

@@ -16,7 +16,9 @@ const without = (key: string) => Object.fromEntries(Object.entries(good).filter(
 t.test('what Tonk writes, what it leaves out, and what it may add', async t => {
   t.strictSame(parseManifest(bytes(good)), good)
   for (const value of [
-    { ...good, xNotes: 'notes' }, { ...good, xVendor: null }, { ...good, xVendor: 7 }, { ...good, networkUris: [], entrypoints: [] },
+    { ...good, xNotes: 'notes' }, { ...good, xVendor: null }, { ...good, xVendor: 7 }, {
+      ...good, networkUris: [], entrypoints: []
+    },
     { ...good, unknown: { deep: true } }, without('xNotes'), without('xVendor')
   ]) t.strictSame(parseManifest(bytes(value)), value)
 })
@@ -52,12 +54,23 @@ t.test('every refusal says what is wrong', async t => {
     ['text', /rootId not found/],
     [7, /rootId not found/]
   ]
-  for (const [value, reason] of cases) t.throws(() => parseManifest(bytes(value)), { code: 'RELAY_BUNDLE_INVALID', message: reason }, JSON.stringify(value))
+  for (const [value, reason] of cases) {
+    t.throws(
+      () => parseManifest(bytes(value)), { code: 'RELAY_BUNDLE_INVALID', message: reason }, JSON.stringify(value)
+    )
+  }
 })
 
 t.test('bytes that are not JSON in UTF-8', async t => {
   for (const raw of [
-    Buffer.alloc(0), Buffer.from('{'), Buffer.from('{}x'), Buffer.concat([Buffer.from('\ufeff'), bytes(good)]), Buffer.from(JSON.stringify(good), 'utf16le'),
+    Buffer.alloc(0), Buffer.from('{'), Buffer.from('{}x'), Buffer.concat([
+      Buffer.from('\ufeff'), bytes(good)
+    ]), Buffer.from(JSON.stringify(good), 'utf16le'),
     Buffer.from(JSON.stringify({ ...good, xNotes: 'é' }), 'latin1')
-  ]) t.throws(() => parseManifest(raw), { code: 'RELAY_BUNDLE_INVALID', message: /manifest\.json is not JSON/ }, raw.toString('latin1'))
+  ]) {
+    t.throws(
+      () => parseManifest(raw), { code: 'RELAY_BUNDLE_INVALID', message: /manifest\.json is not JSON/ },
+      raw.toString('latin1')
+    )
+  }
 })

@@ -40,25 +40,38 @@ t.test('the blank bundle is one that each generation of Tonk’s file system ext
   const text = Buffer.from(bundle.manifestBytes).toString()
   const manifest = JSON.parse(text)
   t.equal(text, JSON.stringify(manifest, null, 2))
-  t.strictSame(Object.keys(manifest), ['manifestVersion', 'version', 'rootId', 'entrypoints', 'networkUris', 'xNotes', 'xVendor'])
+  t.strictSame(
+    Object.keys(manifest), ['manifestVersion', 'version', 'rootId', 'entrypoints', 'networkUris', 'xNotes', 'xVendor']
+  )
   t.match(manifest.xVendor.xTonk, { createdAt: /^\d{4}-\d\d-\d\dT/, exportedFrom: /^fastify-automerge-relay v\d/ })
 
   const root = load(documents.get(bundle.rootId)!)
-  t.strictSame(Object.keys(root).sort(), ['children', 'entries', 'last_updated', 'name', 'path_index', 'timestamps', 'type', 'version'])
+  t.strictSame(
+    Object.keys(root).sort(),
+    ['children', 'entries', 'last_updated', 'name', 'path_index', 'timestamps', 'type', 'version']
+  )
   t.strictSame([root.children, root.entries, root.version], [[], {}, 2])
-  for (const [key, value] of [['type', 'directory'], ['name', '/'], ['path_index', /^\{"paths":\{\},"last_updated":\d{13}\}$/]] as const) {
+  for (
+    const [key, value] of [
+      ['type', 'directory'], ['name', '/'], ['path_index', /^\{"paths":\{\},"last_updated":\d{13}\}$/]
+    ] as const
+  ) {
     t.ok(Automerge.isImmutableString(root[key]), `${key} is a scalar, as Tonk reads them`)
     t.match(String(root[key]), value)
   }
   const [change] = Automerge.getAllChanges(root).map(change => Automerge.decodeChange(change))
-  const times = change!.ops.filter(({ key }) => ['created', 'modified', 'last_updated', 'version'].includes(String(key)))
+  const times = change!.ops.filter(
+    ({ key }) => ['created', 'modified', 'last_updated', 'version'].includes(String(key))
+  )
   t.strictSame(times.map(({ datatype }) => datatype), ['int', 'int', 'int', 'int'])
 })
 
 t.test('the bundle given is served, slim, in its current state', async t => {
   const { rootId, fileId, documents, bytes } = await sample()
   const folder = await scratch(t, { 'app.tonk': bytes })
-  const { bundles, sync, restart } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
+  const { bundles, sync, restart } = await relay(
+    t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') }
+  )
   await openMerged(bundles)
   t.strictSame(load((await sync.snapshot(fileId))!), { content: 'of the file' }, 'merged at the start')
   const first = await bundles.servedSlim()
@@ -77,7 +90,9 @@ t.test('the bundle given is served, slim, in its current state', async t => {
 t.test('a served file that is replaced is merged and served from then on', async t => {
   const [one, two] = [await sample(), await sample()]
   const folder = await scratch(t, { 'app.tonk': one.bytes, 'next.tonk': two.bytes })
-  const { bundles, sync } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
+  const { bundles, sync } = await relay(
+    t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') }
+  )
   await openMerged(bundles)
   await bundles.servedSlim()
   await rename(path.join(folder, 'next.tonk'), path.join(folder, 'app.tonk'))
@@ -86,13 +101,17 @@ t.test('a served file that is replaced is merged and served from then on', async
   await writeFile(path.join(folder, 'app.tonk'), 'no bundle at all')
   await t.rejects(bundles.servedSlim(), { code: 'RELAY_BUNDLE_INVALID' })
   await rm(path.join(folder, 'app.tonk'))
-  await t.rejects(bundles.servedSlim(), { code: 'RELAY_FILE_NOT_FOUND', message: /^Bundle file not found$/ }, 'clients learn no path')
+  await t.rejects(
+    bundles.servedSlim(), { code: 'RELAY_FILE_NOT_FOUND', message: /^Bundle file not found$/ }, 'clients learn no path'
+  )
 })
 
 t.test('a template given is handed out', async t => {
   const { bytes, rootId } = await sample()
   const folder = await scratch(t, { 'template.tonk': bytes })
-  const { bundles, sync } = await relay(t, { storage: path.join(folder, 'data'), blank: path.join(folder, 'template.tonk') })
+  const { bundles, sync } = await relay(
+    t, { storage: path.join(folder, 'data'), blank: path.join(folder, 'template.tonk') }
+  )
   await openMerged(bundles)
   const blank = await bundles.blank()
   t.ok((await buffer(blank.stream())).equals(bytes))
@@ -131,7 +150,9 @@ t.test('a damaged document in one is named once it is met', async t => {
   for (const option of ['bundle', 'blank'] as const) {
     const { bundles, close } = await relay(t, { storage: path.join(folder, option), [option]: file })
     await openMerged(bundles)
-    t.throws(() => bundles.checkNamed(), { code: 'RELAY_BUNDLE_INVALID', message: `${file}: Invalid bundle: document ${id}` })
+    t.throws(
+      () => bundles.checkNamed(), { code: 'RELAY_BUNDLE_INVALID', message: `${file}: Invalid bundle: document ${id}` }
+    )
     await close()
   }
 })
@@ -157,6 +178,8 @@ t.test('one served and uploaded under the same root: each has its own manifest',
   const { bundles } = await relay(t, { storage: path.join(folder, 'data'), bundle: path.join(folder, 'app.tonk') })
   await openMerged(bundles)
   await bundles.receive(upload(await zip(entriesOf(rootId, documents, { entrypoints: ['uploaded'] }))))
-  const [served, stored] = [await readBundle((await bundles.servedSlim()).bytes), await readBundle((await bundles.slim(rootId)).bytes)]
+  const [served, stored] = [
+    await readBundle((await bundles.servedSlim()).bytes), await readBundle((await bundles.slim(rootId)).bytes)
+  ]
   t.strictSame([served.bundle.manifest.entrypoints, stored.bundle.manifest.entrypoints], [[], ['uploaded']])
 })

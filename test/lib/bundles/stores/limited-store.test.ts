@@ -47,7 +47,9 @@ t.test('what is not stored does not count', async t => {
   const { put } = await limited(t, 2)
   const id = newId()
   await put(id, 'ann')
-  for (let n = 0; n < 5; n++) await t.rejects(put(newId(), 'ann', '"another version"'), { code: 'RELAY_PRECONDITION_FAILED' })
+  for (let n = 0; n < 5; n++) {
+    await t.rejects(put(newId(), 'ann', '"another version"'), { code: 'RELAY_PRECONDITION_FAILED' })
+  }
   await t.rejects(put(id, 'ann'), { code: 'RELAY_PRECONDITION_FAILED' }, 'there is one')
   await put(newId(), 'ann')
   await t.rejects(put(newId(), 'ann'), TOO_MANY, 'that one still counts')
@@ -66,6 +68,9 @@ t.test('a bundle that somebody else replaces counts for them', async t => {
 
 t.test('a store that keeps all, and does not tell', async t => {
   const { limits } = await limited(t, 2)
-  const { list, remove } = new LimitedStore({ open: async () => null, put: async () => {}, check: async () => {}, close: async () => {} }, openLocalObjects(await scratch(t), silent), limits)
+  const { list, remove } = new LimitedStore(
+    { open: async () => null, put: async () => {}, check: async () => {}, close: async () => {} },
+    openLocalObjects(await scratch(t), silent), limits
+  )
   t.strictSame([list, remove], [undefined, undefined])
 })

@@ -16,7 +16,9 @@ t.test('bundles have Tonk’s keys, and their owners beside them', async t => {
   const stored = (await store.open(id))!
   t.strictSame([stored.size, stored.owner, String(await buffer(stored.stream()))], [5, 'ann', 'bytes'])
   await stored.close()
-  await refuses(t, store.put(id, await objectFile(t, Buffer.from('other')), { replaces: null }), 'RELAY_PRECONDITION_FAILED')
+  await refuses(
+    t, store.put(id, await objectFile(t, Buffer.from('other')), { replaces: null }), 'RELAY_PRECONDITION_FAILED'
+  )
   await store.remove(id)
   t.strictSame(await readdir(path.join(folder, 'bundles')), [])
   t.equal(await store.open(id), null)
