@@ -5,7 +5,11 @@ export class Methods {
 
   /** @param path without the relay's prefix. @throws Error when the others have been refused already */
   declare (path: string, methods: readonly string[]): void {
-    if (this.#isComplete) throw new Error(`${methods.join(', ')} ${path} is declared after relay-routes-methods, which refuses what nobody has declared`)
+    if (this.#isComplete) {
+      throw new Error(
+        `${methods.join(', ')} ${path} is declared after relay-routes-methods, which refuses what nobody has declared`
+      )
+    }
     this.#byPath.set(path, new Set([...this.#byPath.get(path) ?? [], ...methods]))
   }
 

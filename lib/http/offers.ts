@@ -1,6 +1,9 @@
 import { IncomingMessage, type Server } from 'node:http'
 
-/** Protocols that Node's HTTP server is offered and never changes to: HTTP/2 without TLS, and TLS (RFC 9113 section 3.1, RFC 2817). */
+/**
+ * Protocols that Node's HTTP server is offered and never changes to: HTTP/2 without TLS, and TLS (RFC 9113 section 3.1,
+ * RFC 2817).
+ */
 const NEVER_TAKEN = /^(h2c|tls\/)/i
 
 type Request = typeof IncomingMessage
@@ -24,7 +27,10 @@ export function ignoringOffers (isTaken: (protocols: string) => boolean, Base: R
 /** For a server of one's own, which only changes to WebSocket. */
 export const WebSocketRequest = ignoringOffers(protocols => /\bwebsocket\b/i.test(protocols))
 
-/** Has a server that exists already ignore what no HTTP server of Node takes; other offers are for its owner's listeners. */
+/**
+ * Has a server that exists already ignore what no HTTP server of Node takes; other offers are for its owner's
+ * listeners.
+ */
 export function ignoreOffers (server: Server): void {
   const kinds = server as unknown as Record<symbol, unknown>
   // the option `IncomingMessage` of http.createServer, which cannot be given later in another way

@@ -7,14 +7,23 @@ import { WebSocketRequest, ignoreOffers } from '../../../lib/http/offers.ts'
 
 /** Says what came: the method and body of a request, the protocol of an upgrade. */
 async function serve (t: Test, options: ServerOptions = {}) {
-  const listener: RequestListener = (request, response) => { text(request).then(body => response.end(`${request.method} ${body}`), () => {}) }
+  const listener: RequestListener = (request, response) => {
+    text(request).then(body => response.end(`${request.method} ${body}`), () => {})
+  }
   const server = createServer(options, listener)
-  server.on('upgrade', (request, socket) => { socket.end(`HTTP/1.1 101 Switching Protocols\r\n\r\nchanged to ${request.headers.upgrade}`) })
+  server.on(
+    'upgrade',
+    (request, socket) => { socket.end(`HTTP/1.1 101 Switching Protocols\r\n\r\nchanged to ${request.headers.upgrade}`) }
+  )
   t.teardown(() => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  const ask = async (upgrade: string, method = 'GET', body = '', connection = 'Upgrade, HTTP2-Settings'): Promise<string> => {
+  const ask = async (
+    upgrade: string, method = 'GET', body = '', connection = 'Upgrade, HTTP2-Settings'
+  ): Promise<string> => {
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-    const request = (connection: string) => `${method} / HTTP/1.1\r\nHost: a\r\nConnection: ${connection}\r\nUpgrade: ${upgrade}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    const request = (connection: string) =>
+      `${method} / HTTP/1.1\r\nHost: a\r\nConnection: ${connection}\r\nUpgrade: ${upgrade}\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`
     socket.write(request(connection))
     const [first] = await once(socket, 'data')
     if (String(first).startsWith('HTTP/1.1 200')) socket.end(request(`close, ${connection}`)) // the connection goes on
