@@ -83,7 +83,7 @@ const TESTED_ELSEWHERE: Record<string, string[]> = {
 
 const concernOf = (file: string): string => file.replace(/\.ts$/, '').split('/').slice(0, 2).join('/')
 
-t.test('each file of lib has its test: the one of its name, or one of its concern that it is used by', async t => {
+t.test('each file of lib has its test: the one of its name, or one of who uses it in its concern', async t => {
   const [lib, tests, wires] = await Promise.all([sourcesIn('lib'), sourcesIn('test'), Promise.all(['plugins', 'routes', 'bin'].map(sourcesIn))])
   const byFile = new Map(lib.map(source => [source.file, source]))
   const mirrors = new Set(tests.map(({ file }) => file.slice('test/'.length).replace('.test.ts', '.ts')))
@@ -94,7 +94,7 @@ t.test('each file of lib has its test: the one of its name, or one of its concer
   for (const { file, mentions } of wires.flat()) {
     for (const name of mentions) if (byFile.has(name) && (named.has(path.basename(file, '.ts')) || named.has(path.basename(concernOf(name))))) tested.add(name)
   }
-  for (const file of tested) for (const name of byFile.get(file)?.mentions ?? []) if (concernOf(name) === concernOf(file)) tested.add(name)
+  for (const file of tested) for (const name of byFile.get(file)?.mentions ?? []) if (concernOf(name) === concernOf(file) || path.dirname(name) === 'lib') tested.add(name)
   const elsewhere = new Map(Object.entries(TESTED_ELSEWHERE).flatMap(([test, files]) => files.map(file => [file, test])))
   for (const { file, text } of lib) if (hasBehaviour(text) && !COMING.test(file)) t.ok(tested.has(file) || elsewhere.has(file), `${file} has a test`)
   for (const [file, test] of elsewhere) t.ok(byFile.has(file) && tests.some(({ file }) => file === test), `${file} in ${test}`)
