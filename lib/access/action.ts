@@ -5,7 +5,7 @@ import type { Principal } from './identity/principal.ts'
 export const ACTIONS = [
   'document:read', 'document:write', 'document:create', 'document:delete',
   'bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete',
-  'metrics:read', 'administer'
+  'feed:read', 'feed:manage', 'metrics:read', 'administer'
 ] as const
 
 export type Action = typeof ACTIONS[number]

@@ -12,13 +12,6 @@ export interface Position {
   readonly timeUs: number
 }
 
-/** The further of two positions. Times are not in order on v1, and what is past is past; sequence numbers compare on one host only. */
-export function furthest (a: Position | undefined, b: Position): Position {
-  if (a === undefined) return b
-  if (a.host === b.host && a.wire === b.wire) return b.cursor >= a.cursor ? b : a
-  return b.timeUs >= a.timeUs ? b : a
-}
-
 /** A position of a file. @returns undefined for what is none */
 export function asPosition (value: unknown): Position | undefined {
   if (typeof value !== 'object' || value === null) return undefined

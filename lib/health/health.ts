@@ -8,11 +8,16 @@ export interface HealthReport { status: 'ok' | 'failing', checks: Record<string,
 
 /** Whether the relay is of use at the moment, and if not, why. */
 export class Health {
-  readonly #checks: ReadonlyArray<readonly [string, Check]>
+  readonly #checks: Array<readonly [string, Check]>
 
   /** @param checks by name; each name becomes a label of the metrics */
   constructor (checks: Record<string, Check>) {
     this.#checks = Object.entries(checks)
+  }
+
+  /** Looks at one more. @param name becomes a label of the metrics */
+  add (name: string, check: Check): void {
+    this.#checks.push([name, check])
   }
 
   /** Runs all checks; never rejects. */

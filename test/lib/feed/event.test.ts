@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { NotAnEvent, eventOf, parseEvent, positionOf } from '../../../lib/feed/event.ts'
-import { asPosition, furthest } from '../../../lib/feed/position.ts'
+import { asPosition } from '../../../lib/feed/position.ts'
 import { FIXTURES } from '../../helper.ts'
 
 const folder = `${FIXTURES}/feed`
@@ -42,16 +42,12 @@ t.test('what is no event is told from one', async t => {
     '{"did":"plc","time_us":1,"kind":"new"}']) t.throws(() => parseEvent(text), NotAnEvent, text)
 })
 
-t.test('positions move forward, by number on one host and by time between hosts', async t => {
+t.test('a position is one of its wire, and survives a file', async t => {
   const event = eventOf({ did, time_us: 1_700_000_000_000_000, kind: 'commit', cursor: 4, commit })
   const old = positionOf(event, 'wss://a', 'v1')
   t.strictSame(old, { host: 'wss://a', wire: 'v1', cursor: 1_700_000_000_000_000, timeUs: 1_700_000_000_000_000 })
   const now = positionOf(event, 'wss://a', 'v2')
   t.equal(now.cursor, 4)
-  t.equal(furthest(undefined, now), now)
-  t.equal(furthest(now, { ...now, cursor: 3, timeUs: now.timeUs + 1 }), now)
-  const elsewhere = { ...now, host: 'wss://b', cursor: 1, timeUs: now.timeUs + 1 }
-  t.equal(furthest(now, elsewhere), elsewhere)
   t.strictSame(asPosition(JSON.parse(JSON.stringify(now))), now)
   for (const none of [null, 1, {}, { ...now, cursor: -1 }, { ...now, wire: 'v3' }, { ...now, timeUs: '5' }]) t.equal(asPosition(none), undefined)
 })

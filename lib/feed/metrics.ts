@@ -1,0 +1,32 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Feed } from './feed.ts'
+
+/** Puts what a feed counts where Prometheus gets it from. */
+export function registerFeedMetrics (feed: Feed, registry: Registry): void {
+  const registers = [registry]
+  const counter = (name: string, help: string, read: () => number): void => {
+    new Counter({ name, help, registers, collect () { this.reset(); this.inc(read()) } }) // eslint-disable-line no-new
+  }
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({ name, help, registers, collect () { this.set(read()) } }) // eslint-disable-line no-new
+  }
+  const ofSinks = (name: string, help: string, read: (follower: Feed['followers'][number]) => number): void => {
+    new Gauge({ name, help, registers, labelNames: ['sink'], collect () { for (const follower of feed.followers) this.set({ sink: follower.sink.name }, read(follower)) } }) // eslint-disable-line no-new
+  }
+  counter('relay_feed_events_total', 'Events that came from the stream', () => feed.events)
+  counter('relay_feed_repeats_total', 'Events that had come before, and were left out', () => feed.repeats)
+  counter('relay_feed_records_total', 'Records that were written', () => feed.records)
+  counter('relay_feed_connections_total', 'Connections to servers of the stream', () => feed.source.connections)
+  counter('relay_feed_gaps_total', 'Parts of the stream that no server had any more', () => feed.gaps.list.length)
+  gauge('relay_feed_connected', '1 while there is a connection to a server of the stream', () => feed.source.state === 'connected' ? 1 : 0)
+  gauge('relay_feed_lag_seconds', 'How far what has been received is behind the clock', () => feed.lag)
+  gauge('relay_feed_delay_seconds', 'From received to durable, of the last batch', () => feed.delay / 1000)
+  gauge('relay_feed_events_under_way', 'Events that have come and are not durable everywhere they must be', () => feed.buffer.size)
+  gauge('relay_feed_paused', '1 while the source waits for the sinks', () => feed.buffer.isFull ? 1 : 0)
+  gauge('relay_feed_failing', '1 while records or the cursor cannot be written, or there is no source', () => feed.problems.length > 0 ? 1 : 0)
+  gauge('relay_feed_stored_bytes', 'Size of the files of records', () => feed.store.bytes)
+  gauge('relay_feed_breaker_open', '1 while calls to the AppView are held back after failures', () => feed.hydrator.isBroken ? 1 : 0)
+  gauge('relay_feed_dead_letters', 'What was refused for its content and waits for somebody', () => feed.deadLetters.size)
+  ofSinks('relay_feed_sink_behind_records', 'Records that a sink has not got yet', ({ number }) => Math.max(0, feed.store.lastNumber - number))
+  ofSinks('relay_feed_sink_failing', '1 while a sink cannot write', ({ problem }) => problem === undefined ? 0 : 1)
+}

@@ -1,0 +1,61 @@
+import path from 'node:path'
+import type { Log } from '../log.ts'
+import type { Durability } from '../storage/local/journal.ts'
+import { version } from '../version.ts'
+import { Feed } from './feed.ts'
+import { AppViewHydrator } from './hydrate/appview-hydrator.ts'
+import { AppView } from './hydrate/appview.ts'
+import { Breaker } from './hydrate/breaker.ts'
+import { nobody } from './hydrate/credentials.ts'
+import { bare, type Hydrator } from './hydrate/hydrator.ts'
+import { Pace } from './hydrate/pace.ts'
+import type { FeedSettings } from './options.ts'
+import type { Dial } from './source/dial.ts'
+
+const TIMEOUT = 10_000 // ms of a call
+const PATIENCE = 30_000 // ms that a call waits after one too many
+const NOT_FOUND = 0.1 // of the time that what was found is good for
+
+export interface OpenFeed {
+  readonly settings: FeedSettings
+  /** The relay's storage folder; the feed is in one of its own there */
+  readonly storage: string
+  readonly durability: Durability
+  readonly dial: Dial
+  readonly log: Log
+}
+
+/** The feed that the options ask for, with all its parts; it is not started. @throws RelayError RELAY_BAD_OPTION */
+export async function openFeed ({ settings, storage, durability, dial, log }: OpenFeed): Promise<Feed> {
+  const { hosts, filter, exclude, shard, shards, shardBy, sinks, rotateAfter, rotateBytes, keepFor, keepBytes } = settings
+  return await Feed.open({
+    folder: path.join(storage, 'feed'),
+    source: { hosts, filter, dial },
+    selection: { exclude, shard, shards, shardBy },
+    hydrator: settings.hydrate ? hydratorOf(settings, log) : bare,
+    sinks,
+    store: { durability, rotateAfter, rotateBytes, keepFor, keepBytes },
+    log
+  })
+}
+
+function hydratorOf (settings: FeedSettings, log: Log): Hydrator {
+  const { appView, appViewRate, reactions, references, contact, profileCache, postCache, cacheTime } = settings
+  const breaker = new Breaker({ onChange: state => { log.warn({ appView, state }, `the feed’s calls to ${appView}: the circuit breaker is ${state}`) } })
+  return new AppViewHydrator({
+    appView: new AppView({
+      callers: [{ account: nobody(appView), pace: new Pace({ rate: appViewRate }) }],
+      breaker,
+      userAgent: `fastify-automerge-relay/${version}${contact === undefined ? '' : ` (${contact})`}`,
+      timeout: TIMEOUT,
+      patience: PATIENCE,
+      log
+    }),
+    breaker,
+    references: { reactions, ...references !== undefined && { more: references } },
+    profiles: profileCache,
+    posts: postCache,
+    ttl: cacheTime,
+    negativeTtl: Math.ceil(cacheTime * NOT_FOUND)
+  })
+}

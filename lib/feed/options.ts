@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import { Type, type Static } from 'typebox'
+import type { Concern } from '../concern.ts'
+import { badOption, messageOf } from '../errors.ts'
+import { refuseUnknown, validator } from '../validate.ts'
+import type { ReferenceOptions } from './hydrate/references.ts'
+import { isDid } from './hydrate/references.ts'
+import type { Shard } from './selection.ts'
+import type { Sink } from './sinks/sink.ts'
+import type { Filter } from './source/filter.ts'
+import type { Host } from './source/hosts.ts'
+
+const MiB = 1024 * 1024
+const SECOND = 1_000
+const HOUR = 3_600 * SECOND
+
+const text = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
+const count = (value: number, minimum: number, description: string) => Type.Integer({ default: value, minimum, description })
+
+/** Every setting of the feed that can be written down, its default and its meaning. Lists are comma-separated. */
+export const feedSchema = Type.Object({
+  enabled: Type.Boolean({ default: false, description: 'Follow Bluesky’s event stream' }),
+  hosts: Type.String({
+    minLength: 1,
+    default: 'wss://jetstream1.us-east.bsky.network,wss://jetstream2.us-east.bsky.network,wss://jetstream1.us-west.bsky.network,wss://jetstream2.us-west.bsky.network',
+    description: 'Jetstream servers in the order they are asked'
+  }),
+  wire: Type.Unsafe<'v1' | 'v2'>({
+    type: 'string', enum: ['v1', 'v2'], default: 'v1', description: 'How they are spoken to: `v1` (`/subscribe`) or `v2` (`subscribeEvents`)'
+  }),
+  collections: text('Collections to follow, as NSIDs or prefixes that end in `.*`, 100 at most; all by default'),
+  dids: text('Accounts to follow, as DIDs; all by default'),
+  didFile: text('File with a DID on each line to follow'),
+  exclude: text('Accounts to leave out, as DIDs'),
+  shards: count(1, 1, 'Processes that share the stream, each with a storage folder of its own'),
+  shard: count(0, 0, 'Which of them this is, from 0'),
+  shardBy: Type.Unsafe<Shard['shardBy']>({
+    type: 'string', enum: ['account', 'time'], default: 'account', description: 'What decides: the account, or the time of the event (`time_us` modulo the number)'
+  }),
+  hydrate: Type.Boolean({ default: true, description: 'Look up in an AppView what records refer to' }),
+  appView: Type.String({ pattern: '^https?://', default: 'https://public.api.bsky.app', description: 'The AppView' }),
+  appViewRate: Type.Number({ default: 10, exclusiveMinimum: 0, description: 'Calls a second to the AppView, at most' }),
+  reactions: Type.Boolean({ default: false, description: 'Look up what likes and reposts are of, which are most of the stream' }),
+  contact: text('How the AppView’s operators reach you, told to them with each call'),
+  profileCache: count(64 * MiB, 1, 'Memory for profiles, in bytes'),
+  postCache: count(64 * MiB, 1, 'Memory for posts, in bytes'),
+  cacheTime: count(15 * 60 * SECOND, 1, 'Time that what was looked up is good for, in ms'),
+  rotateAfter: count(15 * 60 * SECOND, 1_000, 'Time after which the next file of records is begun, in ms'),
+  rotateBytes: count(256 * MiB, 64 * 1024, 'Size after which the next file of records is begun, in bytes'),
+  keepFor: count(72 * HOUR, 1_000, 'Time that files of records are kept, in ms'),
+  keepBytes: count(20_480 * MiB, MiB, 'Size of all files of records, beyond which the oldest go, in bytes'),
+  required: Type.Boolean({ default: false, description: 'Whether the relay is ready only when the feed is well' })
+}, { additionalProperties: false })
+
+type Settings = Static<typeof feedSchema>
+
+/** What cannot be written down. */
+interface Parts {
+  /** Sinks of one's own */
+  sinks: readonly Sink[]
+  /** References of one's own record types */
+  references: ReferenceOptions['more']
+}
+
+/** All settings, filled in. */
+export interface FeedSettings extends Omit<Settings, 'hosts' | 'collections' | 'dids' | 'didFile' | 'exclude'>, Parts {
+  hosts: readonly Host[]
+  filter: Filter
+  exclude: ReadonlySet<string>
+}
+
+export type FeedOptions = { [Key in keyof Settings]?: Settings[Key] | undefined } & { [Key in keyof Parts]?: Parts[Key] | undefined }
+
+const bad = (name: string, problem: string): Error => badOption(`feed.${name}`, problem)
+const validate = validator<Settings>(feedSchema, bad)
+const HOST_OPTIONS = ['sinks', 'references']
+const MOST_COLLECTIONS = 100
+const MOST_DIDS = 10_000
+const NSID = /^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9][a-zA-Z0-9-]*)+(\.\*)?$/
+
+/**
+ * Checks and fills in options.
+ * @throws RelayError RELAY_BAD_OPTION naming the option, also one that is unknown
+ */
+export function parseFeedOptions (given: FeedOptions): FeedSettings {
+  refuseUnknown(given, [...Object.keys(feedSchema.properties), ...HOST_OPTIONS], bad)
+  const { sinks = [], references, ...rest } = given
+  const { hosts, collections, dids, didFile, exclude, ...settings } = validate(rest)
+  const filter = {
+    collections: checked('collections', listOf(collections), name => NSID.test(name), MOST_COLLECTIONS, 'no NSID, nor a prefix that ends in .*'),
+    dids: checked('dids', [...listOf(dids), ...didFile === undefined ? [] : linesOf(didFile)], isDid, MOST_DIDS, 'no DID')
+  }
+  if (settings.shard >= settings.shards) throw bad('shard', `must be less than feed.shards, which is ${settings.shards}`)
+  if (!Array.isArray(sinks) || sinks.some(sink => typeof sink?.write !== 'function')) throw bad('sinks', 'must be a list of sinks')
+  const names = sinks.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index || !/^[a-z][a-z0-9-]*$/.test(name))
+  if (twice !== undefined) throw bad('sinks', `${JSON.stringify(twice)} must be a word, and of one sink only`)
+  if (references !== undefined && typeof references !== 'function') throw bad('references', 'must be a function')
+  return {
+    ...settings,
+    sinks,
+    references,
+    filter,
+    hosts: listOf(hosts).map(url => ({ url: originOf(url), wire: settings.wire })),
+    exclude: new Set(checked('exclude', listOf(exclude), isDid, Infinity, 'no DID'))
+  }
+}
+
+const listOf = (texts: string | undefined): string[] => [...new Set((texts ?? '').split(',').map(one => one.trim()).filter(one => one !== ''))]
+
+function checked (name: string, list: string[], isFit: (one: string) => boolean, most: number, problem: string): string[] {
+  const wrong = list.find(one => !isFit(one))
+  if (wrong !== undefined) throw bad(name, `${JSON.stringify(wrong)} is ${problem}`)
+  if (list.length > most) throw bad(name, `${list.length} are too many: servers take ${most}`)
+  return list
+}
+
+function linesOf (file: string): string[] {
+  try {
+    return listOf(readFileSync(file, 'utf8').replaceAll(/\s+/g, ','))
+  } catch (cause) {
+    throw bad('didFile', messageOf(cause))
+  }
+}
+
+function originOf (text: string): string {
+  const url = urlOf(text)
+  if (url === null || !/^wss?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '') throw bad('hosts', `${JSON.stringify(text)} is no address of the form wss://name`)
+  return `${url.protocol}//${url.host}`
+}
+
+function urlOf (text: string): URL | null {
+  try { return new URL(text) } catch { return null }
+}
+
+/** The feed as a part of the relay. */
+export const feed: Concern<FeedOptions, FeedSettings> = { schema: feedSchema, turnedOnBy: ['enabled'], parse: parseFeedOptions }

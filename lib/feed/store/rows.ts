@@ -1,0 +1,106 @@
+import path from 'node:path'
+import type { FeedEvent } from '../event.ts'
+import type { FeedRecord } from '../sinks/sink.ts'
+import { recordOf } from './row.ts'
+import type { Row } from './schema.ts'
+import { SqliteThread } from './thread.ts'
+
+const WINDOW = 5_000 // numbers that one look goes through
+const SLACK = 600_000_000 // µs by which the times of an event may differ between hosts
+const TAIL = 20_000 // identities read at once
+
+export interface FileRange { file: string, first: number, last: number, firstTimeUs: number, lastTimeUs: number }
+
+/** What somebody wants of the records. What is left out wants all. */
+export interface RecordFilter {
+  readonly collections?: readonly string[]
+  readonly dids?: readonly string[]
+  readonly kinds?: readonly string[]
+  readonly visibilities?: readonly string[]
+}
+
+/** Rows, and the number up to which all have been looked at. */
+export interface Page { rows: Row[], next: number }
+
+/** Reads the files of records, on a thread of its own. */
+export class Rows {
+  readonly #thread = new SqliteThread()
+  readonly #folder: string
+  readonly #ranges: () => FileRange[]
+
+  constructor (folder: string, ranges: () => FileRange[]) {
+    this.#folder = folder
+    this.#ranges = ranges
+  }
+
+  /** The next rows after a number, at most `limit`. There may be none although there are more: go on at `next`. */
+  async page (after: number, limit: number, filter: RecordFilter = {}): Promise<Page> {
+    const range = this.#ranges().find(({ last }) => last > after)
+    if (range === undefined) return { rows: [], next: after }
+    const from = Math.max(after, range.first - 1)
+    const until = Math.min(range.last, from + WINDOW)
+    const { collections = [], dids = [], kinds = [], visibilities = [] } = filter
+    const query = { after: from, until, limit, collections: [...collections], dids: [...dids], kinds: [...kinds], visibilities: [...visibilities] }
+    const rows = await this.#in(range, async file => await this.#thread.run('page', { file, ...query }))
+    if (rows === undefined) return await this.page(after, limit, filter)
+    return { rows, next: rows.length === limit ? rows.at(-1)![0] : Number.isFinite(until) ? until : rows.at(-1)?.[0] ?? after }
+  }
+
+  /** The next records after a number, and the number up to which all have been looked at. */
+  async records (after: number, limit: number): Promise<{ records: FeedRecord[], next: number }> {
+    const { rows, next } = await this.page(after, limit)
+    return { records: rows.map(recordOf), next }
+  }
+
+  /** The identities of the last records, newest first, until there are enough or they are older than a time. */
+  async * identities (most: number, sinceUs: (newest: number) => number): AsyncGenerator<{ id: string, timeUs: number }> {
+    let left = most
+    let newest = 0
+    for (const { file, first, last } of this.#ranges().reverse()) {
+      for (let before = Number.isFinite(last) ? last + 1 : Number.MAX_SAFE_INTEGER; before > first && left > 0;) {
+        const found = await this.#thread.run('identities', path.join(this.#folder, file), before, Math.min(left, TAIL))
+        if (found.length === 0) break
+        for (const { id, timeUs } of found) {
+          newest = Math.max(newest, timeUs)
+          yield { id, timeUs }
+        }
+        left -= found.length
+        before = found.at(-1)!.number
+        if (found.at(-1)!.timeUs < sinceUs(newest)) return
+      }
+    }
+  }
+
+  /** Which of the events have been recorded: looked up in the files of their time. */
+  async known (events: readonly FeedEvent[]): Promise<boolean[]> {
+    const known = events.map(() => false)
+    const low = Math.min(...events.map(({ timeUs }) => timeUs)) - SLACK
+    const high = Math.max(...events.map(({ timeUs }) => timeUs)) + SLACK
+    for (const range of this.#ranges().filter(range => range.lastTimeUs >= low && range.firstTimeUs <= high)) {
+      const identities = events.map(({ id, did, uri, commit }) => ({ id, did, uri, rev: commit?.rev ?? null, operation: commit?.operation ?? null }))
+      const found = await this.#in(range, async file => await this.#thread.run('known', file, identities))
+      if (found === undefined) return await this.known(events)
+      for (const [index, is] of found.entries()) known[index] ||= is
+    }
+    return known
+  }
+
+  /** Reads a file. @returns undefined when it was sealed or dropped meanwhile, and what was looked for is elsewhere */
+  async #in<T> ({ file }: FileRange, read: (file: string) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await read(path.join(this.#folder, file))
+    } catch (error) {
+      if (this.#ranges().some(range => range.file === file)) throw error
+      return undefined
+    }
+  }
+
+  /** Lets go of a file that is gone. */
+  async forget (file: string): Promise<void> {
+    await this.#thread.run('forget', path.join(this.#folder, file))
+  }
+
+  async close (): Promise<void> {
+    await this.#thread.close()
+  }
+}
