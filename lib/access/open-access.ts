@@ -1,6 +1,7 @@
 import type { RelayErrorCode } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
+import { parseJson } from '../settings-file.ts'
 import { Access } from './access.ts'
 import type { Authenticator } from './identity/authenticator.ts'
 import type { JwtOptions } from './identity/jwt.ts'
@@ -34,7 +35,7 @@ export async function openAccess (settings: AccessSettings, { log, refused, hold
   }
   const file = rules === undefined
     ? undefined
-    : new WatchedFile({ option: 'rules', file: rules, parse: text => readRules(JSON.parse(text)), changed: () => { access.refresh() }, log })
+    : new WatchedFile({ option: 'rules', file: rules, parse: text => readRules(parseJson(text)), changed: () => { access.refresh() }, log })
   const access = new Access({ authenticators, authorize, revocations, rules: () => file?.value, holds, refused, log })
   const close = (): void => {
     file?.close()

@@ -1,6 +1,7 @@
-import { readFileSync, unwatchFile, watchFile, type StatsListener } from 'node:fs'
+import { unwatchFile, watchFile, type StatsListener } from 'node:fs'
 import { RelayError, messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { readText } from '../settings-file.ts'
 
 const INTERVAL = 1_000 // ms between looks; looks, because a file that is replaced, or linked to, notifies of nothing
 
@@ -70,7 +71,7 @@ export class WatchedFile<T> {
 
   #read (): string {
     try {
-      return readFileSync(this.#options.file, 'utf8')
+      return readText(this.#options.file)
     } catch (cause) {
       throw this.#failed(cause)
     }

@@ -1,5 +1,6 @@
 import { parseEnv } from 'node:util'
 import { RelayError } from '../errors.ts'
+import { withoutMark } from '../settings-file.ts'
 
 /** A comment or `NAME=value`, the value bare on one line or quoted over many; what Node's own reader understands. */
 const entry = /^[ \t]*(?:#.*|(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*(?:(?:'[^']*'|"[^"]*"|`[^`]*`)[ \t]*(?:#.*)?|(?![ \t'"`]).*))$/gm
@@ -10,7 +11,7 @@ const entry = /^[ \t]*(?:#.*|(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*(?:(?:'[^']*'|
  * @throws RelayError RELAY_BAD_OPTION with the line's number.
  */
 export function parseDotenv (text: string): Record<string, string> {
-  const unix = text.replaceAll('\r', '')
+  const unix = withoutMark(text).replaceAll('\r', '')
   const rest = unix.replace(entry, match => match.replace(/[^\n]/g, '')).split('\n')
   const line = rest.findIndex(left => left.trim() !== '')
   if (line !== -1) throw new RelayError('RELAY_BAD_OPTION', `.env: line ${line + 1} is not NAME=value`)

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
 import { badOption, messageOf } from '../errors.ts'
-import { validator } from '../validate.ts'
+import { parseJson, readText } from '../settings-file.ts'
+import { validator, type Fault } from '../validate.ts'
+import { isSecret } from './signature.ts'
 
 /** What the relay tells of. */
 export const EVENTS = ['relay.document.changed', 'relay.bundle.stored', 'relay.peer.connected'] as const
@@ -19,9 +20,21 @@ export type Webhook = Static<typeof webhook>
 
 export type WebhookOptions = Omit<Webhook, 'events'> & { events?: EventType[] }
 
-const list = Type.Array(webhook)
-const validateOption = validator<Webhook[]>(list, (path, problem) => badOption(['webhooks', path].filter(Boolean).join('.'), problem))
-const validateFile = validator<Webhook[]>(list, (path, problem) => badOption('webhookFile', [path, problem].filter(Boolean).join(': ')))
+const inOption: Fault = (path, problem) => badOption(['webhooks', path].filter(Boolean).join('.'), problem)
+const inFile: Fault = (path, problem) => badOption('webhookFile', [path, problem].filter(Boolean).join(': '))
+const [validateOption, validateFile] = [inOption, inFile].map(fault => {
+  const validate = validator<Webhook[]>(Type.Array(webhook), fault)
+  return (given: unknown) => checked(validate(given), fault)
+}) as [(given: unknown) => Webhook[], (given: unknown) => Webhook[]]
+
+/** What is refused is not repeated: it may be a secret. */
+function checked (webhooks: Webhook[], fault: Fault): Webhook[] {
+  for (const [n, { url, secret }] of webhooks.entries()) {
+    if (!URL.canParse(url)) throw fault(`${n}.url`, 'is no URL')
+    if (!isSecret(secret)) throw fault(`${n}.secret`, 'must have base64 of 24 to 64 bytes behind whsec_')
+  }
+  return webhooks
+}
 
 /** Checks and fills in. @throws RelayError RELAY_BAD_OPTION */
 export const parseWebhooks = (given: unknown): Webhook[] => validateOption(given)
@@ -30,9 +43,9 @@ export const parseWebhooks = (given: unknown): Webhook[] => validateOption(given
 export function readWebhooks (file: string): Webhook[] {
   let given
   try {
-    given = JSON.parse(readFileSync(file, 'utf8'))
+    given = parseJson(readText(file))
   } catch (cause) {
-    throw badOption('webhookFile', messageOf(cause), cause)
+    throw inFile('', messageOf(cause))
   }
   return validateFile(given)
 }

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { Tally } from './metrics.ts'
 import type { EventType, Webhook } from './options.ts'
 import type { Message, Queue } from './queue.ts'
+import { post } from './post.ts'
 import { signed } from './signature.ts'
 
 export interface Retries {
@@ -127,21 +128,10 @@ export class Subscription {
     const { body } = message
     const signature = signed(secret, { ...message, timestamp: Math.floor(Date.now() / 1000) })
     try {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...signature },
-        body,
-        redirect: 'manual',
-        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(retries.timeout)])
-      })
-      await response.body?.cancel()
-      if (response.ok) return undefined
-      const seconds = Number(response.headers.get('retry-after'))
-      const retryAfter = seconds > 0 ? Math.min(seconds * 1000, retries.longest) : 0
-      return { problem: `answered ${response.status}`, retryAfter }
+      const { status, retryAfter } = await post(url, signature, body, AbortSignal.any([this.#closing.signal, AbortSignal.timeout(retries.timeout)]))
+      return status >= 200 && status < 300 ? undefined : { problem: `answered ${status}`, retryAfter: Math.min(retryAfter, retries.longest) }
     } catch (error) {
-      const { cause } = error as { cause?: unknown }
-      return { problem: messageOf(cause ?? error), retryAfter: 0 }
+      return { problem: messageOf(error), retryAfter: 0 }
     }
   }
 

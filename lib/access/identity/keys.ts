@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { createLocalJWKSet, createRemoteJWKSet, errors, type CryptoKey, type JSONWebKeySet, type JWK, type JWSHeaderParameters } from 'jose'
 import { RelayError } from '../../errors.ts'
+import { parseJson } from '../../settings-file.ts'
 
 /** Signatures with a private key, which only the issuer has. `none` and key agreement are not among them. */
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
@@ -20,13 +21,16 @@ export interface Keys {
  * @throws TypeError
  */
 export function localKeys (text: string): Keys {
-  const keys = text.startsWith('-----BEGIN') ? [publicJwk(text)] : readKeySet(text)
+  const pem = /^-----BEGIN [^]*/m.exec(text) // a comment may come before it
+  const keys = pem !== null ? [publicJwk(pem[0])] : readKeySet(text)
   const secrets = keys.filter(({ kty }) => kty === 'oct')
   const set = createLocalJWKSet({ keys: keys.filter(({ kty }) => kty !== 'oct') })
   const hasPublic = keys.length > secrets.length
   return {
     algorithms: [...hasPublic ? ASYMMETRIC : [], ...secrets.length > 0 ? Object.keys(SYMMETRIC) : []],
-    find: async header => header.alg !== undefined && header.alg in SYMMETRIC ? findSecrets(secrets, header) : await findPublic(set, header)
+    find: async header => header.alg !== undefined && header.alg in SYMMETRIC
+      ? findSecrets(secrets, header)
+      : await findPublic(set, pem === null ? header : withoutName(header))
   }
 }
 
@@ -53,6 +57,9 @@ export function keysUrl (text: string): URL | undefined {
   throw new RelayError('RELAY_BAD_OPTION', 'option jwtKeys: keys are fetched by https: whoever can change them on the way can be anybody')
 }
 
+/** PEM gives a key no name, whatever the issuer calls it. */
+const withoutName = ({ kid, ...header }: JWSHeaderParameters): JWSHeaderParameters => header
+
 type PublicSet = (header: JWSHeaderParameters) => Promise<CryptoKey>
 
 /** All that fit: a set may have several without names while they are exchanged. */
@@ -77,7 +84,7 @@ function findSecrets (secrets: JWK[], { alg = '', kid }: JWSHeaderParameters): U
 const publicJwk = (pem: string): JWK => createPublicKey(pem).export({ format: 'jwk' }) as JWK
 
 function readKeySet (text: string): JWK[] {
-  const { keys } = JSON.parse(text) as Partial<JSONWebKeySet>
+  const { keys } = parseJson(text) as Partial<JSONWebKeySet>
   if (!Array.isArray(keys) || keys.length === 0) throw new TypeError('not a key set: { "keys": […] }')
   for (const key of keys) {
     if (key.kty !== 'oct') continue

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { RelayError, messageOf } from '../../errors.ts'
+import { readText } from '../../settings-file.ts'
 
 /** The tokens in a file, one on each line; lines that begin with # do not count. @throws RelayError RELAY_BAD_OPTION */
 export function readTokens (file: string): string[] {
@@ -10,7 +10,7 @@ export function readTokens (file: string): string[] {
 
 function read (file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readText(file)
   } catch (cause) {
     throw new RelayError('RELAY_BAD_OPTION', `option tunnel.tokenFile: ${messageOf(cause)}`, { cause })
   }

@@ -6,6 +6,7 @@ t.test('reads what people write', async t => {
     { PORT: '8100', HOST: '::1', A: 'b', EMPTY: '', URL: 'http://x/?a=b' })
   t.same(parseDotenv('A="two\nlines" # done\nB=\'x y\'\nC=`z`'), { A: 'two\nlines', B: 'x y', C: 'z' })
   t.same(parseDotenv('A=1\r\nB=2\r\n'), { A: '1', B: '2' })
+  t.same(parseDotenv('\uFEFFA=1\nB=2'), { A: '1', B: '2' }, 'after a byte order mark')
   t.same(parseDotenv(''), {})
 })
 

@@ -167,6 +167,26 @@ t.test('a receiver that is not there', async t => {
   t.match(logged[0], /^webhook failed: .*(ECONNREFUSED|bad port)/)
 })
 
+t.test('a name and a password in the URL are sent as Basic, and told to nobody', async t => {
+  const { url, got } = await receiver(t, [500])
+  const { webhooks, logged } = await publisher(t, url.replace('://', '://re%40lay:geheim@'))
+  webhooks.publish('relay.bundle.stored', { id: 'abc' })
+  await until(() => got.length === 2)
+  t.equal(got[0]!.headers.authorization, `Basic ${Buffer.from('re@lay:geheim').toString('base64')}`)
+  t.notMatch(JSON.stringify([logged, webhooks.waiting()]), /geheim/)
+})
+
+t.test('a secret that is no key is refused, and not repeated', async t => {
+  for (const secret of ['whsec_!!!!!!!!!!!!!!!!', 'whsec_{{ WEBHOOK_SECRET }}', 'whsec_Zm9v          ', 'whsec_============', `whsec_${'A'.repeat(96)}`]) {
+    t.throws(() => parseWebhooks([{ url: 'https://h/', secret }]), { code: 'RELAY_BAD_OPTION', message: 'option webhooks.0.secret: must have base64 of 24 to 64 bytes behind whsec_' }, secret)
+  }
+  t.equal(parseWebhooks([{ url: 'https://h/', secret: 'a secret that is a text' }]).length, 1)
+  t.equal(parseWebhooks([{ url: 'https://h/', secret: SECRET.replace(/=*$/, '') }]).length, 1, 'without padding')
+  t.throws(() => parseWebhooks([{ url: 'https://', secret: SECRET }]), { message: 'option webhooks.0.url: is no URL' })
+  const folder = await scratch(t, { hooks: '[{ "secret": geheim }]' })
+  t.throws(() => readWebhooks(`${folder}/hooks`), { message: /^option webhookFile: is not valid JSON(?!.*geheim)/ })
+})
+
 t.test('what is configured', async t => {
   t.strictSame(parseWebhooks([{ url: 'https://h/', secret: SECRET }]), [{ url: 'https://h/', secret: SECRET, events: EVENTS }])
   for (const bad of [{}, [{ url: 'ftp://h', secret: SECRET }], [{ url: 'https://h', secret: 'short' }], [{ url: 'https://h', secret: SECRET, events: ['nope'] }], [{ url: 'https://h', secret: SECRET, extra: 1 }]]) {

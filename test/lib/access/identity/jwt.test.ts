@@ -45,6 +45,13 @@ t.test('HS256 with a secret of enough bytes', async t => {
   t.throws(() => jwt(t, { jwtKeys: `${folder}/short` }), { code: 'RELAY_BAD_OPTION', message: /jwtKeys: .*too short/ })
 })
 
+t.test('a public key (PEM) after a byte order mark or a comment; it has no name, whatever the token calls it', async t => {
+  const { keys, sign } = await issuer(t, 'RS256')
+  const pem = await exportSPKI(keys.publicKey)
+  const folder = await scratch(t, { marked: `\uFEFF${pem}`, commented: `# the key of our issuer\n${pem}` })
+  for (const name of ['marked', 'commented']) t.match(await jwt(t, { jwtKeys: `${folder}/${name}` })(await sign({})), { id: 'ann' }, name)
+})
+
 t.test('`none`, another algorithm than the key’s, and a public key used as a secret', async t => {
   const { file, keys } = await issuer(t, 'RS256')
   const pem = await exportSPKI(keys.publicKey)
