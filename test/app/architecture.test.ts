@@ -73,6 +73,7 @@ t.test('no folder has more than 12 files', async t => {
 
 /** By the test that shows what they do, under another name. */
 const TESTED_ELSEWHERE: Record<string, string[]> = {
+  'test/app/full-log.test.ts': ['lib/log-stream.ts'],
   'test/lib/cli/settings.test.ts': ['lib/concern.ts', 'lib/fastify-names.ts'],
   'test/app/maintenance.test.ts': ['lib/cli/perform.ts'],
   'test/app/embed.test.ts': ['lib/host.ts', 'lib/wasm/wasm-file.ts'],
