@@ -69,13 +69,17 @@ export class OpenDocuments {
     this.#context.log.error({ documentId: id, err: error }, `document not opened: ${messageOf(error.cause ?? error)}`)
   }
 
-  /** Tries again what could not be opened, and has its peers say what they have of it. */
-  retry (): void {
-    for (const id of this.#unopened.due(performance.now())) {
-      const peers = [...this.#followers.of(id)]
-      if (peers.length === 0) this.#unopened.delete(id)
-      else this.open(id).then(document => { this.#reopened(document) }, () => {}) // noted where it failed
+  /** Looks after peers that are stuck, and after documents that could not be opened. */
+  check (): void {
+    const now = performance.now()
+    for (const document of this.live()) {
+      try {
+        document.audience.check(now)
+      } catch (error) {
+        this.#context.failed(document, error)
+      }
     }
+    this.#retry()
   }
 
   /** Lets a document go. */
@@ -87,6 +91,15 @@ export class OpenDocuments {
   /** Waits for what is being opened, and closes all. */
   async close (): Promise<void> {
     for (const opened of await Promise.allSettled(this.#documents.values())) if (opened.status === 'fulfilled') opened.value.close()
+  }
+
+  /** Tries again what could not be opened, and has its peers say what they have of it. */
+  #retry (): void {
+    for (const id of this.#unopened.due(performance.now())) {
+      const peers = [...this.#followers.of(id)]
+      if (peers.length === 0) this.#unopened.delete(id)
+      else this.open(id).then(document => { this.#reopened(document) }, () => {}) // noted where it failed
+    }
   }
 
   #reopened (document: LiveDocument): void {

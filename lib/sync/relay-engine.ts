@@ -9,6 +9,7 @@ import type { DocumentContext, RelayEngineOptions } from './context.ts'
 import type { LiveDocument } from './document/live-document.ts'
 import type { Connection, DocumentState, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './peers/ephemeral.ts'
+import { ChangeListeners } from './change-listeners.ts'
 import { Flushes } from './flushes.ts'
 import { Followers } from './peers/followers.ts'
 import { Gate } from './peers/permissions.ts'
@@ -40,16 +41,17 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #ephemeral: EphemeralRelay
   readonly #laggards = new Laggards()
   readonly #gate = new Gate()
-  readonly #listeners = new Set<(id: DocumentId) => void>()
+  readonly #listeners: ChangeListeners
   readonly #open: OpenDocuments
   readonly #timers: NodeJS.Timeout[]
-  readonly #flushes = new Flushes()
+  readonly #flushes = new Flushes((document, error) => { this.#drop(document, error) })
   #count = 0
   #closing = false
 
   constructor (options: RelayEngineOptions) {
     const { documents, automerge, forward, meter, log, limits } = options
     this.#options = options
+    this.#listeners = new ChangeListeners(log)
     this.#quotas = new Quotas(options.quotas)
     this.#ephemeral = new EphemeralRelay(this.#followers, this.#quotas)
     this.#self = { peerId: `relay-${documents.id}`, metadata: { storageId: documents.id, isEphemeral: false } }
@@ -69,7 +71,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       lag: (document, peer) => { this.#laggards.add(peer, document) },
       changed: document => {
         this.#flushes.add(document)
-        for (const listener of this.#listeners) listener(document.id)
+        this.#listeners.tell(document.id)
       },
       failing: (id, peer, error) => { this.#failing(id, peer, error) },
       withhold: (id, peer, bytes) => { this.#withholdMessage(peer, id, bytes) },
@@ -79,7 +81,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#timers = [
       // what is stored of a document that no peer has followed since the last time is all there is
       setInterval(() => { for (const document of this.#open.live()) if (!document.touch()) this.#open.forget(document) }, limits.idleTimeout),
-      setInterval(() => { this.#check() }, CHECK_INTERVAL)
+      setInterval(() => { this.#open.check() }, CHECK_INTERVAL)
     ]
     for (const timer of this.#timers) timer.unref()
   }
@@ -116,12 +118,11 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     await document.remove()
     for (const peer of [...this.#followers.of(id)]) this.#withdraw(peer, id)
     this.#open.forget(document)
-    for (const listener of this.#listeners) listener(id)
+    this.#listeners.tell(id)
   }
 
   onChange (listener: (id: DocumentId) => void): () => void {
-    this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return this.#listeners.add(listener)
   }
 
   stats (): EngineStats { return statsOf(this.#connections, this.#open.all) }
@@ -268,13 +269,6 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   #receive (document: LiveDocument, incoming: Incoming): void {
     document.receive(incoming)
     if (document.isVacant) this.#open.forget(document)
-  }
-
-  /** Looks after peers that are stuck, and documents that could not be opened. */
-  #check (): void {
-    const now = performance.now()
-    for (const document of this.#open.live()) document.audience.check(now)
-    this.#open.retry()
   }
 
   /** Its peers come again, and it is opened anew from what is stored. */

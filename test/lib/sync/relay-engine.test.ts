@@ -70,6 +70,7 @@ t.test('a document nobody has is unavailable, and told to who asked when it come
 t.test('merge: into nothing, into a stored, into an open document; never overwriting', async t => {
   const { url, engine, documents } = await serve(t)
   const changed: string[] = []
+  engine.onChange(() => { throw new Error('a listener that fails') }) // is nobody else's trouble
   const stop = engine.onChange(id => { changed.push(id) })
   const id = newId()
   const first = Automerge.from<Doc>({ a: 1 })
