@@ -12,10 +12,10 @@ import { EphemeralRelay } from './peers/ephemeral.ts'
 import { ChangeListeners } from './change-listeners.ts'
 import { Flushes } from './flushes.ts'
 import { Followers } from './peers/followers.ts'
-import { Gate } from './peers/permissions.ts'
+import { Permissions } from './peers/permissions.ts'
 import { ALL_RIGHTS, type Grant } from './peers/grant.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from '../wire/frame.ts'
-import { Laggards } from './peers/slow-peers.ts'
+import { SlowPeers } from './peers/slow-peers.ts'
 import { OpenDocuments } from './open-documents.ts'
 import { levelsOf, stateOf, statsOf, type EngineLevels } from './engine-figures.ts'
 import { Quotas } from './peers/quotas.ts'
@@ -39,8 +39,8 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #followers = new Followers()
   readonly #quotas: Quotas
   readonly #ephemeral: EphemeralRelay
-  readonly #laggards = new Laggards()
-  readonly #gate = new Gate()
+  readonly #slowPeers = new SlowPeers()
+  readonly #permissions = new Permissions()
   readonly #listeners: ChangeListeners
   readonly #open: OpenDocuments
   readonly #timers: NodeJS.Timeout[]
@@ -68,7 +68,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       readDocument: async chunk => readSmall(chunk) ?? await automerge.read(chunk),
       read: async id => await openHistory(id, this.#context),
       schedule: document => { this.#flushes.add(document) },
-      lag: (document, peer) => { this.#laggards.add(peer, document) },
+      lag: (document, peer) => { this.#slowPeers.add(peer, document) },
       changed: document => {
         this.#flushes.add(document)
         this.#listeners.tell(document.id)
@@ -142,7 +142,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   async close (): Promise<void> {
     this.disconnect()
     for (const timer of this.#timers) clearInterval(timer)
-    this.#laggards.close()
+    this.#slowPeers.close()
     this.#ephemeral.close()
     await this.#open.close() // what is opened now is not to be read after the storage is closed
     await this.#sessions.close()
@@ -156,7 +156,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void {
-    if (frame.type === 'ephemeral') this.#gate.admit(peer, frame.documentId, ({ read }) => { if (read) this.#ephemeral.pass(peer, frame) })
+    if (frame.type === 'ephemeral') this.#permissions.admit(peer, frame.documentId, ({ read }) => { if (read) this.#ephemeral.pass(peer, frame) })
     else if (frame.type !== 'doc-unavailable') this.#sync(peer, frame)
   }
 
@@ -167,13 +167,13 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
 
   reassessed (peer: PeerConnection): void {
     for (const id of [...this.#followers.documents(peer)]) {
-      this.#gate.admit(peer, id, rights => {
+      this.#permissions.admit(peer, id, rights => {
         if (rights.read) this.#open.get(id)?.audience.regrant(peer, rights)
         else this.#withhold(peer, id, false)
       })
     }
-    for (const id of this.#gate.take(peer)) {
-      this.#gate.admit(peer, id, ({ read }) => {
+    for (const id of this.#permissions.takeWithheld(peer)) {
+      this.#permissions.admit(peer, id, ({ read }) => {
         if (!read) return
         this.#followers.add(peer, id)
         this.#open.open(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#unopened(peer, id, error) })
@@ -182,9 +182,9 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   gone (peer: PeerConnection): void {
-    this.#gate.take(peer)
+    this.#permissions.takeWithheld(peer)
     this.#connections.delete(peer)
-    this.#laggards.delete(peer)
+    this.#slowPeers.delete(peer)
     this.#ephemeral.leave(peer)
     for (const id of this.#followers.leave(peer)) this.#open.get(id)?.audience.leave(peer)
   }
@@ -210,7 +210,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       this.#hear(id, incoming)
       return
     }
-    this.#gate.admit(peer, id, rights => {
+    this.#permissions.admit(peer, id, rights => {
       if (rights.read) this.#hear(id, { ...incoming, rights })
       else this.#withhold(peer, id, incoming.message.changes.length > 0)
     })
@@ -224,7 +224,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   /** The peer may not read the document, or may no more. */
   #withhold (peer: PeerConnection, id: DocumentId, isChange: boolean): void {
     this.unfollowed(peer, id)
-    this.#gate.withhold(peer, id, isChange)
+    this.#permissions.withhold(peer, id, isChange)
   }
 
   #hear (id: DocumentId, incoming: Incoming): void {

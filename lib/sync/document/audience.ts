@@ -17,8 +17,8 @@ import { FLAGS, encodeSyncMessage, filterSize, type SyncMessage } from '../../wi
 /** A message about the document. `isRequest`: its sender wants the document and has nothing of it. */
 export interface Incoming { peer: PeerConnection, isRequest: boolean, data: Uint8Array, message: SyncMessage, rights: Rights }
 
-const MANY = 32 // changes that are sent one by one to who has nothing
-const COMING = 5_000 // ms until a peer that said it has a document should have sent it
+const MAX_SINGLE_CHANGES = 32 // changes that are sent one by one to who has nothing
+const COMES_WITHIN = 5_000 // ms until a peer that said it has a document should have sent it
 
 /** The peers of a document: what each has, and what it is told. Whom it cannot answer itself it leaves to the fallback. */
 export class Audience {
@@ -58,7 +58,7 @@ export class Audience {
       follower.heardAt = performance.now()
       follower.readsDocuments = message.flags !== undefined
       follower.claims = message.have.reduce((sum, { bloom }) => sum + filterSize(bloom), 0)
-      if (this.#takes(follower, message, data)) this.#heed(follower, message, isRequest, data)
+      if (this.#addChanges(follower, message, data)) this.#heed(follower, message, isRequest, data)
     } catch (error) {
       peer.refuse(refusalOf(error))
     }
@@ -153,7 +153,7 @@ export class Audience {
   }
 
   #limit (follower: Follower, rights: Rights, changes?: Uint8Array[]): void {
-    const isReadOnly = !this.#document.takes(rights, changes)
+    const isReadOnly = !this.#document.admits(rights, changes)
     follower.asksAgain ||= follower.isReadOnly && !isReadOnly
     follower.isReadOnly = isReadOnly
   }
@@ -171,7 +171,7 @@ export class Audience {
   #settle (): void {
     if (!this.#document.history.isEmpty) return
     const now = performance.now()
-    const isComing = ({ standing, heardAt }: Follower): boolean => standing === 'asked' && now - heardAt < COMING
+    const isComing = ({ standing, heardAt }: Follower): boolean => standing === 'asked' && now - heardAt < COMES_WITHIN
     const followers = [...this.#followers.values()]
     if (followers.some(isComing)) return
     for (const follower of followers) {
@@ -182,7 +182,7 @@ export class Audience {
   }
 
   /** Has the document take the changes of a message; false when the rest of it is seen to elsewhere. */
-  #takes (follower: Follower, { changes, heads }: SyncMessage, data: Uint8Array): boolean {
+  #addChanges (follower: Follower, { changes, heads }: SyncMessage, data: Uint8Array): boolean {
     if (changes.length === 0) return true
     const { history } = this.#document
     const chunks = changes.flatMap(splitChunks)
@@ -191,7 +191,7 @@ export class Audience {
       this.#create(follower, chunks[0]!.bytes, heads)
       return false
     }
-    if (follower.standing !== 'fallback' && this.#document.take(chunks, follower)) return true
+    if (follower.standing !== 'fallback' && this.#document.add(chunks, follower)) return true
     this.#document.examine(chunks, follower)
     this.#fallBack(follower, isWhole ? 'whole-document' : 'unclear-changes', data)
     return false
@@ -245,7 +245,7 @@ export class Audience {
   #catchUp (follower: Follower, state: State, data?: Uint8Array): void {
     const { heads, readsDocuments } = follower
     const missing = this.#document.history.missing(heads, state.version)
-    if (missing !== undefined && (missing.length <= MANY || heads.length > 0 || !readsDocuments)) {
+    if (missing !== undefined && (missing.length <= MAX_SINGLE_CHANGES || heads.length > 0 || !readsDocuments)) {
       follower.standing = 'steady'
       // what it has just brought is acknowledged once it is durable
       if (follower.own <= state.version) this.#outbox.send(follower, state, missing)

@@ -8,7 +8,7 @@ import type { Follower } from './follower.ts'
 import { refusalOf } from '../refusal.ts'
 import { encodeSyncMessage } from '../../wire/sync-message.ts'
 
-const LINGER = 2_000 // ms the document stays open in Automerge without a peer that needs it
+const LINGERS_FOR = 2_000 // ms the document stays open in Automerge without a peer that needs it
 const MERGE = 'merge' // no peer's key
 
 /** `open`: calls that are not answered. `isDue`: there is more to tell once they are. */
@@ -86,7 +86,7 @@ export class Fallback {
       const message = encodeSyncMessage({ version: 2, heads: [], need: [], have: [], changes: [chunks] })
       const { changes, held } = await session.receive(MERGE, message)
       if (held) throw new RelayError('RELAY_DOCUMENT_INVALID', 'changes it depends on are missing')
-      this.#document.accept(changes)
+      this.#document.addApplied(changes)
       await this.#document.whenDurable()
     } catch (cause) {
       if (!(cause instanceof RelayError) || cause.code !== 'RELAY_SYNC_INVALID') throw cause
@@ -126,7 +126,7 @@ export class Fallback {
     talk.isDue = false
     const answered = async (): Promise<void> => {
       const answer = await call(session)
-      this.#document.accept(answer.changes, follower)
+      this.#document.addApplied(answer.changes, follower)
       await this.#document.whenDurable()
       if (this.#talks.get(follower) !== talk) return
       talk.open--
@@ -181,7 +181,7 @@ export class Fallback {
   #rest (): void {
     if (this.#talks.size > 0 || this.#merges > 0) return
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => { if (this.#talks.size === 0 && this.#merges === 0) this.close() }, LINGER)
+    this.#timer = setTimeout(() => { if (this.#talks.size === 0 && this.#merges === 0) this.close() }, LINGERS_FOR)
     this.#timer.unref()
   }
 }

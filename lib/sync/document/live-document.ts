@@ -14,7 +14,7 @@ import type { History, LogEntry } from './history.ts'
 import type { Full } from '../peers/quotas.ts'
 import { changeDenied } from '../refusal.ts'
 
-const SMALL = 64 * 1024 // bytes
+const MAX_JOURNALLED_BYTES = 64 * 1024 // bytes
 
 /** A version of a document with its heads. */
 export interface State { readonly version: number, readonly heads: Hash[] }
@@ -69,7 +69,7 @@ export class LiveDocument {
   get isVacant (): boolean { return this.#history.isEmpty && !this.#history.isDamaged && this.#full === undefined && this.#turns === 0 && this.audience.isWaiting }
 
   /** Whether changes of a peer are taken. When once there is no room for some, none are until the document is opened anew. */
-  takes ({ write, create }: Rights, changes: Uint8Array[] = []): boolean {
+  admits ({ write, create }: Rights, changes: Uint8Array[] = []): boolean {
     if (changes.length > 0) this.#full ??= this.#context.quotas.past(this.#history, changes)
     const { isEmpty, isDamaged } = this.#history
     return this.#full === undefined && (isEmpty && !isDamaged ? create : write)
@@ -97,7 +97,7 @@ export class LiveDocument {
    * Adds the changes a peer brings and stores them; false when it is unclear whether they fit, those before are added.
    * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_SYNC_INVALID for one that must not be passed on
    */
-  take (chunks: Chunk[], from: Follower): boolean {
+  add (chunks: Chunk[], from: Follower): boolean {
     const added: Uint8Array[] = []
     const reader = new ChangeReader()
     try {
@@ -139,7 +139,7 @@ export class LiveDocument {
    * Adds changes that Automerge has applied, and stores them.
    * @throws RelayError RELAY_DOCUMENT_INVALID for one that must not be passed on all the same; those before are added
    */
-  accept (changes: Uint8Array[], from?: Follower): void {
+  addApplied (changes: Uint8Array[], from?: Follower): void {
     const added: Uint8Array[] = []
     try {
       for (const bytes of changes) {
@@ -164,8 +164,8 @@ export class LiveDocument {
     await this.#alone(async () => {
       this.#refuseWhenDeleted()
       if (expected !== undefined && !this.#history.hasHeads(expected)) throw new RelayError('RELAY_PRECONDITION_FAILED', 'The document has changed')
-      if (!this.takes(ALL_RIGHTS, changes)) throw this.refusal(ALL_RIGHTS)
-      this.accept(changes)
+      if (!this.admits(ALL_RIGHTS, changes)) throw this.refusal(ALL_RIGHTS)
+      this.addApplied(changes)
     })
     await this.#stored
   }
@@ -252,7 +252,7 @@ export class LiveDocument {
   async #put (chunks: Uint8Array): Promise<void> {
     const { documents, read } = this.#context
     // what is small is quicker written together with what else comes in
-    if (chunks.length < SMALL) await documents.append(this.id, chunks)
+    if (chunks.length < MAX_JOURNALLED_BYTES) await documents.append(this.id, chunks)
     else await documents.put(this.id, chunks)
     this.#history = await read(this.id)
     this.#durable = { version: this.#history.version, heads: this.#history.heads }

@@ -11,13 +11,13 @@ import type { DocumentContext } from '../context.ts'
 import { History } from './history.ts'
 
 /** What is read on this thread; it is no more than it looks like when it is inflated. Larger: on another. */
-const SMALL = { bytes: 256 * 1024, maxBytes: 8 * 2 ** 20, maxOps: 2 ** 18 }
+const READ_HERE = { bytes: 256 * 1024, maxBytes: 8 * 2 ** 20, maxOps: 2 ** 18 }
 
 /** Reads a document chunk here; undefined when it is too large for that, or not valid, which whoever reads it then will say. */
 export function readSmall (chunk: Uint8Array): StoredDocument | undefined {
-  if (chunk.length > SMALL.bytes) return undefined
+  if (chunk.length > READ_HERE.bytes) return undefined
   try {
-    return readDocument(chunk, SMALL)
+    return readDocument(chunk, READ_HERE)
   } catch (error) {
     if (codeOf(error) === 'RELAY_DOCUMENT_INVALID') return undefined
     throw error

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { Hash } from '../../automerge/format/hash.ts'
-import { FULL } from '../peers/connection.ts'
+import { MAX_UNREAD } from '../peers/connection.ts'
 import type { DocumentContext } from '../context.ts'
 import type { LiveDocument, State } from './live-document.ts'
 import type { Follower } from './follower.ts'
@@ -10,7 +10,7 @@ import { FLAGS, encodeSyncMessage, type SyncMessage } from '../../wire/sync-mess
 
 const NOTHING = new Uint8Array()
 /** Changes up to which a document is asked for change by change, which takes no Automerge here. */
-const FEW = 1_000
+const MAX_ASKED_SINGLY = 1_000
 
 /** The changes after one version, and the frame with all of them once it is made: the same for all who have brought none. */
 interface Update { entries: LogEntry[], writers: Set<object | undefined>, head?: Uint8Array, headForReaders?: Uint8Array }
@@ -27,7 +27,7 @@ export class Outbox {
     this.#context = context
   }
 
-  isFull ({ peer }: Follower): boolean { return peer.backlog > FULL }
+  isFull ({ peer }: Follower): boolean { return peer.backlog > MAX_UNREAD }
 
   /** Forgets what was encoded; to be called before the document changes. */
   clear (): void { this.#updates.clear() }
@@ -58,7 +58,7 @@ export class Outbox {
   ask (follower: Follower): void {
     const { peer, heads, claims, asksAgain } = follower
     // who is told no flags sends changes, not a whole document
-    const flags = asksAgain ? FLAGS.supportsSyncReset | FLAGS.syncReset : claims <= FEW ? undefined : FLAGS.supportsSyncReset
+    const flags = asksAgain ? FLAGS.supportsSyncReset | FLAGS.syncReset : claims <= MAX_ASKED_SINGLY ? undefined : FLAGS.supportsSyncReset
     follower.asksAgain = false
     peer.sendHeads('sync', [this.#head({ version: 1, heads: [], need: heads, have: [{ lastSync: [], bloom: NOTHING }], changes: [], flags })])
   }

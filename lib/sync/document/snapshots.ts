@@ -6,9 +6,9 @@ import type { Documents } from '../../storage/stored-documents.ts'
 /** A document's chunks, durable, with every change up to a version and perhaps some after. */
 export interface Snapshot { version: number, bytes: Uint8Array }
 
-const KEPT = 5_000 // ms
-const MANY = 32 // changes beside the document chunk
-const MUCH = 0.05 // of all bytes
+const KEPT_FOR = 5_000 // ms
+const MAX_CHANGES_BESIDE = 32 // changes beside the document chunk
+const MAX_SHARE_BESIDE = 0.05 // of all bytes
 
 /** What is sent to peers that have nothing of a document yet: read once for all that ask at about the same time. */
 export class Snapshots {
@@ -41,7 +41,7 @@ export class Snapshots {
   #keep (snapshot: Promise<Snapshot>): void {
     if (this.#current !== snapshot) return
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => { this.drop() }, KEPT)
+    this.#timer = setTimeout(() => { this.drop() }, KEPT_FOR)
     this.#timer.unref()
   }
 
@@ -63,5 +63,5 @@ function isScattered (files: Uint8Array[]): boolean {
   const chunks = files.flatMap(splitChunks)
   const changes = chunks.filter(({ type }) => type !== CHUNK_TYPES.document)
   const size = (some: Chunk[]): number => some.reduce((sum, { bytes }) => sum + bytes.length, 0)
-  return chunks.length - changes.length > 1 || (changes.length > MANY && size(changes) > size(chunks) * MUCH)
+  return chunks.length - changes.length > 1 || (changes.length > MAX_CHANGES_BESIDE && size(changes) > size(chunks) * MAX_SHARE_BESIDE)
 }

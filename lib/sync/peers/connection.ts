@@ -33,7 +33,7 @@ export interface ConnectionLimits {
 }
 
 /** Bytes unread after which a peer is sent nothing that can wait. */
-export const FULL = 256 * 1024
+export const MAX_UNREAD = 256 * 1024
 
 const MAX_REASON_BYTES = 123 // RFC 6455 section 5.5: a control frame carries 125, two are the code
 

@@ -1,11 +1,11 @@
-import { FULL, type PeerConnection } from './connection.ts'
+import { MAX_UNREAD, type PeerConnection } from './connection.ts'
 import type { Followers } from './followers.ts'
 import { encodeFrameHead, type EphemeralFrame } from '../../wire/frame.ts'
 import type { Quotas } from './quotas.ts'
 
 const MAX_SESSIONS = 1_000 // remembered per connection, and of all who are not connected here; the oldest is forgotten
-const CROWD = 64 // receivers from which on messages are gathered for a while
-const GATHER = 20 // ms
+const GATHER_FROM = 64 // receivers from which on messages are gathered for a while
+const GATHER_FOR = 20 // ms
 
 /** What is on its way to a peer: all of it, or the newest of each session when the peer leaves too much unread. */
 interface Queue { heads: Uint8Array[], newest: Map<string, Uint8Array> | undefined }
@@ -66,12 +66,12 @@ export class EphemeralRelay {
     let queue = this.#queues.get(peer)
     if (queue === undefined) this.#queues.set(peer, queue = { heads: [], newest: undefined })
     if (queue.newest !== undefined) keep(queue.newest, session, head)
-    else if (peer.backlog > FULL) queue.newest = new Map([[session, head]])
+    else if (peer.backlog > MAX_UNREAD) queue.newest = new Map([[session, head]])
     else queue.heads.push(head)
   }
 
   #schedule (receivers: number): void {
-    if (receivers >= CROWD) this.#timer ??= setTimeout(() => { this.#send() }, GATHER)
+    if (receivers >= GATHER_FROM) this.#timer ??= setTimeout(() => { this.#send() }, GATHER_FOR)
     else if (!this.#isDue) {
       this.#isDue = true
       setImmediate(() => { this.#send() })
@@ -83,11 +83,11 @@ export class EphemeralRelay {
     this.#timer = undefined
     this.#isDue = false
     for (const [peer, { heads, newest }] of this.#queues) {
-      if (newest !== undefined && peer.backlog > FULL) continue
+      if (newest !== undefined && peer.backlog > MAX_UNREAD) continue
       this.#queues.delete(peer)
       peer.sendHeads('ephemeral', newest === undefined ? heads : [...heads, ...newest.values()])
     }
-    if (this.#queues.size > 0) this.#timer ??= setTimeout(() => { this.#send() }, GATHER)
+    if (this.#queues.size > 0) this.#timer ??= setTimeout(() => { this.#send() }, GATHER_FOR)
   }
 
   /**

@@ -6,7 +6,7 @@ import { changeDenied, refusalOf } from '../refusal.ts'
 const MAX_WITHHELD = 1_000 // documents remembered of a peer
 
 /** Asks what peers may do, and remembers what was kept from them, for when they may. */
-export class Gate {
+export class Permissions {
   readonly #withheld = new Map<PeerConnection, Set<DocumentId>>()
 
   /** Goes on with what the peer may do with a document, in the order of calls; at once where that is known. */
@@ -29,7 +29,7 @@ export class Gate {
   }
 
   /** What was kept from the peer; forgotten. */
-  take (peer: PeerConnection): Iterable<DocumentId> {
+  takeWithheld (peer: PeerConnection): Iterable<DocumentId> {
     const withheld = this.#withheld.get(peer) ?? []
     this.#withheld.delete(peer)
     return withheld

@@ -15,8 +15,8 @@ export interface QuotaParts {
 /** Why a document takes no more changes. */
 export interface Full { readonly limit: LimitName, readonly error: RelayError }
 
-const OPENING = 16 * 1024 // bytes that a document counts as that a peer asks for first: the disk is looked at
-const PORTION = 4096 // bytes of an ephemeral message that count as one
+const OPENING_BYTES = 16 * 1024 // bytes that a document counts as that a peer asks for first: the disk is looked at
+const PORTION_BYTES = 4096 // bytes of an ephemeral message that count as one
 
 /** How much one peer may have of the engine. A peer in the relay's own process is its host's, and may have everything. */
 export class Quotas {
@@ -32,7 +32,7 @@ export class Quotas {
     const { settings: { documentsPerConnection: max }, refusals } = this.#parts
     const { followed, source } = peer
     if (source === undefined || followed.has(id)) return true
-    peer.charge(OPENING)
+    peer.charge(OPENING_BYTES)
     if (followed.size < max) return true
     const error = new RelayError('RELAY_TOO_MANY_DOCUMENTS', `A connection follows at most ${max} documents`)
     refusals.count('documentsPerConnection')
@@ -48,7 +48,7 @@ export class Quotas {
     const now = performance.now()
     let bucket = this.#ephemeral.get(peer)
     if (bucket === undefined) this.#ephemeral.set(peer, bucket = new TokenBucket(rate, now))
-    if (bucket.tryDraw(Math.ceil(bytes / PORTION), now)) return true
+    if (bucket.tryDraw(Math.ceil(bytes / PORTION_BYTES), now)) return true
     refusals.meet('ephemeralRate', peer.source, new RelayError('RELAY_RATE_LIMITED', `More than ${rate} ephemeral messages a second from one connection: they are dropped`))
     return false
   }
