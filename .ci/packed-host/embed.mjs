@@ -5,6 +5,7 @@ import { Repo } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import Fastify from 'fastify'
 import { createRelay } from 'fastify-automerge-relay'
+import { RelayClientAdapter } from 'fastify-automerge-relay/client'
 
 const app = Fastify()
 app.get('/', async () => 'the host')
@@ -18,9 +19,12 @@ const blank = await fetch(`${url}/sync/api/blank-tonk`)
 assert.equal(blank.status, 200)
 await writeFile('blank.tonk', new Uint8Array(await blank.arrayBuffer()))
 
-const client = () => new Repo({ network: [new WebSocketClientAdapter(`${url.replace('http', 'ws')}/sync`)] })
-const [writer, reader] = [client(), client()]
+const socket = `${url.replace('http', 'ws')}/sync`
+const adapter = new RelayClientAdapter(socket)
+const writer = new Repo({ network: [adapter] })
+const reader = new Repo({ network: [new WebSocketClientAdapter(socket)] })
 const written = writer.create({ text: 'packed' })
+await adapter.saved(written)
 const read = await reader.find(written.url)
 assert.equal(read.doc().text, 'packed')
 read.change(doc => { doc.text = 'and back' })
@@ -31,5 +35,6 @@ assert.equal(hosts.doc().text, 'and back')
 assert.ok(relay.repo instanceof Repo)
 
 await Promise.all([writer.shutdown(), reader.shutdown()])
+adapter.disconnect()
 await app.close()
 console.log('packed-package: embedded, a document synced')

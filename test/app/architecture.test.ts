@@ -78,9 +78,12 @@ t.test('no folder has more than 12 files', async t => {
 
 /** By the test that shows what they do, under another name. */
 const TESTED_ELSEWHERE: Record<string, string[]> = {
-  'test/app/full-log.test.ts': ['lib/log-stream.ts'],
   'test/lib/cli/settings.test.ts': ['lib/concern.ts', 'lib/fastify-names.ts'],
   'test/app/maintenance.test.ts': ['lib/cli/perform.ts'],
+  'test/app/client.test.ts': [
+    'lib/client/frames.ts', 'lib/client/refused-opening.ts', 'lib/client/relay-client-adapter.ts', 'lib/client/saveable.ts'
+  ],
+  'test/app/full-log.test.ts': ['lib/log-stream.ts'],
   'test/app/embed.test.ts': ['lib/host.ts', 'lib/wasm/wasm-file.ts'],
   'test/app/observe.test.ts': ['lib/storage/metrics.ts', 'lib/sync/metrics.ts', 'lib/tracing.ts'],
   'test/app/tunnel-access.test.ts': ['lib/operations/caller.ts', 'lib/operations/operations.ts', 'lib/operations/told.ts'],
