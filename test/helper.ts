@@ -26,12 +26,17 @@ export async function start (t: Test, options: RelayOptions & { prefix?: string 
   const storage = options.storage ?? await scratch(t)
   const app = Fastify()
   app.register(relay, { ...options, storage })
-  return { app, storage, ...await listen(t, app) }
+  const server = await listen(t, app)
+  await settled(`${server.http}${options.prefix ?? ''}`)
+  return { app, storage, ...server }
 }
 
-/** Waits until the bundle given at the start is merged, and whatever else makes a relay ready. */
-export async function merged (http: string): Promise<void> {
-  await until(async () => (await fetch(`${http}/health/ready`)).ok)
+/** Waits until the bundle given at the start is merged, or cannot be: nothing of a start is under way any more. */
+export async function settled (http: string): Promise<void> {
+  await until(async () => {
+    const { checks } = await (await fetch(`${http}/health/ready`)).json() as { checks: { served: { reason?: string } } }
+    return checks.served.reason !== 'RELAY_NOT_READY'
+  })
 }
 
 /** A real automerge-repo client. */

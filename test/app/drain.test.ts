@@ -7,7 +7,7 @@ import fp from 'fastify-plugin'
 import t from 'tap'
 import WebSocket from 'ws'
 import relay from '../../app.ts'
-import { listen, merged, start, until } from '../helper.ts'
+import { listen, settled, start, until } from '../helper.ts'
 import { scratch } from '../scratch.ts'
 import { run, urlIn } from './executable.ts'
 
@@ -25,7 +25,7 @@ async function peers (ws: string, count: number) {
 t.test('readiness fails while peers are still served, then they are closed one after the other', async t => {
   const relay = run(t, ['0', '--drain-delay', '2000', '--drain-window', '600'])
   const http = urlIn(await relay.ready())
-  await merged(http)
+  await settled(http)
   const { closes } = await peers(http.replace('http', 'ws'), 4)
   relay.child.kill('SIGTERM')
   await until(async () => {

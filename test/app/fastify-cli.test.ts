@@ -40,7 +40,7 @@ t.test('a configuration of one’s own hands the relay what the server is made w
   const [argv, program] = fastify('start', '-o', '-l', 'info', '-a', '127.0.0.1', '-x', '/sync', 'own.js')
   const running = run(t, argv, { ...program, cwd, env: { PORT: '0' } })
   const url = urlIn(await running.ready())
-  t.equal((await fetch(`${url}/health/ready`)).status, 200, 'skipOverride: no prefix')
+  t.equal((await fetch(`${url}/health/live`)).status, 200, 'skipOverride: no prefix')
 })
 
 t.test('`npm run plugins` shows what the relay is made of', async t => {

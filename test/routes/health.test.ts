@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { BundleStore } from '../../app.ts'
 import { RelayError } from '../../lib/errors.ts'
-import { client, merged, start, until } from '../helper.ts'
+import { client, settled, start, until } from '../helper.ts'
 import { onEachOperation, systemError } from '../lib/storage/disk.ts'
 
 const OK = { status: 'ok' }
@@ -10,7 +10,7 @@ t.test('a relay that works', async t => {
   const { http } = await start(t)
   const live = await fetch(`${http}/health/live`)
   t.match([live.status, live.headers.get('cache-control'), await live.json()], [200, 'no-store', OK])
-  await merged(http)
+  await settled(http)
   const ready = await fetch(`${http}/health/ready`)
   t.equal(ready.status, 200)
   t.equal(ready.headers.get('cache-control'), 'no-store')
