@@ -110,6 +110,7 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
     await page.keyboard.press('Space')
     await page.locator('caption', { hasText: 'in memory' }).waitFor()
     await page.getByRole('link', { name: handle.documentId }).waitFor()
+    await page.keyboard.press('Tab') // past "damaged only"
     t.equal(await press('Tab'), handle.documentId)
     t.ok(await page.evaluate('document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"'), 'one sees where it is')
     await page.keyboard.press('Enter')

@@ -55,7 +55,8 @@ export async function fight ({ folder, seed, rounds, writing, program }: FightOp
   for (let n = 0; n <= rounds; n++) {
     const problem = (text: string): void => { figures.problems.push(`seed ${seed}, round ${n}: ${text}`) }
     const isRobbed = below(3) === 0
-    const isContained = noUnshare === false && !isRobbed && below(2) === 0
+    // the last one is sent a SIGTERM, which unshare does not pass on
+    const isContained = noUnshare === false && !isRobbed && n < rounds && below(2) === 0
     const kind = KINDS[below(KINDS.length)]!
     const start = async () => await RelayProcess.start(folder, {
       program, foldInterval: kind.foldInterval, wrap: isContained ? CONTAINER : []

@@ -39,7 +39,7 @@ export const ROUTES: Record<string, RouteRow> = {
   'GET /health/live': open(),
   'GET /health/ready': open(),
   'GET /openapi.json': open(),
-  'GET /docs': open(),
+  'GET /docs': open(308),
   'GET /docs/*': open(404, '/docs/none'),
   'GET /metrics': { access: ['metrics:read'], answer: ['other', 200] },
 

@@ -26,8 +26,9 @@ t.test('flags and positionals mix in any order', async t => {
 
 t.test('every setting can be given as a flag', async t => {
   for (const { flag, type, schema } of settings) {
-    const [choice] = (schema as { enum?: string[] }).enum ?? []
-    const text = type === 'integer' ? '7' : choice ?? (flag === 's3-endpoint' ? 'http://localhost' : 'text')
+    const { enum: [choice] = [], pattern, minimum = 0 } = schema as { enum?: string[], pattern?: string, minimum?: number }
+    const word = choice ?? (pattern?.includes('http') === true ? 'http://localhost' : 'text')
+    const text = type === 'integer' || type === 'number' ? String(minimum + 7) : word
     t.same(Object.keys(flagsOf(...type === 'boolean' ? [`--${flag}`] : [`--${flag}`, text])), [flag], flag)
   }
 })
