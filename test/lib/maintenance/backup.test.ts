@@ -205,7 +205,7 @@ t.test('an archive leads nowhere else', async t => {
   ]) {
     const storage = await scratch(t)
     await t.rejects(restore({ source: await archive(header), storage, bundles: storage }), { code: 'RELAY_BAD_OPTION', message: /not a backup/ }, header.name)
-    t.strictSame(await readdir(storage), [])
+    t.strictSame((await readdir(storage)).filter(name => name !== 'lock.d'), [])
   }
   const { folder } = await filled(t)
   const whole = path.join(await scratch(t), 'copy.tar')
