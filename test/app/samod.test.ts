@@ -1,0 +1,133 @@
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import * as Automerge from '@automerge/automerge'
+import { newDocumentId } from '../../lib/ids.ts'
+import { client, start, until, urlOf } from '../helper.ts'
+import { scratch } from '../scratch.ts'
+import { SamodPeer, builtPeers } from './samod/peer.ts'
+
+// The relay with peers of samod (Rust), the newest and the oldest that is in the field.
+
+type Doc = Record<string, unknown>
+
+const MiB = 2 ** 20
+const built = builtPeers()
+const skip = built === '' ? 'no samod peers here' : false
+
+/** Texts that samod put are not to be edited, which shows in the document, and not as JSON. */
+const plain = (doc: Doc): Doc => JSON.parse(JSON.stringify(doc)) as Doc
+
+/** Sorted; none when the relay has none. */
+async function headsAt (http: string, id: string): Promise<string> {
+  const answer = await fetch(`${http}/api/documents/${id}/heads`)
+  return answer.ok ? (await answer.json() as { heads: string[] }).heads.join() : ''
+}
+
+for (const version of ['0.16', '0.5']) {
+  const peer = (t: Test, folder?: string) => new SamodPeer(t, path.join(built, `samod-peer-${version.replace('.', '-')}`), folder)
+  const connected = async (t: Test, url: string, folder?: string) => {
+    const samod = peer(t, folder)
+    await samod.do('connect', { url })
+    return samod
+  }
+
+  t.test(`samod ${version}`, { skip }, async t => {
+    t.test('edits, bursts and presence go both ways', async t => {
+      const { ws } = await start(t)
+      const samod = await connected(t, ws)
+      const { id } = await samod.do('create', { put: { title: 'by samod' } })
+      const theirs = await client(t, ws).find<Doc>(urlOf(id))
+      t.strictSame(plain(theirs.doc()), { title: 'by samod' })
+      theirs.change(doc => { doc['n'] = 1 })
+      await samod.do('await', { id, heads: [...Automerge.getHeads(theirs.doc())].sort() })
+      const { heads } = await samod.do('put', { id, key: 'burst', value: 'edit', times: 300 })
+      await until(() => Automerge.hasHeads(theirs.doc(), heads))
+      t.strictSame(plain(theirs.doc()), { title: 'by samod', n: 1, burst: 'edit 299' })
+      await samod.do('listen', { id })
+      theirs.broadcast({ cursor: 7 })
+      await until(() => samod.ephemeral.length > 0)
+      const heard: unknown[] = []
+      theirs.on('ephemeral-message', ({ message }) => { heard.push(message) })
+      await samod.do('broadcast', { id, hex: samod.ephemeral[0]! })
+      await until(() => heard.length > 0)
+      t.match(heard[0], { cursor: 7 })
+    })
+
+    t.test('what both did while they were apart comes together, also over a restart', async t => {
+      const first = await start(t)
+      const samod = await connected(t, first.ws)
+      const { id } = await samod.do('create', { put: { n: 'first' } })
+      const repo = client(t, first.ws)
+      const ours = await repo.find<Doc>(urlOf(id))
+      await samod.do('disconnect')
+      await samod.do('put', { id, key: 'samod', value: 'offline' })
+      ours.change(doc => { doc['other'] = 'meanwhile' })
+      await until(async () => await headsAt(first.http, id) === Automerge.getHeads(ours.doc()).join())
+      await first.close()
+      const again = await start(t, { storage: first.storage })
+      await samod.do('connect', { url: again.ws })
+      const reader = await client(t, again.ws).find<Doc>(urlOf(id))
+      await until(() => plain(reader.doc())['samod'] === 'offline')
+      await samod.do('await', { id, heads: [...Automerge.getHeads(reader.doc())].sort() })
+      t.strictSame((await samod.do('read', { id })).value, { n: 'first', samod: 'offline', other: 'meanwhile' })
+    })
+
+    t.test('a document that nobody has is not found, and is once somebody brings it', async t => {
+      const { ws } = await start(t)
+      const samod = await connected(t, ws)
+      const id = newDocumentId()
+      t.notOk((await samod.do('find', { id })).found)
+      client(t, ws).import<Doc>(Automerge.save(Automerge.from<Doc>({ late: true })), { docId: id as never })
+      await until(async () => (await samod.do('find', { id })).found)
+      t.match((await samod.do('read', { id })).value, { late: true })
+    })
+
+    t.test('a folder that samod wrote is opened by the relay, and back', async t => {
+      const folder = await scratch(t)
+      const writer = peer(t, folder)
+      const { id } = await writer.do('create', { put: { by: 'samod' } })
+      await writer.do('put', { id, key: 'n', value: 'change', times: 20 })
+      await writer.do('stop')
+      const { ws, close } = await start(t, { storage: folder })
+      const handle = await client(t, ws).find<Doc>(urlOf(id))
+      t.strictSame(plain(handle.doc()), { by: 'samod', n: 'change 19' })
+      handle.change(doc => { doc['relay'] = 'was here' })
+      const samod = await connected(t, ws)
+      t.ok((await samod.do('find', { id })).found)
+      await samod.do('await', { id, heads: [...Automerge.getHeads(handle.doc())].sort() })
+      await close()
+      const reader = peer(t, folder)
+      t.ok((await reader.do('find', { id })).found)
+      t.strictSame((await reader.do('read', { id })).value, { by: 'samod', n: 'change 19', relay: 'was here' })
+    })
+
+    t.test('a change larger than a frame may be arrives', async t => {
+      const { ws, http } = await start(t)
+      const samod = await connected(t, ws)
+      const { id } = await samod.do('create', { put: { title: 'large' } })
+      const { heads } = await samod.do('noise', { id, bytes: 12 * MiB })
+      await until(async () => await headsAt(http, id) === heads.join())
+      const theirs = await client(t, ws).find<Doc>(urlOf(id))
+      theirs.change(doc => { doc['more'] = new Uint8Array(Buffer.alloc(8 * MiB).map((_byte, n) => Math.imul(n, 2654435761) >>> 24)) })
+      const reader = await connected(t, ws)
+      t.ok((await reader.do('find', { id })).found)
+      await reader.do('await', { id, heads: Automerge.getHeads(theirs.doc()) })
+      t.strictSame((await reader.do('read', { id })).heads, Automerge.getHeads(theirs.doc()))
+    })
+
+    t.test('a deleted document stays deleted, and its peer stays', async t => {
+      const allow = ['document:read', 'document:write', 'document:create', 'document:delete']
+      const rules = await scratch(t, { 'rules.json': JSON.stringify({ rules: [{ principals: ['anonymous'], allow }] }) })
+      const { ws, http } = await start(t, { rules: path.join(rules, 'rules.json') })
+      const samod = await connected(t, ws)
+      const { id } = await samod.do('create', { put: { gone: 'soon' } })
+      const { id: other } = await samod.do('create', { put: { stays: 'yes' } })
+      await until(async () => await headsAt(http, id) !== '')
+      t.equal((await fetch(`${http}/api/documents/${id}`, { method: 'DELETE' })).status, 204)
+      await samod.do('put', { id, key: 'back', value: 'again' })
+      const { heads } = await samod.do('put', { id: other, key: 'n', value: 'still synced' })
+      await until(async () => await headsAt(http, other) === heads.join())
+      t.equal((await fetch(`${http}/api/documents/${id}`)).status, 410)
+    })
+  })
+}
