@@ -7,7 +7,7 @@ import { WebSocket } from 'ws'
 import relay from '../../app.ts'
 import { ACTIONS, type Action } from '../../lib/access/action.ts'
 import { newDocumentId } from '../../lib/ids.ts'
-import { listen, start } from '../helper.ts'
+import { listen, start, until } from '../helper.ts'
 import { issuer, seconds } from '../lib/access/identity/issuer.ts'
 import { scratch } from '../scratch.ts'
 
@@ -153,6 +153,7 @@ t.test('open by default, which is said when others can reach it', async t => {
     t.teardown(async () => { await app.close() })
     app.register(relay, { storage, ...options })
     await app.listen({ port: 0, host })
+    await until(() => lines.length >= warns) // Fastify does not wait for what is done on listening
     t.equal(lines.filter(line => line.includes('NO ACCESS CONTROL')).length, warns, `${host} ${JSON.stringify(options)}`)
     t.equal(lines.length, warns)
   }

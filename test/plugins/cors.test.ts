@@ -4,7 +4,8 @@ import t, { type Test } from 'tap'
 import { parseOptions, type RelayOptions } from '../../lib/options.ts'
 import cors from '../../plugins/cors.ts'
 import errors from '../../plugins/errors.ts'
-import methods from '../../routes/methods.ts'
+import methods from '../../plugins/methods.ts'
+import methodRoutes from '../../routes/methods.ts'
 
 const origin = 'https://app.example'
 const preflight = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type,x-own' }
@@ -12,13 +13,14 @@ const preflight = { origin, 'access-control-request-method': 'POST', 'access-con
 /** Routes as the relay has them, and ways to fail. */
 async function relay (fastify: FastifyInstance, given: RelayOptions & { prefix?: string } = {}): Promise<void> {
   await fastify.register(errors)
+  await fastify.register(methods)
   await fastify.register(cors, parseOptions(given))
   await fastify.register(async routes => {
     routes.get('/', async () => 'root')
     routes.post('/upload', { bodyLimit: 10 }, async () => 'stored')
     routes.get('/broken', async () => { throw new Error('broken') })
   })
-  await fastify.register(methods)
+  await fastify.register(methodRoutes)
 }
 
 function build (t: Test): FastifyInstance {
