@@ -15,10 +15,11 @@ async function relay (fastify: FastifyInstance, given: RelayOptions & { prefix?:
   await fastify.register(errors)
   await fastify.register(methods)
   await fastify.register(cors, parseOptions(given))
+  const config = { access: 'public' } as const
   await fastify.register(async routes => {
-    routes.get('/', async () => 'root')
-    routes.post('/upload', { bodyLimit: 10 }, async () => 'stored')
-    routes.get('/broken', async () => { throw new Error('broken') })
+    routes.get('/', { config }, async () => 'root')
+    routes.post('/upload', { config, bodyLimit: 10 }, async () => 'stored')
+    routes.get('/broken', { config }, async () => { throw new Error('broken') })
   })
   await fastify.register(methodRoutes)
 }
