@@ -29,6 +29,8 @@ export function run (
 ): Running {
   const clean = { ...process.env }
   for (const { variable } of settings) delete clean[variable]
+  // tap's loader is none of its business: Node may leave a worker thread that registers one waiting for ever
+  delete clean['NODE_OPTIONS']
   const child = spawn(program, argv, { cwd, env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
 
