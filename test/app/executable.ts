@@ -29,9 +29,8 @@ export function run (
 ): Running {
   const clean = { ...process.env }
   for (const { variable } of settings) delete clean[variable]
-  // tap's loader is none of its business: Node may leave a worker thread that registers one waiting for ever
-  delete clean['NODE_OPTIONS']
-  const child = spawn(program, argv, { cwd, env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [command, ...words] = withoutLoader([program, ...argv], env['NODE_OPTIONS'])
+  const child = spawn(command!, words, { cwd, env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
 
   const output = Promise.all([text(child.stdout), text(child.stderr)])
@@ -44,6 +43,13 @@ export function run (
   failed.catch(() => {}) // for `ready` only, which may not be asked
   return { child, exit, ready: () => Promise.race([line, failed]) }
 }
+
+/**
+ * A command without the loader that tap hands to every process by NODE_OPTIONS: Node may leave a thread that registers
+ * one waiting for ever.
+ */
+export const withoutLoader = (command: string[], options = ''): string[] =>
+  process.platform === 'win32' ? command : ['env', `NODE_OPTIONS=${options}`, ...command]
 
 /** The message of the first JSON line on stdout whose message starts so. */
 function firstLine (child: ChildProcess, start: string): Promise<string> {

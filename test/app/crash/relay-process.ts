@@ -2,12 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { settings } from '../../../lib/cli/settings.ts'
-import { executable, urlIn } from '../executable.ts'
+import { executable, urlIn, withoutLoader } from '../executable.ts'
 
 /** Has the relay fold every so many ms in place of every 15 s; it has no option for that, so the timer is changed. */
-const foldEvery = (ms: number): string => '--import data:text/javascript,' + encodeURIComponent(
+const foldEvery = (ms: number): string[] => ['--import', 'data:text/javascript,' + encodeURIComponent(
   `const real = setInterval; globalThis.setInterval = (run, ms, ...rest) => real(run, ms === 15000 ? ${ms} : ms, ...rest)`
-)
+)]
 
 export interface Line { level: number, msg: string, err?: { message: string, stack: string } }
 
@@ -54,9 +54,9 @@ export class RelayProcess {
   static async start (folder: string, { foldInterval, program = executable, flags = [], wrap = [] }: RelayProcessOptions = {}): Promise<RelayProcess> {
     const env = { ...process.env }
     for (const { variable } of settings) delete env[variable]
-    env['NODE_OPTIONS'] = foldInterval === undefined ? '' : foldEvery(foldInterval)
     const begun = performance.now()
-    const [command, ...rest] = [...wrap, process.execPath, program, '0', '--storage', folder, ...flags]
+    const node = [process.execPath, ...foldInterval === undefined ? [] : foldEvery(foldInterval)]
+    const [command, ...rest] = withoutLoader([...wrap, ...node, program, '0', '--storage', folder, ...flags])
     const child = spawn(command!, rest, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     child.stderr.on('data', text => { said += text })
