@@ -53,13 +53,18 @@ export class OpenDocument {
     }
   }
 
-  /** Takes over what was written into the document whose place it takes. @param from that document, as `snapshot` gives it */
-  async carry (from: Uint8Array, since: string[]): Promise<void> {
+  /**
+   * Takes over what was written into the document whose place it takes.
+   * @param from that document, as `snapshot` gives it
+   * @returns what could not be taken over, in words
+   */
+  async carry (from: Uint8Array, since: string[]): Promise<string[]> {
     this.forget()
     await this.open()
-    const change = await this.#thread.run('carry', from, since, this.id)
+    const { change, failed } = await this.#thread.run('carry', from, since, this.id)
     if (change !== null) await this.#host.merge(this.id, [change])
     this.forget()
+    return failed
   }
 
   /** It is opened anew before it is written to again. */

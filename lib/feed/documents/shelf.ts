@@ -230,12 +230,15 @@ export class Shelf {
 
   /** What was written into the old document meanwhile is taken over, and it is deleted. */
   async #retire (held: Held, old: NonNullable<Page['old']>): Promise<void> {
-    const { host, folder } = this.#parts
+    const { host, folder, log, name } = this.#parts
     try {
       for (let since = old.heads, isSame = false; !isSame;) {
         const there = await host.heads(old.id)
         const snapshot = await host.snapshot(old.id)
-        if (snapshot !== null) await held.document.carry(snapshot, since)
+        const failed = snapshot === null ? [] : await held.document.carry(snapshot, since)
+        if (failed.length > 0) {
+          log.error({ feed: name, from: old.id, to: held.page.id, failed }, 'what readers wrote into a feed document could not be carried into the one that takes its place')
+        }
         isSame = String(await host.heads(old.id)) === String(there)
         since = there
       }

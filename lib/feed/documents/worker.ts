@@ -4,7 +4,7 @@ import { copyOf, isMap, viewOf, type Json } from '../../documents/json/json.ts'
 import { diffJson } from '../../documents/json/json-diff.ts'
 import { applyJsonPatch } from '../../documents/json/json-patch.ts'
 import { Editor } from '../../documents/json/editor.ts'
-import { messageOf } from '../../errors.ts'
+import { codeOf, messageOf } from '../../errors.ts'
 import type { JobAnswer } from '../../job-thread.ts'
 import { BLANK, ITEM_FIELDS, NOT_OPEN } from './item.ts'
 import type { Fields } from './rule.ts'
@@ -122,9 +122,9 @@ const jobs = {
 
   /**
    * What was written into an old document since some heads, as a change of a new one, which must be open.
-   * @returns null when there is nothing
+   * @returns the change, null when there is nothing; and what could not be carried although its place is there
    */
-  carry (from: Uint8Array, since: string[], to: string): Uint8Array | null {
+  carry (from: Uint8Array, since: string[], to: string): { change: Uint8Array | null, failed: string[] } {
     const old = Automerge.load<Root>(from)
     const view = (document: Doc): Json => {
       const { movedTo, last, ...rest } = viewOf(document) as Record<string, Json>
@@ -135,13 +135,17 @@ const jobs = {
     const document = opened(to)
     const heads = Automerge.getHeads(document)
     let changed = document
+    const failed: string[] = []
     for (const operation of operations) {
       try {
         changed = Automerge.change(changed, { message: 'feed' }, root => { applyJsonPatch(new Editor(root), [operation] as unknown as Json) })
-      } catch {} // it was about what is not there any more
+      } catch (error) {
+        if (codeOf(error) === 'RELAY_PATCH_CONFLICT') continue // it is about what was blanked, and is not there any more
+        failed.push(`${operation.op} ${operation.path}: ${messageOf(error)}`)
+      }
     }
     keep(to, changed)
-    return joined(Automerge.getChangesSince(changed, heads))
+    return { change: joined(Automerge.getChangesSince(changed, heads)), failed }
   },
 
   close (id: string): void {
