@@ -1,5 +1,5 @@
 import { RelayError, messageOf } from '../errors.ts'
-import type { DeadLetter } from './dead-letters.ts'
+import type { DeadLetter } from './pipeline/dead-letters.ts'
 import type { Feed } from './feed.ts'
 import { v1 } from './source/v1.ts'
 import { v2 } from './source/v2.ts'

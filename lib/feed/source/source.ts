@@ -1,6 +1,6 @@
 import type { Log } from '../../log.ts'
 import { positionOf, type FeedEvent } from '../event.ts'
-import type { Gap } from '../gap.ts'
+import type { Gap } from '../pipeline/gap.ts'
 import type { Position } from '../position.ts'
 import type { Dial } from './dial.ts'
 import type { Filter } from './filter.ts'

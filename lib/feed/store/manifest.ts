@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { codeOf } from '../../errors.ts'
-import type { Gap } from '../gap.ts'
+import type { Gap } from '../pipeline/gap.ts'
 import { asPosition, type Position } from '../position.ts'
 
 /** What a sealed file holds. Beside it as `<file>.json`, here and in an archive. */

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { FeedEvent } from '../../../../lib/feed/event.ts'
-import type { Gap } from '../../../../lib/feed/gap.ts'
+import type { Gap } from '../../../../lib/feed/pipeline/gap.ts'
 import type { Position } from '../../../../lib/feed/position.ts'
 import type { Dial, Listener } from '../../../../lib/feed/source/dial.ts'
 import { EVERYTHING, type Filter } from '../../../../lib/feed/source/filter.ts'

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf } from '../errors.ts'
-import { writeAtomic } from '../objects/atomic-file.ts'
+import { codeOf } from '../../errors.ts'
+import { writeAtomic } from '../../objects/atomic-file.ts'
 
 const MOST = 10_000 // letters: beyond, the oldest go, and are counted
 const LONGEST = 64 * 1024 // characters of a frame that are kept

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { messageOf } from '../../errors.ts'
+import type { Log } from '../../log.ts'
 
 const FIRST = 250 // ms
 const LONGEST = 30_000 // ms between tries

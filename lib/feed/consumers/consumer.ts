@@ -1,6 +1,6 @@
-import type { Feed } from './feed.ts'
-import type { RecordFilter } from './store/rows.ts'
-import type { Row } from './store/schema.ts'
+import type { Feed } from '../feed.ts'
+import type { RecordFilter } from '../store/rows.ts'
+import type { Row } from '../store/schema.ts'
 
 const PAGE = 200 // records read at once
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf } from '../errors.ts'
-import { writeAtomic } from '../objects/atomic-file.ts'
+import { codeOf } from '../../errors.ts'
+import { writeAtomic } from '../../objects/atomic-file.ts'
 import type { Gap } from './gap.ts'
 
 const MOST = 10_000

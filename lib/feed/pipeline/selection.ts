@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { FeedEvent } from './event.ts'
+import type { FeedEvent } from '../event.ts'
 
 /** Which part of the stream is this process's. */
 export interface Shard {

@@ -1,5 +1,5 @@
-import type { FeedEvent } from './event.ts'
-import type { Position } from './position.ts'
+import type { FeedEvent } from '../event.ts'
+import type { Position } from '../position.ts'
 
 const EVENTS = 500 // of a batch
 const BYTES = 1024 * 1024 // of a batch

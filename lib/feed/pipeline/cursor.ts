@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf, messageOf } from '../errors.ts'
-import type { Log } from '../log.ts'
-import { writeAtomic } from '../objects/atomic-file.ts'
-import { asPosition, type Position } from './position.ts'
+import { codeOf, messageOf } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import { writeAtomic } from '../../objects/atomic-file.ts'
+import { asPosition, type Position } from '../position.ts'
 
 const INTERVAL = 500 // ms between two writes
 

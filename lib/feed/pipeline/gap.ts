@@ -1,4 +1,4 @@
-import type { Position } from './position.ts'
+import type { Position } from '../position.ts'
 
 /** A part of the stream that no server had any more. What happened in it is not known. */
 export interface Gap {
