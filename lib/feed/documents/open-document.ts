@@ -98,3 +98,9 @@ export class OpenDocument {
 
 /** Whether an error says that somebody has deleted a document. */
 export const isDeleted = (error: unknown): boolean => ['RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_NOT_FOUND'].includes(codeOf(error) ?? '')
+
+/** Passes over an error that says so; throws any other. */
+export function unlessDeleted (error: unknown): false {
+  if (isDeleted(error)) return false
+  throw error
+}

@@ -4,7 +4,7 @@ import type { Log } from '../../log.ts'
 import type { DocumentsHost } from './documents-host.ts'
 import { FeedIndex } from './feed-index.ts'
 import { ItemFile, type Entry } from './item-file.ts'
-import { OpenDocument, isDeleted } from './open-document.ts'
+import { OpenDocument, isDeleted, unlessDeleted } from './open-document.ts'
 import { Places } from './places.ts'
 import { ShelfFile, type Hidden, type Page, type ShelfState } from './shelf-file.ts'
 import type { Edit, Jobs, Opened } from './worker.ts'
@@ -293,8 +293,3 @@ export class Shelf {
 }
 
 const putOf = ({ uri, item }: Entry): Edit => ({ type: 'put', key: uri, item: { ...item } })
-
-const unlessDeleted = (error: unknown): false => {
-  if (isDeleted(error)) return false
-  throw error
-}
