@@ -2,11 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { codeOf } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
+import type { DocumentStore } from '../lib/storage/document-store.ts'
 import { Documents } from '../lib/storage/stored-documents.ts'
 import { registerStorageMetrics } from '../lib/storage/metrics.ts'
 
 declare module 'fastify' {
-  interface FastifyInstance { storage: Documents }
+  interface FastifyInstance { storage: DocumentStore }
 }
 
 /** The stored documents. */
@@ -14,7 +15,7 @@ async function storage (fastify: FastifyInstance, { storage: folder, durability 
   const { automerge, log, metrics: meter } = fastify
   const documents = new Documents({ folder, durability, automerge, log, meter })
   await documents.open()
-  fastify.decorate('storage', documents)
+  fastify.decorate<DocumentStore>('storage', documents)
   meter.include(registry => { registerStorageMetrics(documents, registry) })
   meter.watchMemory('journal', () => documents.levels.held)
   documents.lost.then(loss => { log.fatal({ err: loss }, 'the storage is another relay’s: this one takes and answers nothing more') })

@@ -4,7 +4,7 @@ import type { ListedBundle } from '../bundles/stores/store.ts'
 import { codeOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import type { Documents } from '../storage/stored-documents.ts'
+import type { DocumentStore } from '../storage/document-store.ts'
 import type { DocumentState, SyncEngine } from '../sync/engine.ts'
 import type { OpenSocket, Sockets } from '../websocket/sockets.ts'
 import { FigureReader, type Figures } from './figures.ts'
@@ -16,7 +16,7 @@ export interface DashboardParts {
   metrics: Metrics
   sockets: Pick<Sockets, 'open'>
   sync: SyncEngine
-  storage: Documents
+  storage: DocumentStore
   bundles: Bundles
   limits: BundleLimits
 }

@@ -5,7 +5,7 @@ import type { Hash } from '../automerge/format/hash.ts'
 import { RelayError, codeOf } from '../errors.ts'
 import { newDocumentId, type DocumentId } from '../ids.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
-import type { Documents } from '../storage/stored-documents.ts'
+import type { DocumentStore } from '../storage/document-store.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { headsText } from './heads.ts'
 import type { Edit, HistoryPage } from './worker.ts'
@@ -13,7 +13,7 @@ import { DocumentWorkers } from './workers.ts'
 
 export interface DocumentServiceParts {
   sync: SyncEngine
-  storage: Documents
+  storage: DocumentStore
   automerge: AutomergePool
   /** bytes that a document may take to be opened */
   maxDocument: number

@@ -1,9 +1,9 @@
 import { statfs } from 'node:fs/promises'
 import { Gauge, type Registry } from 'prom-client'
-import type { Documents } from './stored-documents.ts'
+import type { DocumentStore } from './document-store.ts'
 
 /** Puts what the document storage has on its way, and its disk, where Prometheus gets it from. */
-export function registerStorageMetrics (documents: Documents, registry: Registry): void {
+export function registerStorageMetrics (documents: DocumentStore, registry: Registry): void {
   const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
     new Gauge({ name, help, registers: [registry], async collect () { this.set(await read()) } }) // eslint-disable-line no-new
   }

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts'
 import { channels, traced, type FoldTrace } from '../tracing.ts'
 import { Compactor, nameOf } from './compactor.ts'
 import { Damage } from './damage.ts'
+import type { DocumentStore, Footprint, IdQuery, StorageLevels } from './document-store.ts'
 import { StorageFolder } from './local/folder-chunks.ts'
 import { Journal, type Durability } from './local/journal.ts'
 import { FolderLock } from './local/lock.ts'
@@ -30,7 +31,7 @@ const NOTHING = new Uint8Array() // what a record of the journal holds that is a
  * the documents' own files, in the nodefs layout, in the background: written there first, deleted in the journal after.
  * A document read in between is its files and what the journal still holds. After `close` there is no journal.
  */
-export class Documents {
+export class Documents implements DocumentStore {
   readonly damage: Damage
   readonly #folder: StorageFolder
   readonly #lock: FolderLock
@@ -75,7 +76,7 @@ export class Documents {
   }
 
   /** What is on its way: bytes in the journal since it was last folded, bytes and documents to be folded. */
-  get levels (): { journal: number, held: number, documents: number, compactions: number } {
+  get levels (): StorageLevels {
     const documents = new Set([...this.#tail.keys(), ...this.#folding.keys()]).size
     return { journal: this.#journal.size, held: this.#held, documents, compactions: this.#compactor.backlog }
   }
@@ -140,7 +141,7 @@ export class Documents {
   }
 
   /** The ids of some documents, deleted ones too, in their order: at most `limit` of those after `after` that begin with `prefix`. */
-  async ids ({ after = '', prefix = '', limit }: { after?: string, prefix?: string, limit: number }): Promise<DocumentId[]> {
+  async ids ({ after = '', prefix = '', limit }: IdQuery): Promise<DocumentId[]> {
     // before those in the folder are listed: there they go
     const found = new Set([...this.#folding.keys(), ...this.#tail.keys(), ...this.#deleted].filter(id => id > after && id.startsWith(prefix)))
     let count = 0
@@ -155,7 +156,7 @@ export class Documents {
    * What is stored of a document, without reading it: its files, and bytes with those in the journal.
    * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
    */
-  async footprint (id: DocumentId): Promise<{ files: number, bytes: number }> {
+  async footprint (id: DocumentId): Promise<Footprint> {
     if (this.#deleted.has(id)) throw deletedDocument(id)
     const { files, bytes } = await this.#folder.footprint(id)
     return { files, bytes: this.#pending(id).reduce((sum, { length }) => sum + length, bytes) }

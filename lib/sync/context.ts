@@ -4,7 +4,7 @@ import type { SyncSessions } from '../automerge/workers/sync-sessions.ts'
 import type { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
-import type { Documents } from '../storage/stored-documents.ts'
+import type { DocumentStore } from '../storage/document-store.ts'
 import type { ConnectionLimits, PeerConnection } from './peers/connection.ts'
 import type { LiveDocument } from './document/live-document.ts'
 import type { FrameType } from '../wire/frame.ts'
@@ -30,7 +30,7 @@ export interface EngineMeter {
 
 /** What an engine is made of. */
 export interface RelayEngineOptions {
-  documents: Documents
+  documents: DocumentStore
   automerge: AutomergePool
   forward: Forward
   limits: ConnectionLimits & { /** ms a document stays in memory after its last peer left */ idleTimeout: number }
@@ -43,7 +43,7 @@ export interface RelayEngineOptions {
 /** What a document needs of the engine that holds it. */
 export interface DocumentContext {
   readonly selfId: string
-  readonly documents: Documents
+  readonly documents: DocumentStore
   readonly automerge: AutomergePool
   readonly sessions: SyncSessions
   readonly forward: Forward

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { CHUNK_TYPES, splitChunks, type Chunk } from '../../automerge/format/chunk.ts'
 import type { DocumentId } from '../../ids.ts'
-import type { Documents } from '../../storage/stored-documents.ts'
+import type { DocumentStore } from '../../storage/document-store.ts'
 
 /** A document's chunks, durable, with every change up to a version and perhaps some after. */
 export interface Snapshot { version: number, bytes: Uint8Array }
@@ -13,11 +13,11 @@ const MAX_SHARE_BESIDE = 0.05 // of all bytes
 /** What is sent to peers that have nothing of a document yet: read once for all that ask at about the same time. */
 export class Snapshots {
   readonly #id: DocumentId
-  readonly #documents: Documents
+  readonly #documents: DocumentStore
   #current: Promise<Snapshot> | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor (id: DocumentId, documents: Documents) {
+  constructor (id: DocumentId, documents: DocumentStore) {
     this.#id = id
     this.#documents = documents
   }
