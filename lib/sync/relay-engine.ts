@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { SyncSessions } from '../automerge/workers/sync-sessions.ts'
 import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
@@ -54,7 +55,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#listeners = new ChangeListeners(log)
     this.#quotas = new Quotas(options.quotas)
     this.#ephemeral = new EphemeralRelay(this.#followers, this.#quotas)
-    this.#self = { peerId: `relay-${documents.id}`, metadata: { storageId: documents.id, isEphemeral: false } }
+    this.#self = { peerId: `relay-${randomUUID()}`, metadata: { storageId: documents.id, isEphemeral: false } }
     this.#sessions = new SyncSessions({ log, callTimeout: CALL_TIMEOUT })
     this.#context = {
       selfId: this.#self.peerId,

@@ -43,6 +43,22 @@ t.test('offline edits and a restart in between: all end equal, and so does the d
   t.strictSame(Automerge.toJS(Automerge.load(saved!)), { a: 1, b: 2 })
 })
 
+t.test('the relay’s peer id is its process’s own, its storage id that of its store', async t => {
+  const told = async (folder?: string) => {
+    const relay = await serve(t, folder === undefined ? {} : { folder })
+    const { repo, whenConnected } = client(t, relay.url)
+    await whenConnected()
+    const [[peerId, { storageId }] = ['', {}]] = Object.entries(repo.peerMetadataByPeerId)
+    t.equal(storageId, relay.documents.id)
+    await relay.close()
+    return { peerId, storageId, folder: relay.folder }
+  }
+  const first = await told()
+  const second = await told(first.folder)
+  t.equal(second.storageId, first.storageId)
+  t.not(second.peerId, first.peerId)
+})
+
 t.test('a document is offered only to those who ask for it', async t => {
   const { url, seen } = await serve(t)
   const writer = client(t, url)
