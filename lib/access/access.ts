@@ -1,12 +1,14 @@
 import { RelayError, type RelayErrorCode } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
-import type { Action, Authorize } from './action.ts'
+import type { Action } from './action.ts'
+import type { Authorize } from './authorize.ts'
 import type { Authenticator } from './identity/authenticator.ts'
 import type { Credentials } from './identity/credentials.ts'
 import { ANONYMOUS, isPrincipalId, type Principal } from './identity/principal.ts'
 import { Revocations, type RevocationEvent } from './revocations.ts'
-import { DEFAULT_RULES, isForAnonymous, permits, type Rule } from './rules.ts'
+import { DEFAULT_RULES, type Rule } from './rule.ts'
+import { isForAnonymous, permits } from './rules.ts'
 import { Session, type SessionParts } from './session.ts'
 
 export interface AccessParts {

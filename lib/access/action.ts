@@ -1,5 +1,4 @@
 import type { DocumentId } from '../ids.ts'
-import type { Principal } from './identity/principal.ts'
 
 /** What somebody may want to do. `administer`: what is the operator's, bundles of others included. */
 export const ACTIONS = [
@@ -17,6 +16,3 @@ export interface Resource {
   /** Whether the document is part of a bundle: in it when it was uploaded, or reached from it since */
   isIn (bundle: DocumentId): Promise<boolean>
 }
-
-/** A host's own word on who may do what. Must not throw for a no. */
-export type Authorize = (principal: Principal, action: Action, resource: Resource) => boolean | Promise<boolean>

@@ -7,7 +7,7 @@ import type { Authenticator } from './identity/authenticator.ts'
 import type { JwtOptions } from './identity/jwt.ts'
 import type { AccessOptions } from './options.ts'
 import type { Principal } from './identity/principal.ts'
-import { readRules } from './rules.ts'
+import { readRules } from './rule.ts'
 import { Tokens } from './identity/tokens.ts'
 import { WatchedFile } from './watched-file.ts'
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { badOption } from '../errors.ts'
-import type { Authorize } from './action.ts'
+import type { Authorize } from './authorize.ts'
 import type { Authenticate } from './identity/authenticator.ts'
 import { Revocations } from './revocations.ts'
 

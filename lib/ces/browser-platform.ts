@@ -1,6 +1,6 @@
 import { browserCipher } from './cipher/browser-cipher.ts'
 import { browserCompressions } from './codec/browser-compressions.ts'
-import { chooseKernel } from './coding/kernel.ts'
+import { chooseKernel } from './coding/choose-kernel.ts'
 import type { Platform } from './platform.ts'
 
 /** Needs a secure context: `crypto.subtle` is nowhere else. */

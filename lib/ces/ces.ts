@@ -1,6 +1,7 @@
 export { sealSmall, openSmall, KEY_BYTES, NONCE_BYTES, TAG_BYTES, type Cipher } from './cipher/cipher.ts'
 export { CODECS, type Codec, type Compression, type Compressions } from './codec/codec.ts'
-export { chooseKernel, type Kernel } from './coding/kernel.ts'
+export { chooseKernel } from './coding/choose-kernel.ts'
+export type { Kernel } from './coding/kernel.ts'
 export { ReedSolomon } from './coding/reed-solomon.ts'
 export { decodeCompat, encodeCompat, type CompatOptions } from './compat.ts'
 export { SEAL_BYTES, type SegmentHeader, type SegmentId } from './format/segment-header.ts'

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { nodeCipher } from './cipher/node-cipher.ts'
 import { nodeCompressions } from './codec/node-compressions.ts'
-import { chooseKernel } from './coding/kernel.ts'
+import { chooseKernel } from './coding/choose-kernel.ts'
 import type { Platform } from './platform.ts'
 
 export async function nodePlatform (): Promise<Platform> {

@@ -5,7 +5,7 @@ import type { Authenticator } from './authenticator.ts'
 import type { Credentials } from './credentials.ts'
 import { keysUrl, localKeys, remoteKeys, type Keys } from './keys.ts'
 import { isPrincipalId, type Principal } from './principal.ts'
-import { readRules } from '../rules.ts'
+import { readRules } from '../rule.ts'
 import { WatchedFile } from '../watched-file.ts'
 
 export interface JwtOptions {

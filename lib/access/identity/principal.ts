@@ -1,4 +1,4 @@
-import type { Rule } from '../rules.ts'
+import type { Rule } from '../rule.ts'
 
 /** Who is behind a request or a connection. */
 export interface Principal {

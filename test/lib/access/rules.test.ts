@@ -1,7 +1,8 @@
 import t from 'tap'
 import { ACTIONS } from '../../../lib/access/action.ts'
 import { ANONYMOUS, type Principal } from '../../../lib/access/identity/principal.ts'
-import { isForAnonymous, permits, readRules } from '../../../lib/access/rules.ts'
+import { readRules } from '../../../lib/access/rule.ts'
+import { isForAnonymous, permits } from '../../../lib/access/rules.ts'
 import { newDocumentId, type DocumentId } from '../../../lib/ids.ts'
 
 const [a, b, bundle] = [newDocumentId(), newDocumentId(), newDocumentId()]

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createHash } from 'node:crypto'
-import { chooseKernel, type Kernel } from '../../../lib/ces/coding/kernel.ts'
+import { chooseKernel } from '../../../lib/ces/coding/choose-kernel.ts'
+import type { Kernel } from '../../../lib/ces/coding/kernel.ts'
 import { codingMatrix } from '../../../lib/ces/coding/matrix.ts'
 import { PlainKernel } from '../../../lib/ces/coding/plain-kernel.ts'
 import { ReedSolomon } from '../../../lib/ces/coding/reed-solomon.ts'
