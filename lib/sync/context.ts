@@ -6,7 +6,6 @@ import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { DocumentStore } from '../storage/document-store.ts'
 import type { ConnectionLimits, PeerConnection } from './peers/connection.ts'
-import type { LiveDocument } from './document/live-document.ts'
 import type { FrameType } from '../wire/frame.ts'
 import type { History } from './document/history.ts'
 import type { QuotaParts, Quotas } from './peers/quotas.ts'
@@ -40,6 +39,12 @@ export interface RelayEngineOptions {
   log: Log
 }
 
+/** A document in memory, as the engine's parts see it. */
+export interface Flushable { readonly id: DocumentId, flush (): void }
+
+/** Whoever goes on sending to a peer once it has read what it was sent. */
+export interface Resumable { resume (peer: PeerConnection): void }
+
 /** What a document needs of the engine that holds it. */
 export interface DocumentContext {
   readonly selfId: string
@@ -55,15 +60,15 @@ export interface DocumentContext {
   /** The history of what is stored of a document. @throws RelayError RELAY_STORAGE_FAILED or RELAY_DOCUMENT_INVALID */
   read (id: DocumentId): Promise<History>
   /** Has the document flushed once what runs now is done. */
-  schedule (document: LiveDocument): void
+  schedule (document: Flushable): void
   /** The peer has left too much unread: it is sent nothing but what it asks for until it has read that. */
-  lag (document: LiveDocument, peer: PeerConnection): void
+  lag (audience: Resumable, peer: PeerConnection): void
   /** Changes of the document are durable; it is flushed. */
-  changed (document: LiveDocument): void
+  changed (document: Flushable): void
   /** A peer cannot be answered: it is closed, or told that there is no such document when the fault is the document's. */
   failing (id: DocumentId, peer: PeerConnection, error: RelayError): void
   /** A message about a document is larger than what the peer takes: it is told that there is no such document. */
   withhold (id: DocumentId, peer: PeerConnection, bytes: number): void
   /** The document's changes cannot be stored: it is let go with all its peers. */
-  failed (document: LiveDocument, error: unknown): void
+  failed (document: Flushable, error: unknown): void
 }

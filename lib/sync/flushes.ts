@@ -1,16 +1,16 @@
-import type { LiveDocument } from './document/live-document.ts'
+import type { Flushable } from './context.ts'
 
 /** Flushes documents at the end of the tick, so that what comes in together goes out together. */
 export class Flushes {
-  readonly #failed: (document: LiveDocument, error: unknown) => void
-  #dirty = new Set<LiveDocument>()
+  readonly #failed: (document: Flushable, error: unknown) => void
+  #dirty = new Set<Flushable>()
 
   /** @param failed one document could not be flushed; the others were */
-  constructor (failed: (document: LiveDocument, error: unknown) => void) {
+  constructor (failed: (document: Flushable, error: unknown) => void) {
     this.#failed = failed
   }
 
-  add (document: LiveDocument): void {
+  add (document: Flushable): void {
     if (this.#dirty.size === 0) setImmediate(() => { this.#flush() })
     this.#dirty.add(document)
   }

@@ -6,7 +6,7 @@ import type { Hash } from '../automerge/format/hash.ts'
 import { isDeletion } from '../storage/tombstone.ts'
 import type { Incoming } from './document/audience.ts'
 import { PeerConnection, type ConnectionEvents, type Self } from './peers/connection.ts'
-import type { DocumentContext, RelayEngineOptions } from './context.ts'
+import type { DocumentContext, Flushable, RelayEngineOptions } from './context.ts'
 import type { LiveDocument } from './document/live-document.ts'
 import type { Connection, DocumentState, EngineStats, SyncEngine, Transport } from './engine.ts'
 import { EphemeralRelay } from './peers/ephemeral.ts'
@@ -69,7 +69,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
       readDocument: async chunk => readSmall(chunk) ?? await automerge.read(chunk),
       read: async id => await openHistory(id, this.#context),
       schedule: document => { this.#flushes.add(document) },
-      lag: (document, peer) => { this.#slowPeers.add(peer, document) },
+      lag: (audience, peer) => { this.#slowPeers.add(peer, audience) },
       changed: document => {
         this.#flushes.add(document)
         this.#listeners.tell(document.id)
@@ -173,7 +173,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
         else this.#withhold(peer, id, false)
       })
     }
-    for (const id of this.#permissions.takeWithheld(peer)) {
+    for (const id of this.#permissions.drainWithheld(peer)) {
       this.#permissions.admit(peer, id, ({ read }) => {
         if (!read) return
         this.#followers.add(peer, id)
@@ -183,7 +183,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   gone (peer: PeerConnection): void {
-    this.#permissions.takeWithheld(peer)
+    this.#permissions.drainWithheld(peer)
     this.#connections.delete(peer)
     this.#slowPeers.delete(peer)
     this.#ephemeral.leave(peer)
@@ -273,8 +273,9 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   /** Its peers come again, and it is opened anew from what is stored. */
-  #drop (document: LiveDocument, error: unknown): void {
-    if (this.#open.get(document.id) !== document) return
+  #drop (failed: Flushable, error: unknown): void {
+    const document = this.#open.get(failed.id)
+    if (document === undefined || document !== failed) return
     this.#options.log.error({ documentId: document.id, err: error }, `document let go: ${messageOf(error)}`)
     for (const peer of document.audience.followers.keys()) {
       peer.refuse(new RelayError(this.#closing ? 'RELAY_CLOSING' : 'RELAY_STORAGE_FAILED', 'changes cannot be stored', { cause: error }))

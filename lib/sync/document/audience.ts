@@ -5,13 +5,13 @@ import { readOperations } from '../../automerge/format/operations.ts'
 import type { RelayError } from '../../errors.ts'
 import type { PeerConnection } from '../peers/connection.ts'
 import type { DocumentContext, FallbackCause } from '../context.ts'
-import type { LiveDocument, State } from './live-document.ts'
-import { Fallback } from './fallback.ts'
+import { Fallback, type FallbackPeers } from './fallback.ts'
 import { Follower } from './follower.ts'
 import type { Rights } from '../peers/grant.ts'
 import { Outbox } from './outbox.ts'
 import { refusalOf } from '../refusal.ts'
 import { Snapshots } from './snapshots.ts'
+import type { State, TrackedDocument } from './tracked-document.ts'
 import { FLAGS, encodeSyncMessage, filterSize, type SyncMessage } from '../../wire/sync-message.ts'
 
 /** A message about the document. `isRequest`: its sender wants the document and has nothing of it. */
@@ -21,17 +21,20 @@ const MAX_SINGLE_CHANGES = 32 // changes that are sent one by one to who has not
 const COMES_WITHIN = 5_000 // ms until a peer that said it has a document should have sent it
 
 /** The peers of a document: what each has, and what it is told. Whom it cannot answer itself it leaves to the fallback. */
-export class Audience {
-  readonly #document: LiveDocument
+export class Audience implements FallbackPeers {
+  readonly #document: TrackedDocument
   readonly #context: DocumentContext
+  readonly #create: (chunk: Uint8Array) => Promise<void>
   readonly #followers = new Map<PeerConnection, Follower>()
   readonly #fallback: Fallback
   readonly #snapshots: Snapshots
   readonly #outbox: Outbox
 
-  constructor (document: LiveDocument, context: DocumentContext) {
+  /** @param create stores a whole document that is not here; durable when resolved */
+  constructor (document: TrackedDocument, context: DocumentContext, create: (chunk: Uint8Array) => Promise<void>) {
     this.#document = document
     this.#context = context
+    this.#create = create
     this.#fallback = new Fallback(document, this, context)
     this.#snapshots = new Snapshots(document.id, context.documents)
     this.#outbox = new Outbox(document, context)
@@ -46,7 +49,7 @@ export class Audience {
 
   /** A peer asked for the document before it was there, and was told so. */
   expect (peer: PeerConnection): void {
-    this.#follower(peer).standing = 'waiting'
+    this.#follower(peer).waits(false)
   }
 
   hear (incoming: Incoming): void {
@@ -55,9 +58,8 @@ export class Audience {
       const follower = this.#follower(peer)
       this.#limit(follower, incoming.rights, incoming.message.changes)
       const { isRequest, data, message } = follower.isReadOnly ? this.#withoutChanges(incoming) : incoming
-      follower.heardAt = performance.now()
-      follower.readsDocuments = message.flags !== undefined
-      follower.claims = message.have.reduce((sum, { bloom }) => sum + filterSize(bloom), 0)
+      const claims = message.have.reduce((sum, { bloom }) => sum + filterSize(bloom), 0)
+      follower.said(claims, message.flags !== undefined, performance.now())
       if (this.#addChanges(follower, message, data)) this.#heed(follower, message, isRequest, data)
     } catch (error) {
       peer.refuse(refusalOf(error))
@@ -105,8 +107,7 @@ export class Audience {
 
   /** Takes a peer back from the fallback. @param version which it has */
   steady (follower: Follower, version: number): void {
-    follower.standing = 'steady'
-    follower.sent = version
+    follower.catchesUp(version)
     this.resume(follower.peer)
   }
 
@@ -117,7 +118,7 @@ export class Audience {
 
   /** A peer cannot be answered. */
   fail (follower: Follower, error: RelayError): void {
-    follower.standing = 'new'
+    follower.couldNotBeAnswered()
     this.#context.failing(this.#document.id, follower.peer, error)
   }
 
@@ -127,7 +128,7 @@ export class Audience {
     this.#settle()
     for (const follower of this.#followers.values()) {
       if (!follower.isSilent(now, history.version, changedAt)) continue
-      follower.checkedAt = now
+      follower.wasChecked(now)
       this.#fallback.enter(follower, 'silent')
     }
   }
@@ -153,9 +154,7 @@ export class Audience {
   }
 
   #limit (follower: Follower, rights: Rights, changes?: Uint8Array[]): void {
-    const isReadOnly = !this.#document.admits(rights, changes)
-    follower.asksAgain ||= follower.isReadOnly && !isReadOnly
-    follower.isReadOnly = isReadOnly
+    follower.wasGranted(this.#document.accepts(rights, changes))
   }
 
   /** What a peer that may not bring changes says beside them. */
@@ -176,7 +175,7 @@ export class Audience {
     if (followers.some(isComing)) return
     for (const follower of followers) {
       if (follower.standing !== 'waiting' || !follower.isOwed) continue
-      follower.isOwed = false
+      follower.wasToldOfNone()
       this.#outbox.unavailable(follower)
     }
   }
@@ -188,7 +187,7 @@ export class Audience {
     const chunks = changes.flatMap(splitChunks)
     const isWhole = chunks.some(({ type }) => type === CHUNK_TYPES.document)
     if (isWhole && chunks.length === 1 && history.isEmpty) {
-      this.#create(follower, chunks[0]!.bytes, heads)
+      this.#bring(follower, chunks[0]!.bytes, heads)
       return false
     }
     if (follower.standing !== 'fallback' && this.#document.add(chunks, follower)) return true
@@ -198,10 +197,10 @@ export class Audience {
   }
 
   /** A peer brings a whole document that is not here. */
-  #create (follower: Follower, bytes: Uint8Array, heads: Hash[]): void {
-    this.#document.create(Buffer.from(bytes)).then(() => {
+  #bring (follower: Follower, bytes: Uint8Array, heads: Hash[]): void {
+    this.#create(Buffer.from(bytes)).then(() => {
       if (this.#followers.get(follower.peer) !== follower) return
-      follower.heads = heads
+      follower.toldHeads(heads)
       this.#greet(follower, false)
     }).catch((error: unknown) => { follower.peer.refuse(refusalOf(error)) })
   }
@@ -210,9 +209,9 @@ export class Audience {
   #heed (follower: Follower, { heads, need, flags = 0 }: SyncMessage, isRequest: boolean, data: Uint8Array): void {
     const { history } = this.#document
     const startsAnew = heads.length === 0 && (isRequest || follower.heads.length > 0)
-    follower.heads = heads
-    if (history.hasHeads(heads)) follower.heard = history.version
-    else if (follower.isReadOnly) follower.heard = follower.sent // it has what it was sent, and perhaps changes of its own
+    if (history.hasHeads(heads)) follower.toldHeads(heads, history.version)
+    // a read-only peer has what it was sent, and perhaps changes of its own
+    else follower.toldHeads(heads, follower.isReadOnly ? follower.sent : undefined)
     if (follower.standing === 'fallback') this.#fallback.receive(follower, data)
     else if (need.length > 0) this.#fallBack(follower, 'need', data)
     else if ((flags & (FLAGS.readOnly | FLAGS.syncReset)) !== 0 || (follower.asksAgain && !history.isEmpty)) this.#fallBack(follower, 'flags', data)
@@ -227,12 +226,11 @@ export class Audience {
     const { heads } = follower
     const state = this.#visible(follower)
     if (history.isEmpty && heads.length > 0 && !follower.isReadOnly) {
-      follower.standing = 'asked'
+      follower.wasAsked()
       this.#outbox.ask(follower)
     } else if (state.heads.length === 0 && (heads.length === 0 || follower.isReadOnly)) {
       const isTold = follower.standing === 'waiting' && heads.length > 0 // it would answer each time
-      follower.standing = 'waiting'
-      follower.isOwed = isRequest
+      follower.waits(isRequest)
       if (!isRequest && !isTold) this.#outbox.state(follower, [])
       this.#settle()
     } else if (!heads.every(hash => history.knows(hash))) {
@@ -246,14 +244,14 @@ export class Audience {
     const { heads, readsDocuments } = follower
     const missing = this.#document.history.missing(heads, state.version)
     if (missing !== undefined && (missing.length <= MAX_SINGLE_CHANGES || heads.length > 0 || !readsDocuments)) {
-      follower.standing = 'steady'
+      follower.catchesUp()
       // what it has just brought is acknowledged once it is durable
       if (follower.own <= state.version) this.#outbox.send(follower, state, missing)
-      else follower.sent = state.version
+      else follower.catchesUp(state.version)
     } else if (heads.length > 0 || !readsDocuments) {
       this.#fallBack(follower, heads.length > 0 ? 'behind' : 'old-protocol', data)
     } else {
-      follower.standing = 'joining'
+      follower.joins()
       this.#join(follower).catch((error: unknown) => { if (this.#followers.get(follower.peer) === follower) this.fail(follower, refusalOf(error)) })
     }
   }
@@ -270,7 +268,7 @@ export class Audience {
       await this.#join(follower)
       return
     }
-    follower.standing = 'steady'
+    follower.catchesUp()
     this.#outbox.sendDocument(follower, state, bytes, entries)
   }
 
@@ -284,7 +282,7 @@ export class Audience {
     const state = this.#visible(follower)
     if (follower.standing === 'waiting' && state.heads.length > 0) this.#greet(follower, false)
     if (follower.standing !== 'steady' || follower.sent >= state.version) return
-    if (this.#outbox.isFull(follower)) this.#context.lag(this.#document, follower.peer)
+    if (this.#outbox.isFull(follower)) this.#context.lag(this, follower.peer)
     else if (follower.sent < this.#document.history.base) this.#fallBack(follower, 'behind')
     else this.#outbox.update(follower, state)
   }

@@ -1,15 +1,24 @@
 import type { SyncMode } from '../../automerge/workers/sync-document.ts'
 import type { Answer, SyncSession } from '../../automerge/workers/sync-sessions.ts'
 import { RelayError } from '../../errors.ts'
-import type { Audience } from './audience.ts'
 import type { FallbackCause, DocumentContext } from '../context.ts'
-import type { LiveDocument } from './live-document.ts'
 import type { Follower } from './follower.ts'
+import type { TrackedDocument } from './tracked-document.ts'
 import { refusalOf } from '../refusal.ts'
 import { encodeSyncMessage } from '../../wire/sync-message.ts'
 
 const LINGERS_FOR = 2_000 // ms the document stays open in Automerge without a peer that needs it
 const MERGE = 'merge' // no peer's key
+
+/** The peers of the document, as the fallback sees them. */
+export interface FallbackPeers {
+  /** Sends a message that Automerge made. */
+  reply (follower: Follower, data: Uint8Array): void
+  /** A peer needs the fallback no more. @param version which it has */
+  steady (follower: Follower, version: number): void
+  /** A peer cannot be answered. */
+  fail (follower: Follower, error: RelayError): void
+}
 
 /** `open`: calls that are not answered. `isDue`: there is more to tell once they are. */
 interface Talk { open: number, isDue: boolean }
@@ -19,8 +28,8 @@ interface Talk { open: number, isDue: boolean }
  * document is opened for that in a worker and let go when the last of them is steady.
  */
 export class Fallback {
-  readonly #document: LiveDocument
-  readonly #audience: Audience
+  readonly #document: TrackedDocument
+  readonly #peers: FallbackPeers
   readonly #context: DocumentContext
   readonly #talks = new Map<Follower, Talk>()
   #session: SyncSession | undefined
@@ -30,9 +39,9 @@ export class Fallback {
   #merges = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor (document: LiveDocument, audience: Audience, context: DocumentContext) {
+  constructor (document: TrackedDocument, peers: FallbackPeers, context: DocumentContext) {
     this.#document = document
-    this.#audience = audience
+    this.#peers = peers
     this.#context = context
   }
 
@@ -45,7 +54,7 @@ export class Fallback {
   enter (follower: Follower, cause: FallbackCause, message?: Uint8Array): void {
     this.#context.meter.fallback(cause)
     this.#context.log.debug({ documentId: this.#document.id, peer: follower.peer.key, cause }, 'sync is left to Automerge')
-    follower.standing = 'fallback'
+    follower.fallsBack()
     this.#talks.set(follower, { open: 0, isDue: false })
     if (message === undefined) this.#generate(follower)
     else this.receive(follower, message)
@@ -53,7 +62,7 @@ export class Fallback {
 
   /** A message of a peer that has been taken on; what it carries has been checked in form. */
   receive (follower: Follower, message: Uint8Array): void {
-    const mode = takeMode(follower)
+    const mode = syncMode(follower)
     const release = follower.peer.hold(message.length)
     this.#ask(follower, async session => {
       try {
@@ -114,7 +123,7 @@ export class Fallback {
     // while something is on its way the answer to that will tell it all
     if (talk.open > 0) talk.isDue = true
     else {
-      const mode = takeMode(follower)
+      const mode = syncMode(follower)
       this.#ask(follower, session => session.generate(follower.peer.key, mode))
     }
   }
@@ -141,18 +150,18 @@ export class Fallback {
       }
       if (this.#talks.get(follower) !== talk) return
       this.leave(follower)
-      this.#audience.fail(follower, error)
+      this.#peers.fail(follower, error)
     })
   }
 
   #answered (follower: Follower, talk: Talk, { reply, inSync, updates }: Answer): void {
-    if (reply !== null) this.#audience.reply(follower, reply)
+    if (reply !== null) this.#peers.reply(follower, reply)
     if (follower.standing !== 'fallback') this.leave(follower) // it takes no message as large as the answer
     if (talk.open > 0 || !this.#talks.has(follower)) return
     const version = this.#versions[updates]!
     if (inSync && version >= this.#document.history.base) {
       this.leave(follower)
-      this.#audience.steady(follower, version)
+      this.#peers.steady(follower, version)
     } else if (talk.isDue) {
       this.#generate(follower)
     }
@@ -186,10 +195,8 @@ export class Fallback {
   }
 }
 
-/** How Automerge is to take what a peer brings. */
-function takeMode (follower: Follower): SyncMode | undefined {
+/** How Automerge is to treat what a peer brings. */
+function syncMode (follower: Follower): SyncMode | undefined {
   if (follower.isReadOnly) return 'readOnly'
-  if (!follower.asksAgain) return undefined
-  follower.asksAgain = false
-  return 'again'
+  return follower.wasAskedAgain() ? 'again' : undefined
 }

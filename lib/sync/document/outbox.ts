@@ -2,10 +2,10 @@ import { Buffer } from 'node:buffer'
 import type { Hash } from '../../automerge/format/hash.ts'
 import { MAX_UNREAD } from '../peers/connection.ts'
 import type { DocumentContext } from '../context.ts'
-import type { LiveDocument, State } from './live-document.ts'
 import type { Follower } from './follower.ts'
 import { encodeFrameHead } from '../../wire/frame.ts'
 import type { LogEntry } from './history.ts'
+import type { State, TrackedDocument } from './tracked-document.ts'
 import { FLAGS, encodeSyncMessage, type SyncMessage } from '../../wire/sync-message.ts'
 
 const NOTHING = new Uint8Array()
@@ -17,12 +17,12 @@ interface Update { entries: LogEntry[], writers: Set<object | undefined>, head?:
 
 /** Makes and sends the messages about a document. What many are sent is encoded once. */
 export class Outbox {
-  readonly #document: LiveDocument
+  readonly #document: TrackedDocument
   readonly #context: DocumentContext
   /** By the state they lead to and the version they start from. */
   readonly #updates = new Map<State, Map<number, Update>>()
 
-  constructor (document: LiveDocument, context: DocumentContext) {
+  constructor (document: TrackedDocument, context: DocumentContext) {
     this.#document = document
     this.#context = context
   }
@@ -56,10 +56,9 @@ export class Outbox {
 
   /** Asks for a document of which there is nothing here. */
   ask (follower: Follower): void {
-    const { peer, heads, claims, asksAgain } = follower
+    const { peer, heads, claims } = follower
     // who is told no flags sends changes, not a whole document
-    const flags = asksAgain ? FLAGS.supportsSyncReset | FLAGS.syncReset : claims <= MAX_ASKED_SINGLY ? undefined : FLAGS.supportsSyncReset
-    follower.asksAgain = false
+    const flags = follower.wasAskedAgain() ? FLAGS.supportsSyncReset | FLAGS.syncReset : claims <= MAX_ASKED_SINGLY ? undefined : FLAGS.supportsSyncReset
     peer.sendHeads('sync', [this.#head({ version: 1, heads: [], need: heads, have: [{ lastSync: [], bloom: NOTHING }], changes: [], flags })])
   }
 
@@ -108,24 +107,22 @@ export class Outbox {
 
   /** Whether the peer takes so large a message; else it is told, and nothing more until it asks anew. */
   #fits (follower: Follower, bytes: number): boolean {
-    if (follower.peer.takes(bytes)) return true
-    follower.standing = 'new'
+    if (follower.peer.hasRoomFor(bytes)) return true
+    follower.couldNotBeAnswered()
     this.#context.withhold(this.#document.id, follower.peer, bytes)
     return false
   }
 
   #sent (follower: Follower, { version }: State, head: Uint8Array): void {
     if (!this.#fits(follower, head.length)) return
-    follower.sent = version
-    follower.sentAt = performance.now()
+    follower.wasSent(version, performance.now())
     follower.peer.sendHeads('sync', [head])
     if (version >= follower.own) this.#answered(follower)
   }
 
   #answered (follower: Follower): void {
-    if (follower.unanswered === undefined) return
-    this.#context.meter.syncLatency((performance.now() - follower.unanswered) / 1000)
-    follower.unanswered = undefined
+    const since = follower.wasAnswered()
+    if (since !== undefined) this.#context.meter.syncLatency((performance.now() - since) / 1000)
   }
 }
 

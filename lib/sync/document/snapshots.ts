@@ -31,13 +31,13 @@ export class Snapshots {
     const current = this.#current
     const snapshot = await current
     if (snapshot !== undefined && isUseful(snapshot.version)) return snapshot
-    if (this.#current !== current) return await this.get(version, isUseful, durable) // somebody has begun to take one
-    const next = this.#current = this.#take(version, durable)
+    if (this.#current !== current) return await this.get(version, isUseful, durable) // somebody has begun to read one
+    const next = this.#current = this.#read(version, durable)
     next.then(() => { this.#keep(next) }, () => { if (this.#current === next) this.drop() })
     return await next
   }
 
-  /** Keeps a snapshot for a while after it has been taken, for those who ask then. */
+  /** Keeps a snapshot for a while after it has been read, for those who ask then. */
   #keep (snapshot: Promise<Snapshot>): void {
     if (this.#current !== snapshot) return
     clearTimeout(this.#timer)
@@ -50,7 +50,7 @@ export class Snapshots {
     this.#current = undefined
   }
 
-  async #take (version: number, durable: () => Promise<void>): Promise<Snapshot> {
+  async #read (version: number, durable: () => Promise<void>): Promise<Snapshot> {
     let chunks = await this.#documents.chunks(this.#id)
     if (isScattered(chunks)) chunks = [await this.#documents.compact(this.#id)]
     await durable()

@@ -125,8 +125,8 @@ export class PeerConnection implements Connection {
   /** Bytes sent that the peer has not taken yet. */
   get backlog (): number { return this.#transport.backlog }
 
-  /** Whether the peer takes so large a message. @param bytes of its head */
-  takes (bytes: number): boolean { return bytes + this.#target.length <= (this.#transport.maxMessage ?? Infinity) }
+  /** Whether the peer reads so large a message. @param bytes of its head */
+  hasRoomFor (bytes: number): boolean { return bytes + this.#target.length <= (this.#transport.maxMessage ?? Infinity) }
 
   /** Sends a frame of a document. */
   send (frame: OutgoingFrame): void {

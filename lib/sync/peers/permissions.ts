@@ -29,7 +29,7 @@ export class Permissions {
   }
 
   /** What was kept from the peer; forgotten. */
-  takeWithheld (peer: PeerConnection): Iterable<DocumentId> {
+  drainWithheld (peer: PeerConnection): Iterable<DocumentId> {
     const withheld = this.#withheld.get(peer) ?? []
     this.#withheld.delete(peer)
     return withheld

@@ -1,12 +1,12 @@
 import { RelayError } from '../../errors.ts'
 import type { PeerConnection } from './connection.ts'
-import type { LiveDocument } from '../document/live-document.ts'
+import type { Resumable } from '../context.ts'
 
 const CHECK_INTERVAL = 50 // ms
 const DRAINED_BYTES = 64 * 1024 // bytes left unread at which it goes on
 const CLOSED_AFTER = 60_000 // ms without anything read
 
-interface SlowPeer { documents: Set<LiveDocument>, backlog: number, since: number }
+interface SlowPeer { audiences: Set<Resumable>, backlog: number, since: number }
 
 /**
  * Peers that have left too much unread: they are sent no changes until they have read it, and then all at once. What
@@ -16,10 +16,10 @@ export class SlowPeers {
   readonly #peers = new Map<PeerConnection, SlowPeer>()
   #timer: NodeJS.Timeout | undefined
 
-  add (peer: PeerConnection, document: LiveDocument): void {
+  add (peer: PeerConnection, audience: Resumable): void {
     const slow = this.#peers.get(peer)
-    if (slow !== undefined) slow.documents.add(document)
-    else this.#peers.set(peer, { documents: new Set([document]), backlog: peer.backlog, since: performance.now() })
+    if (slow !== undefined) slow.audiences.add(audience)
+    else this.#peers.set(peer, { audiences: new Set([audience]), backlog: peer.backlog, since: performance.now() })
     this.#timer ??= setInterval(() => { this.#look() }, CHECK_INTERVAL)
   }
 
@@ -39,7 +39,7 @@ export class SlowPeers {
       const { backlog } = peer
       if (backlog <= DRAINED_BYTES) {
         this.delete(peer)
-        for (const document of slow.documents) document.audience.resume(peer)
+        for (const audience of slow.audiences) audience.resume(peer)
       } else if (backlog < slow.backlog) {
         slow.backlog = backlog
         slow.since = now
