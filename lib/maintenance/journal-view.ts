@@ -72,9 +72,10 @@ export class JournalView {
       const bytes = Buffer.allocUnsafe(length)
       const { bytesRead } = await file.read(bytes, 0, length, segment.end)
       const { records, end } = decodeRecords(bytes.subarray(0, bytesRead))
-      for (const { id, changes } of records) {
-        const known = segment.changes.get(id as DocumentId)
-        if (known === undefined) segment.changes.set(id as DocumentId, [changes])
+      for (const { id, changes, chunk } of records) {
+        if (chunk !== undefined) continue // it is among the document's files
+        const known = segment.changes.get(id)
+        if (known === undefined) segment.changes.set(id, [changes])
         else known.push(changes)
       }
       segment.records += records.length

@@ -8,9 +8,11 @@ import { Compactor, nameOf } from './compactor.ts'
 import { Damage } from './damage.ts'
 import type { DocumentStore, Footprint, IdQuery, StorageLevels } from './document-store.ts'
 import { StorageFolder } from './local/folder-chunks.ts'
+import type { ChangeLog } from './change-log.ts'
 import { Journal, type Durability } from './local/journal.ts'
 import { FolderLock } from './local/lock.ts'
 import { unmetered, type StorageMeter } from './meter.ts'
+import { PendingChanges } from './pending-changes.ts'
 import { deletedDocument, unlessDeleted } from './tombstone.ts'
 
 export interface DocumentsOptions {
@@ -24,7 +26,7 @@ export interface DocumentsOptions {
 const FOLD_BYTES = 16 * 1024 * 1024 // of journal
 const FOLD_INTERVAL = 15_000 // ms
 const WRITES_AT_ONCE = 16
-const NOTHING = new Uint8Array() // what a record of the journal holds that is a deletion
+const NOTHING = new Uint8Array() // in a record of what was deleted, or stored as a whole
 
 /**
  * The stored documents. Changes go to a journal first (one disk sync for all that arrive together) and are folded into
@@ -35,21 +37,15 @@ export class Documents implements DocumentStore {
   readonly damage: Damage
   readonly #folder: StorageFolder
   readonly #lock: FolderLock
-  readonly #journal: Journal
+  readonly #journal: ChangeLog
   readonly #compactor: Compactor
   readonly #log: Log
   readonly #meter: StorageMeter
-  /** Changes that are in the journal only, by document; `#folding` those on their way into files. */
-  #tail = new Map<DocumentId, Uint8Array[]>()
-  #folding = new Map<DocumentId, Uint8Array[]>()
-  /** Deleted documents that only the journal knows to be. */
-  readonly #deleted = new Set<DocumentId>()
-  /** Bytes in both. */
-  #held = 0
+  readonly #pending = new PendingChanges()
   #fold: Promise<void> | undefined
   #foldFailure: unknown
   /** The last append; the journal writes them in order. */
-  #appended: Promise<void> = Promise.resolve()
+  #appended: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -72,13 +68,13 @@ export class Documents implements DocumentStore {
 
   /** Bytes of changes that cannot go where they belong at the moment: into the journal, or on into files. */
   get backlog (): number {
-    return this.#foldFailure === undefined ? this.#journal.backlog : Math.max(this.#journal.backlog, this.#held)
+    return this.#foldFailure === undefined ? this.#journal.backlog : Math.max(this.#journal.backlog, this.#pending.bytes)
   }
 
   /** What is on its way: bytes in the journal since it was last folded, bytes and documents to be folded. */
   get levels (): StorageLevels {
-    const documents = new Set([...this.#tail.keys(), ...this.#folding.keys()]).size
-    return { journal: this.#journal.size, held: this.#held, documents, compactions: this.#compactor.backlog }
+    const { bytes, documents } = this.#pending
+    return { journal: this.#journal.size, held: bytes, documents, compactions: this.#compactor.backlog }
   }
 
   /** ms that the journal's write under way takes by now. */
@@ -101,10 +97,13 @@ export class Documents implements DocumentStore {
     await this.#lock.take()
     try {
       await this.#folder.open()
-      for (const { id, changes } of await this.#journal.open()) {
-        if (changes.length === 0) this.#deleted.add(id as DocumentId)
-        else this.#remember(id as DocumentId, changes)
-      }
+      const whole = new Set<DocumentId>()
+      await this.#journal.open(({ id, changes, chunk }) => {
+        if (chunk !== undefined) whole.add(id)
+        else if (changes.length > 0) this.#pending.add(id, changes)
+        else this.#pending.delete(id)
+      })
+      for (const id of whole) this.#look(id)
     } catch (error) {
       await this.#lock.release()
       throw error
@@ -121,7 +120,7 @@ export class Documents implements DocumentStore {
   async append (id: DocumentId, changes: Uint8Array): Promise<void> {
     this.#refuseWhenClosed()
     if (changes.length === 0) return
-    this.#remember(id, changes)
+    this.#pending.add(id, changes)
     const written = this.#meter.operation('storage', 'append', () => this.#journal.append({ id, changes }))
     this.#appended = written
     if (this.#journal.size > FOLD_BYTES) this.#foldInBackground()
@@ -130,20 +129,24 @@ export class Documents implements DocumentStore {
 
   /**
    * Stores a chunk as a file of its own, for what is large; on disk when resolved. Waits for what was appended to the
-   * document before; what depends on it is to be appended after. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
+   * document before; what depends on it is to be appended after. The journal has a record of it: it is said to be stored
+   * only when the folder was still this relay's. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
    */
   async put (id: DocumentId, chunk: Uint8Array): Promise<void> {
     this.#refuseWhenClosed()
-    const isFolded = this.#pending(id).length === 0
-    if (!isFolded) await this.#appended
-    await this.#meter.operation('storage', 'put', () => this.#folder.write([id, 'snapshot', nameOf(chunk)], chunk))
-    if (isFolded) this.#compactor.add(id) // else it may depend on what is in the journal only, and could not be loaded
+    if (this.#pending.of(id).length > 0) await this.#appended
+    const name = nameOf(chunk)
+    await this.#meter.operation('storage', 'put', async () => {
+      await this.#folder.write([id, 'snapshot', name], chunk)
+      if (!this.#closed) await this.#journal.append({ id, changes: NOTHING, chunk: name })
+    })
+    this.#look(id)
   }
 
   /** The ids of some documents, deleted ones too, in their order: at most `limit` of those after `after` that begin with `prefix`. */
   async ids ({ after = '', prefix = '', limit }: IdQuery): Promise<DocumentId[]> {
     // before those in the folder are listed: there they go
-    const found = new Set([...this.#folding.keys(), ...this.#tail.keys(), ...this.#deleted].filter(id => id > after && id.startsWith(prefix)))
+    const found = new Set([...this.#pending.ids()].filter(id => id > after && id.startsWith(prefix)))
     let count = 0
     for await (const id of this.#folder.ids({ after, prefix })) {
       found.add(id)
@@ -157,9 +160,9 @@ export class Documents implements DocumentStore {
    * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
    */
   async footprint (id: DocumentId): Promise<Footprint> {
-    if (this.#deleted.has(id)) throw deletedDocument(id)
+    if (this.#pending.isDeleted(id)) throw deletedDocument(id)
     const { files, bytes } = await this.#folder.footprint(id)
-    return { files, bytes: this.#pending(id).reduce((sum, { length }) => sum + length, bytes) }
+    return { files, bytes: this.#pending.of(id).reduce((sum, { length }) => sum + length, bytes) }
   }
 
   /**
@@ -168,7 +171,7 @@ export class Documents implements DocumentStore {
    */
   async remove (id: DocumentId): Promise<void> {
     this.#refuseWhenClosed()
-    this.#deleted.add(id)
+    this.#pending.delete(id)
     await this.#meter.operation('storage', 'append', () => this.#journal.append({ id, changes: NOTHING }))
     this.#foldInBackground()
   }
@@ -184,12 +187,12 @@ export class Documents implements DocumentStore {
    * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
    */
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
-    if (this.#deleted.has(id)) throw deletedDocument(id)
+    if (this.#pending.isDeleted(id)) throw deletedDocument(id)
     // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen
-    const before = this.#pending(id)
+    const before = this.#pending.of(id)
     const files = await this.#meter.operation('storage', 'read', () => this.#folder.files(id))
     const { whole, found } = this.damage.sift(id, files)
-    return [...whole.map(({ data }) => data), ...found, ...new Set([...before, ...this.#pending(id)])]
+    return [...whole.map(({ data }) => data), ...found, ...new Set([...before, ...this.#pending.of(id)])]
   }
 
   /**
@@ -197,7 +200,7 @@ export class Documents implements DocumentStore {
    * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
    */
   async compact (id: DocumentId): Promise<Uint8Array> {
-    return await this.#compactor.compact(id, () => this.#pending(id))
+    return await this.#compactor.compact(id, () => this.#pending.of(id))
   }
 
   /**
@@ -208,7 +211,7 @@ export class Documents implements DocumentStore {
     const before = this.#fold
     const fold = (async () => {
       await before?.catch(() => {}) // told to who started it
-      const trace = (): FoldTrace => ({ documents: this.levels.documents, bytes: this.#held })
+      const trace = (): FoldTrace => ({ documents: this.levels.documents, bytes: this.#pending.bytes })
       await traced(channels.fold, trace, () => this.#meter.operation('storage', 'fold', () => this.#foldNow()))
     })()
     this.#fold = fold
@@ -236,16 +239,9 @@ export class Documents implements DocumentStore {
     if (this.#closed) throw new RelayError('RELAY_CLOSING', 'the document storage is closed')
   }
 
-  #remember (id: DocumentId, changes: Uint8Array): void {
-    const known = this.#tail.get(id)
-    if (known === undefined) this.#tail.set(id, [changes])
-    else known.push(changes)
-    this.#held += changes.length
-  }
-
-  /** A document's changes that are not in its files yet. */
-  #pending (id: DocumentId): Uint8Array[] {
-    return [...this.#folding.get(id) ?? [], ...this.#tail.get(id) ?? []]
+  /** Has the document's files made few, if they are many: not while they may depend on what is in the journal only. */
+  #look (id: DocumentId): void {
+    if (this.#pending.of(id).length === 0) this.#compactor.add(id)
   }
 
   #foldInBackground (): void {
@@ -256,12 +252,9 @@ export class Documents implements DocumentStore {
   async #foldNow (): Promise<void> {
     try {
       await this.#lock.check() // when there is nothing to fold, too: others may store what is not known here
-      const deleteEnded = await this.#journal.rotate()
-      // everything in the ended segments was remembered before they ended; what a failed fold left comes first
-      for (const [id, changes] of this.#tail) this.#folding.set(id, [...this.#folding.get(id) ?? [], ...changes])
-      this.#tail = new Map()
-      await this.#writeFolding()
-      await deleteEnded()
+      const upTo = await this.#journal.cut() // everything up to there is among what is pending
+      await this.#writePending()
+      await this.#journal.settled(upTo)
       this.#foldFailure = undefined
     } catch (error) {
       this.#foldFailure = error
@@ -270,24 +263,22 @@ export class Documents implements DocumentStore {
   }
 
   /** One document that cannot be written does not keep the others from it. @throws the first one's error */
-  async #writeFolding (): Promise<void> {
-    const deleted = new Set(this.#deleted) // of those that come now, the journal may hold changes yet
-    const ids = [...new Set([...this.#folding.keys(), ...deleted])]
+  async #writePending (): Promise<void> {
+    const all = this.#pending.fold()
     let failure: unknown
-    for (let n = 0; n < ids.length; n += WRITES_AT_ONCE) {
-      await Promise.all(ids.slice(n, n + WRITES_AT_ONCE).map(async id => {
-        const chunk = Buffer.concat(this.#folding.get(id) ?? [])
+    for (let n = 0; n < all.length; n += WRITES_AT_ONCE) {
+      await Promise.all(all.slice(n, n + WRITES_AT_ONCE).map(async folding => {
+        const { id, isDeleted } = folding
+        const chunk = this.#pending.folding(id)
         try {
-          if (deleted.has(id)) await this.#compactor.bury(id)
+          if (isDeleted) await this.#compactor.bury(id)
           else await this.#folder.write([id, 'incremental', nameOf(chunk)], chunk)
         } catch (error) {
           failure ??= error
           return
         }
-        this.#folding.delete(id)
-        this.#held -= chunk.length
-        if (deleted.has(id)) this.#deleted.delete(id)
-        else this.#compactor.add(id)
+        this.#pending.folded(folding, chunk.length)
+        if (!isDeleted) this.#compactor.add(id)
       }))
     }
     if (failure !== undefined) throw failure

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { makeFolder, syncFolder } from '../../objects/atomic-file.ts'
-import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from './journal-record.ts'
+import type { ChangeLog, ChangeRecord, Position } from '../change-log.ts'
+import { decodeRecords, encodeRecord, isCutShort } from './journal-record.ts'
 import type { Fence } from './lock.ts'
 
 /** When an append counts as done: on disk, handed to the operating system, or taken. */
@@ -23,7 +24,7 @@ export interface JournalOptions {
   committed?: (seconds: number, records: number, bytes: number) => void
 }
 
-interface Waiting { record: Buffer, done: () => void, failed: (error: RelayError) => void }
+interface Waiting { record: Buffer, position: Position, done: (position: Position) => void, failed: (error: RelayError) => void }
 
 /** The names of segments. */
 export const SEGMENT = /^(\d{12,15})\.log$/
@@ -43,7 +44,7 @@ const MAX_SEGMENT = 256 * 1024 * 1024 // bytes, as one is read whole; Node reads
  * a new segment, until that succeeds. A segment whose end is torn counts up to there. Before a write or a deletion it is
  * looked whether the folder is another's by now, and after a write, as who took it meanwhile may have read it before.
  */
-export class Journal {
+export class Journal implements ChangeLog {
   readonly #folder: string
   readonly #durability: Durability
   readonly #writesSync: boolean
@@ -52,10 +53,13 @@ export class Journal {
   readonly #committed: NonNullable<JournalOptions['committed']>
   readonly #stop = new AbortController()
   #queue: Waiting[] = []
-  #rotations: Array<(ended: number[]) => void> = []
-  /** The segments there are, oldest first; the one that is being written is the last. */
-  #segments: number[] = []
+  #cuts: Array<(position: Position) => void> = []
+  /** The segments there are, oldest first, with the position of the last record in each; the one that is being written is the last. */
+  readonly #segments = new Map<number, Position>()
   #last = 0
+  /** Positions of the last record that was appended, and of the last that is written. */
+  #appended: Position = 0
+  #written: Position = 0
   #file: FileHandle | undefined
   /** Bytes of the file that are written as they should be. */
   #fileSize = 0
@@ -77,7 +81,7 @@ export class Journal {
     this.#committed = committed
   }
 
-  /** Bytes written since the last `rotate`. */
+  /** Bytes written since the last `cut`. */
   get size (): number { return this.#size }
 
   /** Bytes waiting to be written. */
@@ -89,61 +93,53 @@ export class Journal {
   /** ms since the batch that is being written was first tried; 0 when none is. */
   get stalled (): number { return this.#begun === undefined ? 0 : performance.now() - this.#begun }
 
-  /**
-   * Makes the folder and reads what an earlier process left: its records, oldest first. Nothing is deleted.
-   * @throws RelayError RELAY_STORAGE_FAILED
-   */
-  async open (): Promise<JournalRecord[]> {
+  /** Makes the folder and reads what an earlier process left. */
+  async open (found: (record: ChangeRecord) => void): Promise<void> {
     try {
       await makeFolder(this.#folder)
       const names = (await readdir(this.#folder)).map(name => SEGMENT.exec(name)?.[1])
-      this.#segments = names.filter(name => name !== undefined).map(Number).sort((a, b) => a - b)
-      this.#last = Math.max(this.#segments.at(-1) ?? 0, (this.#fence?.token ?? 0) * SEGMENTS_OF_ONE)
-      const left: JournalRecord[] = []
-      for (const segment of this.#segments) for (const record of await this.#read(segment)) left.push(record)
-      return left
+      const segments = names.filter(name => name !== undefined).map(Number).sort((a, b) => a - b)
+      this.#last = Math.max(segments.at(-1) ?? 0, (this.#fence?.token ?? 0) * SEGMENTS_OF_ONE)
+      for (const segment of segments) {
+        const records = await this.#read(segment)
+        this.#segments.set(segment, this.#written = this.#appended += records.length)
+        for (const record of records) found(record)
+      }
     } catch (error) {
       throw this.#failed(error)
     }
   }
 
-  /**
-   * Resolves when the record is as durable as the journal is told to make it; waits as long as the disk fails.
-   * @throws RelayError RELAY_STORAGE_FAILED when it fails until the end, RELAY_STORAGE_LOST
-   */
-  append (record: JournalRecord): Promise<void> {
+  append (record: ChangeRecord): Promise<Position> {
     if (this.#loss !== undefined) return Promise.reject(this.#loss)
     const bytes = encodeRecord(record)
     this.#backlog += bytes.length
-    const written = new Promise<void>((resolve, reject) => { this.#queue.push({ record: bytes, done: resolve, failed: reject }) })
+    const position = ++this.#appended
+    const written = new Promise<Position>((resolve, reject) => { this.#queue.push({ record: bytes, position, done: resolve, failed: reject }) })
     this.#writing ??= this.#write()
     if (this.#durability !== 'none') return written
     written.catch(() => {}) // nobody waits for it; that the disk fails is logged
-    return Promise.resolve()
+    return Promise.resolve(position)
   }
 
-  /**
-   * Ends the current segment: what is written from now on goes to a new one.
-   * @returns deletes the ended segments; to be called once what they hold is safe elsewhere. Throws
-   *   RELAY_STORAGE_FAILED or RELAY_STORAGE_LOST
-   */
-  async rotate (): Promise<() => Promise<void>> {
-    const ended = await new Promise<number[]>(resolve => {
-      this.#rotations.push(resolve)
+  /** Ends the current segment: what is written from now on goes to a new one. */
+  cut (): Promise<Position> {
+    return new Promise(resolve => {
+      this.#cuts.push(resolve)
       this.#writing ??= this.#write()
     })
-    return async () => {
-      for (const segment of ended) {
-        await this.#fence?.check()
-        await this.#delete(segment).catch(error => { throw this.#failed(error) })
-      }
+  }
+
+  /** Deletes the segments that end there or before. */
+  async settled (upTo: Position): Promise<void> {
+    const open = this.#file === undefined ? undefined : this.#last
+    for (const [segment, last] of [...this.#segments]) {
+      if (last > upTo || segment === open) continue
+      await this.#fence?.check()
+      await this.#delete(segment).catch(error => { throw this.#failed(error) })
     }
   }
 
-  /**
-   * Writes what is waiting, once more if the disk failed, and lets go. Nothing may be appended after.
-   * @throws RelayError RELAY_STORAGE_FAILED when that fails, as do the appends
-   */
   async close (): Promise<void> {
     this.#stop.abort()
     await this.#writing
@@ -156,25 +152,26 @@ export class Journal {
 
   async #write (): Promise<void> {
     let wait = RETRY_FIRST
-    while (this.#queue.length > 0 || this.#rotations.length > 0) {
-      const rotated = this.#rotations.shift()
-      if (rotated !== undefined) {
+    while (this.#queue.length > 0 || this.#cuts.length > 0) {
+      const cut = this.#cuts.shift()
+      if (cut !== undefined) {
         await this.#endSegment()
         this.#size = 0
-        rotated([...this.#segments])
+        cut(this.#written)
         continue
       }
       const batch = this.#take()
       const begun = this.#begun ??= performance.now()
       try {
-        const bytes = await this.#commit(batch.map(({ record }) => record))
+        const bytes = await this.#commit(batch)
         this.#committed((performance.now() - begun) / 1e3, batch.length, bytes)
         this.#begun = undefined
         this.#failure = undefined
         wait = RETRY_FIRST
-        for (const { record, done } of batch) {
+        this.#written = batch.at(-1)!.position
+        for (const { record, position, done } of batch) {
           this.#backlog -= record.length
-          done()
+          done(position)
         }
       } catch (error) {
         this.#queue = [...batch, ...this.#queue]
@@ -214,10 +211,12 @@ export class Journal {
   }
 
   /** Returns how many bytes it wrote. */
-  async #commit (records: Buffer[]): Promise<number> {
+  async #commit (batch: Waiting[]): Promise<number> {
     await this.#fence?.check()
-    const file = this.#file ?? await this.#begin()
-    const bytes = records.length === 1 ? records[0]! : Buffer.concat(records)
+    const { position } = batch.at(-1)!
+    const file = this.#file ?? await this.#begin(position)
+    this.#segments.set(this.#last, position)
+    const bytes = batch.length === 1 ? batch[0]!.record : Buffer.concat(batch.map(({ record }) => record))
     for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
     if (this.#durability === 'fsync' && !this.#writesSync) await file.datasync()
     await this.#fence?.check()
@@ -227,13 +226,14 @@ export class Journal {
     return bytes.length
   }
 
-  async #begin (): Promise<FileHandle> {
+  /** @param position of the last record that is about to be written */
+  async #begin (position: Position): Promise<FileHandle> {
     await makeFolder(this.#folder) // it may have been cleared away
     const segment = ++this.#last
     const file = await open(this.#path(segment), this.#writesSync ? APPEND_NEW | constants.O_DSYNC : APPEND_NEW)
     this.#file = file
     this.#fileSize = 0
-    this.#segments.push(segment)
+    this.#segments.set(segment, position)
     await syncFolder(this.#folder)
     return file
   }
@@ -251,6 +251,7 @@ export class Journal {
     } catch (error) {
       this.#log.warn({ segment: this.#last, err: error }, 'the failed write stays at the end of its journal segment')
     }
+    if (this.#segments.has(this.#last)) this.#segments.set(this.#last, this.#written) // it is written again elsewhere
     await this.#endSegment()
   }
 
@@ -262,10 +263,10 @@ export class Journal {
 
   async #delete (segment: number): Promise<void> {
     await rm(this.#path(segment), { force: true })
-    this.#segments = this.#segments.filter(other => other !== segment)
+    this.#segments.delete(segment)
   }
 
-  async #read (segment: number): Promise<JournalRecord[]> {
+  async #read (segment: number): Promise<ChangeRecord[]> {
     const bytes = await readFile(this.#path(segment))
     const { records, end } = decodeRecords(bytes)
     const rest = bytes.subarray(end)

@@ -5,6 +5,7 @@ import type { Heads } from '@automerge/automerge'
 import { AutomergePool } from '../../../lib/automerge/workers/pool.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
+import type { ChangeRecord } from '../../../lib/storage/change-log.ts'
 import { Documents } from '../../../lib/storage/stored-documents.ts'
 import { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
 import { Journal } from '../../../lib/storage/local/journal.ts'
@@ -19,8 +20,9 @@ t.teardown(async () => { await automerge.close() })
 
 /** What the next relay would find of a document. */
 async function find (folder: string, id: DocumentId): Promise<Uint8Array[]> {
-  const left = await new Journal({ folder: path.join(folder, 'journal'), durability: 'fsync', log: silent }).open()
-  return [...await new StorageFolder(folder).chunks(id), ...left.filter(record => record.id === id).map(({ changes }) => changes)]
+  const left: ChangeRecord[] = []
+  await new Journal({ folder: path.join(folder, 'journal'), durability: 'fsync', log: silent }).open(record => { left.push(record) })
+  return [...await new StorageFolder(folder).chunks(id), ...left.filter(record => record.id === id && record.chunk === undefined).map(({ changes }) => changes)]
 }
 
 for (const seed of seeds(2)) {

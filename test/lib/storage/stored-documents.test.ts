@@ -1,8 +1,11 @@
 import t from 'tap'
+import { readFileSync, readdirSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import * as Automerge from '@automerge/automerge'
 import { silent } from '../../../lib/log.ts'
+import { FolderReader } from '../../../lib/maintenance/folder-reader.ts'
+import { decodeRecords } from '../../../lib/storage/local/journal-record.ts'
 import { scratch } from '../../scratch.ts'
 import { until } from '../../helper.ts'
 import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk } from './disk.ts'
@@ -169,6 +172,39 @@ t.test('what is put is stored after what was appended before', async t => {
   await Promise.all([appending, putting, apart])
   t.strictSame([files(folder, original.id), files(folder, other.id)], [[0, 1], [0, 1]])
   t.ok(holds(await documents.chunks(original.id), original.heads))
+})
+
+t.test('the journal has a record of what is put, and keeps it no longer than of what is appended', async t => {
+  const { documents, folder } = await open(t)
+  const original = new Original()
+  await documents.put(original.id, original.saved)
+  const [segment] = journalOf(folder)
+  const { records } = decodeRecords(readFileSync(path.join(folder, 'journal', segment!)))
+  const [chunk] = readdirSync(path.join(pathOf(folder, original), 'snapshot'))
+  t.strictSame(records.map(({ id, changes, chunk }) => [id, changes.length, chunk]), [[original.id, 0, chunk]])
+
+  const copy = copyTo(path.join(await scratch(t), 'copy'), folder)
+  const reader = new FolderReader(copy)
+  t.match(await reader.read(original.id), { files: [{ key: [original.id, 'snapshot', chunk] }], pending: [], isDeleted: false })
+  const next = await open(t, { folder: copy })
+  t.ok(holds(await next.documents.chunks(original.id), original.heads), 'it is no deletion')
+  await next.documents.fold()
+  t.strictSame([journalOf(copy), files(copy, original.id)], [[], [0, 1]])
+  await documents.fold()
+  t.strictSame(journalOf(folder), [])
+})
+
+t.test('what is put while the folder is taken is not acknowledged', async t => {
+  const { documents, folder } = await open(t)
+  const original = new Original()
+  const { stop } = await onEachOperation(t, async ({ name }, run) => {
+    const result = await run()
+    if (name === 'rename') await rm(path.join(folder, 'lock.d'), { recursive: true })
+    return result
+  })
+  await t.rejects(documents.put(original.id, original.saved), { code: 'RELAY_STORAGE_LOST' })
+  stop()
+  t.strictSame(files(folder, original.id), [0, 1], 'it was written')
 })
 
 t.test('a full disk: nothing is acknowledged, what was is there, and all is well when space returns', { skip: noMount }, async t => {

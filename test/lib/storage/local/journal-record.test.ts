@@ -1,14 +1,18 @@
 import t from 'tap'
-import { decodeRecords, encodeRecord, isCutShort, type JournalRecord } from '../../../../lib/storage/local/journal-record.ts'
+import { decodeRecords, encodeRecord, isCutShort } from '../../../../lib/storage/local/journal-record.ts'
+import type { ChangeRecord } from '../../../../lib/storage/change-log.ts'
+import type { DocumentId } from '../../../../lib/ids.ts'
 import { random, seeds } from '../disk.ts'
 
-const log: JournalRecord[] = [
-  { id: '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', changes: Buffer.from('one') },
-  { id: '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', changes: Buffer.alloc(0) },
-  { id: '4NMNnkMhL8jXrdJ9jamS58PAVdXu', changes: Buffer.alloc(100) },
-  { id: 'S3Fx1ZVKBS8V9GKqdnG1wdCnUbs', changes: Buffer.from('the last') }
+const ids = ['3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', '4NMNnkMhL8jXrdJ9jamS58PAVdXu', 'S3Fx1ZVKBS8V9GKqdnG1wdCnUbs'] as [DocumentId, DocumentId, DocumentId]
+const log: ChangeRecord[] = [
+  { id: ids[0], changes: Buffer.from('one') },
+  { id: ids[0], changes: Buffer.alloc(0) },
+  { id: ids[1], changes: Buffer.alloc(100) },
+  { id: ids[1], changes: Buffer.alloc(0), chunk: 'a1b2' },
+  { id: ids[2], changes: Buffer.from('the last') }
 ]
-const plain = (records: JournalRecord[]) => records.map(({ id, changes }) => ({ id, changes: Buffer.from(changes).toString('hex') }))
+const plain = (records: ChangeRecord[]) => records.map(({ id, changes, chunk }) => ({ id, changes: Buffer.from(changes).toString('hex'), chunk }))
 const encoded = log.map(encodeRecord)
 const bytes = Buffer.concat(encoded)
 /** Where the records end: at 0, 1, … of them. */

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { DocumentId } from '../../../../lib/ids.ts'
 import { RelayError } from '../../../../lib/errors.ts'
 import { silent, type Log } from '../../../../lib/log.ts'
 import { encodeRecord } from '../../../../lib/storage/local/journal-record.ts'
@@ -9,15 +10,22 @@ import { scratch } from '../../../scratch.ts'
 import { until } from '../../../helper.ts'
 import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk, systemError } from '../disk.ts'
 
-const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
+const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ' as DocumentId
 const record = (text: string) => ({ id, changes: Buffer.from(text) })
 
 async function open (t: Test, { folder = '', durability = 'fsync' as Durability, log = silent as Log, ...options }: Partial<JournalOptions> = {}) {
   folder ||= path.join(await scratch(t), 'journal')
   const journal = new Journal({ folder, durability, log, ...options })
-  const left = await journal.open()
+  const left: string[] = []
+  await journal.open(({ changes }) => { left.push(String(Buffer.from(changes))) })
   t.teardown(async () => { await journal.close().catch(() => {}) }) // of those that are left with a broken disk
-  return { journal, folder, left: left.map(({ changes }) => String(Buffer.from(changes))) }
+  return { journal, folder, left }
+}
+
+/** Ends the segment; the way to say that all until now is safe elsewhere. */
+async function cut (journal: Journal): Promise<() => Promise<void>> {
+  const upTo = await journal.cut()
+  return async () => { await journal.settled(upTo) }
 }
 
 /** What the next process would find. */
@@ -80,17 +88,17 @@ t.test('durability write is done when it is written, none at once', async t => {
   t.strictSame(names.slice(-2), ['handle.write', 'handle.datasync'], 'where writes do not sync, a sync follows each')
 })
 
-t.test('rotation: what was written before is deleted when told, what comes after never is', async t => {
+t.test('cut: what was written before is deleted when told, what comes after never is', async t => {
   const { journal, folder } = await open(t)
-  const deleteNone = await journal.rotate()
+  const deleteNone = await cut(journal)
   await deleteNone()
   await journal.append(record('a'))
-  const first = await journal.rotate()
+  const first = await cut(journal)
   t.equal(journal.size, 0)
   await journal.append(record('b'))
   t.ok(journal.size > 0)
   t.strictSame(await replay(t, folder), ['a', 'b'])
-  const second = await journal.rotate() // the first was not used: its fold failed
+  const second = await cut(journal) // the first was not used: its fold failed
   await journal.append(record('c'))
   await second()
   await first()
@@ -100,7 +108,7 @@ t.test('rotation: what was written before is deleted when told, what comes after
 })
 
 for (const seed of seeds(2)) {
-  t.test(`rotations while appends are under way lose nothing (seed ${seed})`, async t => {
+  t.test(`cuts while appends are under way lose nothing (seed ${seed})`, async t => {
     const below = random(seed)
     const { journal, folder } = await open(t)
     const { acknowledged, append } = appender(journal)
@@ -115,7 +123,7 @@ for (const seed of seeds(2)) {
       }
       if (below(3) === 0) await appending.at(-1)
       if (below(8) === 0) {
-        const deleteEnded = await journal.rotate()
+        const deleteEnded = await cut(journal)
         for (const text of appended) safe.add(text) // as a fold has all of these
         if (below(3) > 0) await deleteEnded()
         const sure = [...acknowledged]
@@ -129,6 +137,26 @@ for (const seed of seeds(2)) {
     t.strictSame(appended.filter(text => !safe.has(text) && !end.includes(text)), [])
   })
 }
+
+t.test('records have rising positions, and up to any of them no more is let go of than was said', async t => {
+  const { journal, folder } = await open(t)
+  const positions = await Promise.all(['a', 'b', 'c'].map(text => journal.append(record(text))))
+  t.strictSame(positions, [1, 2, 3])
+  await journal.settled(positions[2]!)
+  t.strictSame(await replay(t, folder), ['a', 'b', 'c'], 'a segment goes when it has ended')
+  t.equal(await journal.cut(), 3)
+  await journal.append(record('d'))
+  await journal.cut()
+  await journal.settled(2)
+  t.strictSame(await replay(t, folder), ['a', 'b', 'c', 'd'], 'and only as a whole')
+  await journal.settled(3)
+  t.strictSame(await replay(t, folder), ['d'])
+  await journal.close()
+  const next = await open(t, { folder })
+  t.equal(await next.journal.append(record('e')), 2)
+  await next.journal.settled(1)
+  t.strictSame(await replay(t, folder), ['e'], 'what an earlier process left, too')
+})
 
 t.test('several segments with torn ends are read up to there, and a new one is begun', async t => {
   const folder = await scratch(t)
@@ -145,7 +173,7 @@ t.test('several segments with torn ends are read up to there, and a new one is b
   await journal.append(record('d'))
   t.ok((await readdir(folder)).includes('000000000011.log'))
   t.strictSame(await replay(t, folder), ['a', 'b', 'c', 'd'])
-  await (await journal.rotate())()
+  await (await cut(journal))()
   t.strictSame(await readdir(folder), ['README'])
 })
 
@@ -163,7 +191,7 @@ t.test('what is damaged, not torn, is kept aside', async t => {
     t.strictSame(left, ['a'])
     t.match(errors, [/is damaged; from there on it is kept in .*000000000001\.log\.damaged/])
   }
-  await (await (await open(t, { folder })).journal.rotate())()
+  await (await cut((await open(t, { folder })).journal))()
   t.strictSame(await readdir(folder), ['000000000001.log.damaged'])
   t.ok((await readFile(`${file}.damaged`)).equals(bytes.subarray(bytes.length / 3)))
 })
@@ -222,7 +250,7 @@ t.test('every operation may fail once, and every other one from then on for a wh
     const appending = [append('a')]
     await appending[0]
     appending.push(append('b'), append('c'))
-    const deleteEnded = await journal.rotate()
+    const deleteEnded = await cut(journal)
     appending.push(append('d'))
     await Promise.all(appending)
     stop()
@@ -242,12 +270,12 @@ t.test('every operation may fail once, and every other one from then on for a wh
 t.test('a folder that is cleared away is made again', async t => {
   const { journal, folder } = await open(t)
   await journal.append(record('a'))
-  await (await journal.rotate())()
+  await (await cut(journal))()
   await rm(folder, { recursive: true })
   await journal.append(record('b'))
   t.strictSame(await replay(t, folder), ['b'])
   await rm(folder, { recursive: true }) // with the segment that is written to: the next one is there again
-  await (await journal.rotate())()
+  await (await cut(journal))()
   await journal.append(record('c'))
   t.strictSame(await replay(t, folder), ['c'])
 })
@@ -272,7 +300,7 @@ t.test('a segment of somebody else is left alone', async t => {
   await writeFile(theirs, 'theirs')
   await journal.append(record('a'))
   t.strictSame(await replay(t, folder), ['a'])
-  await (await journal.rotate())()
+  await (await cut(journal))()
   t.strictSame(await readdir(folder), ['000000000001.log'])
   t.equal(await readFile(theirs, 'utf8'), 'theirs')
 })
@@ -314,7 +342,7 @@ t.test('a folder that is another’s by now gets no more records, and none is tr
     const taken = fence()
     const { journal, folder } = await open(t, { durability, fence: taken })
     await journal.append(record('a'))
-    const deleteEnded = await journal.rotate()
+    const deleteEnded = await cut(journal)
     await journal.append(record('b'))
     taken.take()
     await t.rejects(journal.append(record('c')), LOST)
@@ -324,7 +352,7 @@ t.test('a folder that is another’s by now gets no more records, and none is tr
     const { stop } = await onEachOperation(t, async ({ name }, run) => { names.push(name); return await run() })
     await t.rejects(journal.append(record('d')), LOST)
     await t.rejects(deleteEnded(), LOST)
-    await t.rejects((await journal.rotate())(), LOST)
+    await t.rejects((await cut(journal))(), LOST)
     await journal.close()
     stop()
     t.strictSame(names, [])
@@ -351,7 +379,7 @@ t.test('no process uses the name of another’s segment again, though that is go
   const first = await open(t, { fence: fence(1) })
   await first.journal.append(record('a'))
   const [name] = await readdir(first.folder)
-  await (await first.journal.rotate())()
+  await (await cut(first.journal))()
   t.strictSame(await readdir(first.folder), [])
   const second = await open(t, { folder: first.folder, fence: fence(2) })
   await second.journal.append(record('b'))
