@@ -7,7 +7,7 @@ import { ANONYMOUS } from '../lib/access/identity/principal.ts'
 import type { Admission } from '../lib/bundles/stores/admission.ts'
 import { SLIM_TYPE, WHOLE_TYPE, schemas } from '../lib/bundles/schemas.ts'
 import { RelayError, messageOf } from '../lib/errors.ts'
-import { holds } from '../lib/http/conditional.ts'
+import { holds, isConditional, type Preconditions } from '../lib/http/conditional.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
 import type { Representation } from '../lib/http/representation.ts'
@@ -21,13 +21,14 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
   const hasDocument = async (id: DocumentId): Promise<boolean> => await storage.has(id)
 
   /** What has to hold for an upload; nothing when everybody may do everything and it names no condition. */
-  const admission = ({ headers, principal }: FastifyRequest): Admission | undefined => {
-    if (access.isOpen && headers['if-match'] === undefined && headers['if-none-match'] === undefined) return undefined
+  const admission = ({ headers, query, principal }: FastifyRequest): Admission | undefined => {
+    const conditions = preconditions(headers, query)
+    if (access.isOpen && !isConditional(conditions)) return undefined
     return {
       owner: principal === ANONYMOUS ? undefined : principal.id,
       permit: async ({ id, documents }, stored) => {
         await access.requireUpload(principal, { id, documents, replaces: stored }, hasDocument)
-        requireVersion(headers, stored)
+        requireVersion(conditions, stored)
       }
     }
   }
@@ -81,10 +82,11 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     }
   })
 
-  fastify.delete<{ Params: { id: string } }>('/api/bundles/:id', { schema: schemas.remove, config: { access: ['bundle:delete'] } }, async ({ params, headers, principal }, reply) => {
+  fastify.delete<{ Params: { id: string } }>('/api/bundles/:id', { schema: schemas.remove, config: { access: ['bundle:delete'] } }, async ({ params, headers, query, principal }, reply) => {
+    const conditions = preconditions(headers, query)
     await bundles.remove(documentId(params.id), async stored => {
       await access.requireOwn(principal, stored.owner)
-      requireVersion(headers, stored)
+      requireVersion(conditions, stored)
     })
     return await reply.code(204).send()
   })
@@ -101,9 +103,18 @@ function documentId (text: string): DocumentId {
   return text
 }
 
+/** @param query as it came: an upload's is not validated @throws RelayError RELAY_BAD_REQUEST */
+function preconditions (headers: IncomingHttpHeaders, query: unknown): Preconditions {
+  const { ifMatch } = query as { ifMatch?: unknown }
+  if (ifMatch !== undefined && (typeof ifMatch !== 'string' || !/^[^"]+$/.test(ifMatch))) {
+    throw new RelayError('RELAY_BAD_REQUEST', 'ifMatch must be what the ETag of the bundle has in quotes, once')
+  }
+  return { 'if-match': headers['if-match'], 'if-none-match': headers['if-none-match'], ifMatch }
+}
+
 /** @throws RelayError RELAY_PRECONDITION_FAILED */
-function requireVersion (headers: IncomingHttpHeaders, stored: { etag: string } | null): void {
-  if (holds(headers, stored?.etag ?? null)) return
+function requireVersion (conditions: Preconditions, stored: { etag: string } | null): void {
+  if (holds(conditions, stored?.etag ?? null)) return
   throw new RelayError('RELAY_PRECONDITION_FAILED', stored === null ? 'There is no such bundle' : 'There is another version of this bundle')
 }
 

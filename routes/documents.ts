@@ -3,14 +3,15 @@ import { Readable } from 'node:stream'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Hash } from '../lib/automerge/format/hash.ts'
 import { EventStream } from '../lib/http/event-stream.ts'
-import { etagOf, headsText, parseHeads } from '../lib/documents/heads.ts'
+import { canonicalHeads, etagOf, headsText } from '../lib/documents/heads.ts'
 import { schemas } from '../lib/documents/schemas.ts'
 import { knownSnapshot, snapshotEtag } from '../lib/documents/snapshot.ts'
 import { Subscription } from '../lib/documents/subscription.ts'
 import { JSON_PATCH, JSON_TYPE, MERGE_PATCH, SNAPSHOT_TYPE, type PatchType } from '../lib/documents/types.ts'
-import { RelayError } from '../lib/errors.ts'
-import { holds, isKnown } from '../lib/http/conditional.ts'
+import { RelayError, codeOf } from '../lib/errors.ts'
+import { holds, isConditional, isKnown, type Preconditions } from '../lib/http/conditional.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
 import type { Representation } from '../lib/http/representation.ts'
@@ -28,10 +29,20 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
   fastify.addContentTypeParser(TYPES, { parseAs: 'buffer', bodyLimit: options.maxDocument }, (_request, body, done) => { done(null, body) })
   fastify.addContentTypeParser('*', (_request, _payload, done) => { done(unsupported(TYPES)) })
 
+  /** Where events go on from: nowhere, where the heads are not known any more. */
+  const knownHeads = (id: DocumentId, text: string): Hash[] | undefined => {
+    try {
+      return documents.headsOf(id, text)
+    } catch (error) {
+      if (codeOf(error) === 'RELAY_HEADS_UNKNOWN') return undefined
+      throw error
+    }
+  }
+
   typed.get('/api/documents/:id', { schema: schemas.view, config: READ }, async ({ method, params, query, headers }, reply) => {
     const id = documentId(params.id)
     const current = await documents.heads(id)
-    const heads = query.heads === undefined ? current : parseHeads(query.heads)
+    const heads = query.heads === undefined ? current : documents.headsOf(id, query.heads)
     const etag = etagOf(heads)
     reply.type(`${JSON_TYPE}; charset=utf-8`)
     if (isKnown(headers, etag)) return await unchanged(reply, etag)
@@ -50,7 +61,7 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     const id = documentId(params.id)
     const { offset, limit } = query
     const current = await documents.heads(id)
-    const heads = query.heads === undefined ? current : parseHeads(query.heads)
+    const heads = query.heads === undefined ? current : documents.headsOf(id, query.heads)
     const etag = etagOf(heads, 'history', `.${offset}.${limit}`)
     if (isKnown(headers, etag)) return await unchanged(reply, etag)
     const { total, changes } = await documents.history(id, heads, offset, limit)
@@ -72,7 +83,7 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     const id = documentId(params.id)
     const heads = await documents.heads(id)
     const known = headers['last-event-id'] ?? query.heads
-    const from = known === undefined ? undefined : parseHeads(known)
+    const from = known === undefined ? undefined : knownHeads(id, known)
     reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).type('text/event-stream; charset=utf-8')
     if (method === 'HEAD') return await reply.send(Readable.from([]))
     const stream = new EventStream().once('close', limits.connect(request.source))
@@ -102,20 +113,21 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
 
   typed.patch('/api/documents/:id', {
     config: { access: ['document:write'] }, schema: schemas.patch
-  }, async ({ params, body, headers, query: { message, heads: base } }, reply) => {
+  }, async ({ params, body, headers, query: { message, heads: base, ifMatch } }, reply) => {
     const id = documentId(params.id)
     const type = typeOf(headers)
     if (type !== MERGE_PATCH && type !== JSON_PATCH) throw unsupported([MERGE_PATCH, JSON_PATCH])
-    const patch = { type: type as PatchType, patch: body as unknown as Uint8Array, message, base: base === undefined ? undefined : parseHeads(base) }
-    const isConditional = headers['if-match'] !== undefined || headers['if-none-match'] !== undefined
-    const heads = await documents.patch(id, patch, isConditional ? heads => holds(headers, etagOf(heads)) : undefined)
+    const patch = { type: type as PatchType, patch: body as unknown as Uint8Array, message, base: base === undefined ? undefined : documents.headsOf(id, base) }
+    const conditions = preconditions(headers, ifMatch)
+    const heads = await documents.patch(id, patch, isConditional(conditions) ? heads => holds(conditions, etagOf(heads)) : undefined)
     return await reply.header('etag', etagOf(heads)).send({ heads })
   })
 
-  fastify.delete<{ Params: { id: string } }>('/api/documents/:id', { schema: schemas.remove, config: { access: ['document:delete'] } }, async ({ params, headers, principal }, reply) => {
+  fastify.delete<{ Params: { id: string }, Querystring: { ifMatch?: string } }>('/api/documents/:id', { schema: schemas.remove, config: { access: ['document:delete'] } }, async ({ params, headers, query, principal }, reply) => {
     const id = documentId(params.id)
     await access.require(principal, 'document:delete', id) // an open relay asks nobody before
-    await documents.remove(id, heads => holds(headers, etagOf(heads)))
+    const conditions = preconditions(headers, query.ifMatch)
+    await documents.remove(id, heads => holds(conditions, etagOf(heads)))
     return await reply.code(204).send()
   })
 }
@@ -125,6 +137,9 @@ const below = (url: string, name: string): string => {
   const last = url.split('?')[0]!.split('/').at(-1)!
   return last === '' ? name : `${last}/${name}`
 }
+
+const preconditions = (headers: IncomingHttpHeaders, ifMatch: string | undefined): Preconditions =>
+  ({ 'if-match': headers['if-match'], 'if-none-match': headers['if-none-match'], ifMatch: ifMatch === undefined ? undefined : canonicalHeads(ifMatch) })
 
 /** What is no id names no document. */
 function documentId (text: string): DocumentId {

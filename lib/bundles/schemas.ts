@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { bytes, conditionalHeaders, preconditionHeaders, represented } from '../openapi/bytes.ts'
+import { bytes, conditionalHeaders, preconditionHeaders, preconditionQuery, represented } from '../openapi/bytes.ts'
 import { refusals } from '../openapi/responses.ts'
 
 export const SLIM_TYPE = 'application/zip'
@@ -31,6 +31,7 @@ export const schemas = {
   upload: {
     tags,
     summary: 'Stores a bundle, and its documents',
+    querystring: Type.Object(preconditionQuery),
     headers: preconditionHeaders,
     body: {
       content: {
@@ -74,6 +75,7 @@ export const schemas = {
     tags,
     summary: 'Deletes one’s own bundle; its documents stay',
     params,
+    querystring: Type.Object(preconditionQuery),
     headers: preconditionHeaders,
     response: {
       204: { type: 'null', description: 'It is gone' },

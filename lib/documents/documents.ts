@@ -7,7 +7,7 @@ import { newDocumentId, type DocumentId } from '../ids.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
 import type { DocumentStore } from '../storage/document-store.ts'
 import type { SyncEngine } from '../sync/engine.ts'
-import { headsText } from './heads.ts'
+import { areMany, headsText, isDigest, parseHeads } from './heads.ts'
 import type { Edit, HistoryPage } from './worker.ts'
 import { DocumentWorkers } from './workers.ts'
 
@@ -27,6 +27,7 @@ export type Patch = Omit<Edit, 'actor'>
 
 const CACHE_BYTES = 16 * 1024 * 1024 // bytes of views
 const ENTRY_BYTES = 512 // bytes of an entry, roughly
+const LONG_HEADS = 65_536 // heads of documents with many that their digests are still understood of
 
 /**
  * Documents for those who have no Automerge: shown as JSON, made of it, and changed by patches. A change is made on a worker
@@ -37,6 +38,8 @@ export class DocumentService {
   readonly #workers: DocumentWorkers
   readonly #queue = new KeyedQueue()
   readonly #views = new LRUCache<string, Uint8Array>({ maxSize: CACHE_BYTES, sizeCalculation: ({ length }) => length + ENTRY_BYTES })
+  /** Heads that were told by their digest. */
+  readonly #digests = new LRUCache<string, Hash[]>({ maxSize: LONG_HEADS, sizeCalculation: ({ length }) => length })
   readonly #pending = new Map<string, Promise<Uint8Array>>()
   /** Who makes the changes, in every document: one actor less for each of them. Never the same after a restart. */
   #actor = newActor()
@@ -53,6 +56,18 @@ export class DocumentService {
   async heads (id: DocumentId): Promise<Hash[]> {
     const heads = await this.#parts.sync.heads(id)
     if (heads.length === 0) throw new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${id}`)
+    if (areMany(heads)) this.#digests.set(`${id} ${headsText(heads)}`, heads)
+    return heads
+  }
+
+  /**
+   * Heads as somebody has them from a URL or a header. A digest is understood for a while.
+   * @throws RelayError RELAY_BAD_REQUEST, RELAY_HEADS_UNKNOWN
+   */
+  headsOf (id: DocumentId, text: string): Hash[] {
+    if (!isDigest(text)) return parseHeads(text)
+    const heads = this.#digests.get(`${id} ${text}`)
+    if (heads === undefined) throw new RelayError('RELAY_HEADS_UNKNOWN', 'The heads are not known any more; list them')
     return heads
   }
 

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { bytes, conditionalHeaders, preconditionHeaders, represented } from '../openapi/bytes.ts'
+import { bytes, conditionalHeaders, preconditionHeaders, preconditionQuery, represented } from '../openapi/bytes.ts'
 import { refusals } from '../openapi/responses.ts'
 import { JSON_PATCH, JSON_TYPE, MERGE_PATCH, SNAPSHOT_TYPE } from './types.ts'
 
@@ -7,7 +7,7 @@ const tags = ['Documents']
 const params = Type.Object({ id: Type.String({ description: 'The document’s id, without `automerge:`' }) })
 const hashes = (description: string) => Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), { description })
 const heads = hashes('The document’s heads, sorted')
-const atHeads = { heads: Type.Optional(Type.String({ description: 'The document as it was at these heads: hashes joined by dots; as it is now without them' })) }
+const atHeads = { heads: Type.Optional(Type.String({ description: 'The document as it was at these heads: hashes joined by dots, or as an ETag has them; as it is now without them' })) }
 const message = { message: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, description: 'What history tells of the change' })) }
 
 const MISSING = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_DAMAGED', 'RELAY_STORAGE_FAILED')
@@ -74,7 +74,7 @@ export const schemas = {
     tags,
     summary: 'Changes a document',
     params,
-    querystring: Type.Object({ ...message, heads: Type.Optional(Type.String({ description: 'The heads of what the change was thought up on: what came since is merged with it' })) }),
+    querystring: Type.Object({ ...message, heads: Type.Optional(Type.String({ description: 'The heads of what the change was thought up on: what came since is merged with it' })), ...preconditionQuery }),
     headers: preconditionHeaders,
     body: {
       content: {
@@ -88,5 +88,5 @@ export const schemas = {
       ...refusals('RELAY_PRECONDITION_FAILED', 'RELAY_PATCH_CONFLICT', 'RELAY_MEDIA_TYPE_UNSUPPORTED', 'RELAY_PATCH_INVALID')
     }
   },
-  remove: { tags, summary: 'Deletes a document for good', params, headers: preconditionHeaders, response: { 204: { type: 'null', description: 'It is gone' }, ...MISSING, ...refusals('RELAY_ACCESS_DENIED', 'RELAY_PRECONDITION_FAILED') } }
+  remove: { tags, summary: 'Deletes a document for good', params, querystring: Type.Object(preconditionQuery), headers: preconditionHeaders, response: { 204: { type: 'null', description: 'It is gone' }, ...MISSING, ...refusals('RELAY_ACCESS_DENIED', 'RELAY_PRECONDITION_FAILED') } }
 } as const

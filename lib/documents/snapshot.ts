@@ -1,5 +1,6 @@
 import { documentHeads } from '../automerge/format/document-heads.ts'
 import type { Hash } from '../automerge/format/hash.ts'
+import { entityTags } from '../http/conditional.ts'
 import { etagOf } from './heads.ts'
 
 const CHECKSUM = [4, 8] as const // where a chunk has it
@@ -16,5 +17,5 @@ export function snapshotEtag (chunk: Uint8Array): string {
 /** Of the ETags that somebody knows, that of a snapshot at these heads, however it is written. */
 export function knownSnapshot (known: string | undefined, heads: Hash[]): string | undefined {
   const start = etagOf(heads, 'snapshot', '.').slice(0, -1)
-  return known?.split(',').map(etag => etag.trim().replace(/^W\//, '')).find(etag => etag.startsWith(start))
+  return known === undefined ? undefined : entityTags(known).find(etag => etag.startsWith(start))
 }

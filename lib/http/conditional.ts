@@ -29,29 +29,40 @@ export function select (headers: ConditionalHeaders, etag: string, size: number)
   return { status: 206, range: { start, end } }
 }
 
+/** What a request that changes something depends on. */
+export interface Preconditions {
+  'if-match'?: string | undefined
+  'if-none-match'?: string | undefined
+  /** What the ETag has in quotes, for those whose proxies do not let ETags through: `?ifMatch=` */
+  ifMatch?: string | undefined
+}
+
 /**
- * Whether the conditions of a request that changes something hold (RFC 9110 section 13.1): If-Match compares strongly.
+ * Whether the conditions of a request that changes something hold (RFC 9110 section 13.1). Our ETags are strong, so a
+ * weak one is ours from before a proxy compressed the answer, and says what it said.
  * @param etag of what is there, null when nothing is
  */
-export function holds (
-  { 'if-match': known, 'if-none-match': unknown }: {
-    'if-match'?: string | undefined, 'if-none-match'?: string | undefined
-  },
-  etag: string | null
-): boolean {
-  if (
-    known !== undefined && (
-      etag === null || (known.trim() !== '*' && !known.split(',').some(one => one.trim() === etag))
-    )
-  ) return false
+export function holds (conditions: Preconditions, etag: string | null): boolean {
+  const { 'if-match': known, 'if-none-match': unknown, ifMatch } = conditions
+  if (known !== undefined && (etag === null || !matches(known, etag))) return false
+  if (ifMatch !== undefined && `"${ifMatch}"` !== etag) return false
   return unknown === undefined || etag === null || !matches(unknown, etag)
 }
+
+/** Whether a request depends on anything. */
+export const isConditional = ({ 'if-match': known, 'if-none-match': unknown, ifMatch }: Preconditions): boolean =>
+  known !== undefined || unknown !== undefined || ifMatch !== undefined
 
 /** Whether who asks has it already, before it is made. @param etag of what would be answered */
 export const isKnown = ({ 'if-none-match': known }: ConditionalHeaders, etag: string): boolean =>
   known !== undefined && matches(known, etag)
 
-/** If-None-Match compares weakly: `W/` makes no difference. */
-function matches (list: string, etag: string): boolean {
-  return list.trim() === '*' || list.split(',').some(one => one.trim().replace(/^W\//, '') === etag)
-}
+const matches = (list: string, etag: string): boolean =>
+  list.trim() === '*' || entityTags(list).includes(etag)
+
+/**
+ * The ETags of a list as they left the relay. Proxies that compress make them weak (nginx, Cloudflare) or add how they
+ * have compressed (`-gzip` Apache and Caddy, `--gzip` Jetty).
+ */
+export const entityTags = (list: string): string[] =>
+  list.split(',').map(tag => tag.trim().replace(/^W\//, '').replace(/-{1,2}(?:gzip|br|zstd|deflate)"$/, '"'))

@@ -16,6 +16,11 @@ export const preconditionHeaders = Type.Object({
   'if-none-match': text('`*`: 412 if there is one already')
 })
 
+/** The query of the same, for whom a proxy changes ETags. */
+export const preconditionQuery = {
+  ifMatch: text('What the ETag has in quotes, in place of If-Match: 412 unless it is the current')
+}
+
 /** Bytes are of no JSON type; OpenAPI 3.1 says so with an empty schema. */
 export const bytes = (type: string) => ({ [type]: { schema: {} } })
 

@@ -19,8 +19,8 @@ async function bundle (rootId: DocumentId, others: DocumentId[] = [], note = 0):
 
 const as = (name: string, headers: Record<string, string> = {}) => ({ authorization: `Bearer ${name}`, ...headers })
 
-const post = async (http: string, body: Uint8Array, headers: Record<string, string>): Promise<{ status: number, code?: string }> => {
-  const response = await fetch(`${http}/api/bundles`, { method: 'POST', body, headers: { 'content-type': 'application/octet-stream', ...headers } })
+const post = async (http: string, body: Uint8Array, headers: Record<string, string>, query = ''): Promise<{ status: number, code?: string }> => {
+  const response = await fetch(`${http}/api/bundles${query}`, { method: 'POST', body, headers: { 'content-type': 'application/octet-stream', ...headers } })
   return { status: response.status, ...await response.json() as object }
 }
 
@@ -69,6 +69,14 @@ t.test('If-None-Match: * makes, If-Match replaces; in an open relay too', async 
     t.match(await post(http, await bundle(id), { ...headers, 'if-match': first }), refused)
     const two = await Promise.all([2, 3].map(async n => await post(http, await bundle(id, [], n), { ...headers, 'if-match': await etag() })))
     t.strictSame(two.map(({ status }) => status).sort(), [200, 412], 'of two at once, one')
+    t.match(await post(http, await bundle(id, [], 4), { ...headers, 'if-match': `W/${await etag()}` }), { status: 200 }, 'as a proxy that compresses gives it')
+    const version = (await etag()).slice(1, -1)
+    t.match(await post(http, await bundle(id, [], 5), headers, '?ifMatch=other'), refused)
+    t.match(await post(http, await bundle(id, [], 5), headers, `?ifMatch=${version}`), { status: 200 }, 'in the query')
+    t.match(await post(http, await bundle(id, [], 6), headers, `?ifMatch=${version}`), refused)
+    for (const query of ['?ifMatch=', '?ifMatch=a&ifMatch=b', '?ifMatch=%22a%22']) {
+      t.match(await post(http, await bundle(id, [], 6), headers, query), { status: 400, code: 'RELAY_BAD_REQUEST' }, query)
+    }
   }
 })
 
@@ -108,8 +116,9 @@ t.test('a bundle is deleted by who owns it, as the version that was looked at, a
   await post(http, await bundle(id), as('ann'))
   t.equal(await remove(url, as('bob')), 403)
   t.equal(await remove(url, as('ann', { 'if-match': '"other"' })), 412)
-  t.equal((await fetch(url, { headers: as('ann') })).status, 200)
-  t.equal(await remove(url, as('ann')), 204)
+  t.equal(await remove(`${url}?ifMatch=other`, as('ann')), 412)
+  const { headers } = await fetch(url, { headers: as('ann') })
+  t.equal(await remove(`${url}?ifMatch=${headers.get('etag')!.slice(1, -1)}`, as('ann')), 204)
   t.equal((await fetch(url, { headers: as('ann') })).status, 404)
   t.equal((await fetch(`${url}/manifest`, { headers: as('ann') })).status, 404)
   t.match(await post(http, await bundle(id, [], 1), as('bob')), { status: 200 }, 'and is whose who makes it anew')

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import * as Automerge from '@automerge/automerge'
 import { newDocumentId } from '../../lib/ids.ts'
@@ -121,12 +122,69 @@ t.test('conditions: whoever comes late is told, and nothing is lost', async t =>
   const now = await ask(url)
   for (let n = 10; n < 30; n++) t.equal(now.json[`n${n}`], n)
   t.equal((await put(4, { 'if-match': '*' })).status, 200)
-  for (const header of [{ 'if-match': 'garbage' } as Record<string, string>, { 'if-match': '""' }, { 'if-match': `W/${now.headers.get('etag')!}` }, { 'if-none-match': '*' }]) t.equal((await put(5, header)).status, 412, JSON.stringify(header))
+  for (const header of [{ 'if-match': 'garbage' } as Record<string, string>, { 'if-match': '""' }, { 'if-none-match': '*' }]) t.equal((await put(5, header)).status, 412, JSON.stringify(header))
+  t.equal((await put(5, { 'if-match': `W/${etag}` })).status, 412, 'weak, and old')
+  t.equal((await put(6, { 'if-match': `W/${(await ask(url)).headers.get('etag')!}` })).status, 200, 'as it comes through a proxy that compresses')
   t.equal((await ask(`${url}?heads=${etag.slice(1, -1)}`, 'PATCH', { type: PATCH, body: '[{"op":"test","path":"","value":{"n":0}},{"op":"add","path":"/late","value":1}]' })).status, 200, 'on what it was')
   t.match((await ask(url)).json, { late: 1, n4: 4, n29: 29 })
   const same = await ask(url)
   const nothing = await ask(url, 'PATCH', { type: MERGE, body: '{"n":0}' })
   t.match([nothing.status, nothing.headers.get('etag')], [200, same.headers.get('etag')], 'what shows so already is no change')
+})
+
+t.test('heads as a condition in the query, for who gets no ETags', async t => {
+  const { http } = await start(t, { tokens: `ann:${createHash('sha256').update('ann').digest('hex')}` })
+  const ann = { authorization: 'Bearer ann' }
+  const { json: { id, heads } } = await ask(`${http}/api/documents`, 'POST', { type: JSON_TYPE, body: '{"n":0}', ...ann })
+  const url = `${http}/api/documents/${id as string}`
+  const patch = (ifMatch: string, n: number) => ask(`${url}?ifMatch=${ifMatch}`, 'PATCH', { type: MERGE, body: `{"n":${n}}`, ...ann })
+  const other = '0'.repeat(64)
+  for (const text of [other, `${heads[0] as string}.${other}`, `sha256-${other}`]) t.match(await patch(text, 1), { status: 412, json: { code: 'RELAY_PRECONDITION_FAILED' } })
+  for (const text of ['', '*', 'abc', `sha256-${'A'.repeat(64)}`]) t.match(await patch(text, 1), { status: 400, json: { code: 'RELAY_BAD_REQUEST' } }, text)
+  const patched = await patch(heads[0], 1)
+  t.equal(patched.status, 200)
+  t.equal((await patch(heads[0], 2)).status, 412)
+  const now = patched.json.heads[0] as string
+  t.match(await ask(`${url}?ifMatch=${now}&heads=${heads[0] as string}`, 'PATCH', { type: MERGE, body: '{"m":1}', ...ann }), { status: 200 }, 'beside what it was thought up on')
+})
+
+t.test('many heads have a short name, which is understood wherever heads are', async t => {
+  const { http } = await start(t)
+  const base = Automerge.from<Record<string, unknown>>({ base: 1 })
+  const branches = Array.from({ length: 300 }, (_, n) => Automerge.change(Automerge.clone(base), doc => { doc[`n${n}`] = n }))
+  const merged = branches.reduce((all, one) => Automerge.merge(all, one))
+  const made = await ask(`${http}/api/documents`, 'POST', { type: BYTES, body: Automerge.save(merged) })
+  const url = `${http}/api/documents/${made.json.id as string}`
+  const heads = Automerge.getHeads(merged).sort()
+  t.equal(heads.length, 300)
+  const name = `sha256-${createHash('sha256').update(heads.join('.')).digest('hex')}`
+  t.equal(made.headers.get('etag'), `"${name}"`)
+  for (const path of ['', '/heads', '/history?limit=1', '/snapshot']) {
+    const answer = await ask(url + path)
+    const etag = answer.headers.get('etag')!
+    t.ok(etag.startsWith(`"${name}`) && etag.length < 200, etag)
+    t.equal((await ask(url + path, 'GET', { 'if-none-match': etag })).status, 304, path)
+  }
+  const history = await ask(`${url}/history?limit=1`)
+  t.strictSame(history.json.heads, heads, 'listed in the body')
+  t.equal((await ask(new URL(history.json.next as string, `${url}/history`).href)).status, 200, 'the next page')
+
+  const events = await listen(t, `${url}/events`)
+  await until(() => events.events.length === 1)
+  t.match(events.events[0], { id: name, data: { heads } })
+  t.equal((await ask(`${url}?ifMatch=${name}&heads=${name}`, 'PATCH', { type: MERGE, body: '{"base":2}' })).status, 200)
+  t.equal((await ask(`${url}?ifMatch=${name}`, 'PATCH', { type: MERGE, body: '{"base":3}' })).status, 412)
+  t.match((await ask(`${url}?heads=${name}`)).json, { base: 1, n299: 299 }, 'as it was')
+  const again = await listen(t, `${url}/events`, { 'last-event-id': name })
+  await until(() => again.events.length === 2)
+  t.match(again.events[1], { event: 'patches', data: { patch: [{ op: 'replace', path: '/base', value: 2 }] } })
+
+  const unknown = `sha256-${'0'.repeat(64)}`
+  for (const path of [`?heads=${unknown}`, `/history?heads=${unknown}`]) t.match(await ask(url + path), { status: 404, json: { code: 'RELAY_HEADS_UNKNOWN' } })
+  t.match(await ask(`${url}?heads=${unknown}`, 'PATCH', { type: MERGE, body: '{}' }), { status: 404, json: { code: 'RELAY_HEADS_UNKNOWN' } })
+  const stranger = await listen(t, `${url}/events?heads=${unknown}`)
+  await until(() => stranger.events.length === 1)
+  t.match(stranger.events[0], { event: 'heads', id: /^[0-9a-f]{64}$/ })
 })
 
 t.test('what is refused, each with its reason', async t => {
@@ -247,7 +305,9 @@ t.test('who may: what one may not read is not there; deleting needs leave; the e
 
   const owner = await listen(t, `${url}/events`, bearer('owner'))
   t.equal((await ask(url, 'DELETE', { 'if-match': `"${heads[0] as string}"`, ...bearer('owner') })).status, 412)
-  t.equal((await ask(url, 'DELETE', bearer('owner'))).status, 204)
+  t.equal((await ask(`${url}?ifMatch=${heads[0] as string}`, 'DELETE', bearer('owner'))).status, 412)
+  const now = (await ask(`${url}/heads`, 'GET', bearer('owner'))).json.heads[0] as string
+  t.equal((await ask(`${url}?ifMatch=${now}`, 'DELETE', bearer('owner'))).status, 204)
   await until(() => owner.state.ended)
   t.match(owner.events.at(-1), { event: 'end', data: { code: 'RELAY_DOCUMENT_DELETED' } })
   for (const [method, path] of [['GET', ''], ['GET', '/heads'], ['GET', '/history'], ['GET', '/snapshot'], ['GET', '/events'], ['HEAD', ''], ['PATCH', ''], ['DELETE', '']] as const) {

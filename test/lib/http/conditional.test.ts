@@ -1,5 +1,5 @@
 import t from 'tap'
-import { select } from '../../../lib/http/conditional.ts'
+import { holds, isConditional, select } from '../../../lib/http/conditional.ts'
 
 const etag = '"abc"'
 
@@ -14,6 +14,36 @@ t.test('If-None-Match', async t => {
   for (const known of ['"x"', 'abc', '']) {
     t.strictSame(select({ 'if-none-match': known }, etag, 10), { status: 200 }, known)
   }
+})
+
+t.test('ETags that a proxy has changed by compressing mean the version still, but for ranges', async t => {
+  for (
+    const tag of ['"abc"', 'W/"abc"', '"abc-gzip"', '"abc--gzip"', 'W/"abc-br"', '"abc-zstd"', '"x", W/"abc"', '*']
+  ) {
+    t.ok(holds({ 'if-match': tag }, etag), tag)
+    t.notOk(holds({ 'if-none-match': tag }, etag), tag)
+    t.strictSame(select({ 'if-none-match': tag }, etag, 10), { status: 304 }, tag)
+  }
+  for (const tag of ['"x"', 'W/"x"', '"abcgzip"', '"abc-other"', 'abc', '']) {
+    t.notOk(holds({ 'if-match': tag }, etag), tag)
+  }
+  t.strictSame(select({ range: 'bytes=0-0', 'if-range': '"abc-gzip"' }, etag, 10), { status: 200 })
+  t.notOk(holds({ 'if-match': '*' }, null))
+})
+
+t.test('the version in the query: as If-Match, and with it', async t => {
+  t.ok(holds({ ifMatch: 'abc' }, etag) && holds({ ifMatch: 'abc', 'if-match': '*' }, etag))
+  for (
+    const conditions of [
+      { ifMatch: 'x' }, { ifMatch: '*' }, { ifMatch: 'abc', 'if-match': '"x"' },
+      { ifMatch: 'abc', 'if-none-match': '*' }
+    ]
+  ) {
+    t.notOk(holds(conditions, etag), JSON.stringify(conditions))
+  }
+  t.notOk(holds({ ifMatch: 'abc' }, null))
+  const all = [{}, { ifMatch: 'abc' }, { 'if-match': '*' }, { 'if-none-match': '*' }]
+  t.strictSame(all.map(isConditional), [false, true, true, true])
 })
 
 t.test('Range', async t => {
