@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from './thread-file.ts'
 
 interface Waiting { resolve: (value: unknown) => void, reject: (error: Error) => void }
 
@@ -35,6 +35,16 @@ export class JobThread<Jobs extends AnyJobs> {
     })
   }
 
+  /** Has a last job done after those that wait, and ends. A thread that does not run has nothing to end. */
+  async finish<Name extends keyof Jobs & string> (name: Name, ...args: Parameters<Jobs[Name]>): Promise<void> {
+    if (this.#worker === undefined) return
+    try {
+      await this.run(name, ...args)
+    } finally {
+      await this.close()
+    }
+  }
+
   /** Ends it; what is not done rejects. */
   async close (): Promise<void> {
     const worker = this.#worker
@@ -44,7 +54,7 @@ export class JobThread<Jobs extends AnyJobs> {
 
   #start (): Worker {
     this.#generation++
-    const worker = startWorker(this.#url)
+    const worker = startThread(this.#url)
     worker.on('message', (answer: JobAnswer) => {
       const waiting = this.#waiting.shift()
       if ('error' in answer) waiting?.reject(Object.assign(new Error(answer.error), { code: answer.code }))
@@ -60,13 +70,4 @@ export class JobThread<Jobs extends AnyJobs> {
     this.#worker = undefined
     for (const { reject } of this.#waiting.splice(0)) reject(cause)
   }
-}
-
-function startWorker (place: URL): Worker {
-  if (import.meta.url.endsWith('.js')) return new Worker(new URL(`${place.href}.js`))
-  // from source a loader of TypeScript is needed, which is there for `require` or for `import`, never for a thread's first file
-  const url = new URL(`${place.href}.ts`)
-  const start = `import { createRequire } from 'node:module'
-    try { createRequire('${url}')(${JSON.stringify(fileURLToPath(url))}) } catch { await import('${url}') }`
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(start)}`))
 }

@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina'
 import { RelayError, codeOf } from '../errors.ts'
+import { threadFile } from '../thread-file.ts'
 import type { Job, Jobs, Outcome } from './worker.ts'
 
 export interface WorkersOptions {
@@ -22,11 +23,12 @@ export class DocumentWorkers {
   #jobs = 0
 
   constructor ({ threads = 2, timeout = 30_000, jobs = 1_000 }: WorkersOptions = {}) {
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    const { path, options } = threadFile(new URL('./worker', import.meta.url))
     this.#timeout = timeout
     this.#most = jobs
     this.#threads = new Piscina({
-      filename: new URL(`./worker.${extension}`, import.meta.url).href,
+      ...options,
+      filename: path,
       minThreads: 0,
       maxThreads: threads,
       idleTimeout: IDLE_MS,

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
@@ -146,19 +146,23 @@ t.test('a host that has the same plugins decides itself', async t => {
 })
 
 t.test('uploads at once', async t => {
-  const { app, http } = await start(t, { limits: { uploadsPerAddress: 1 } })
-  t.ok(app)
-  const { port } = new URL(http)
-  const { connect } = await import('node:net')
-  const slow = connect(Number(port), '127.0.0.1')
+  const { http } = await start(t, { limits: { uploadsPerAddress: 1 } })
+  let slow: Socket
+  const upload = (): void => {
+    slow = connect(Number(new URL(http).port), '127.0.0.1')
+    slow.write('POST /api/bundles HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nPK')
+    slow.once('data', () => { // one of those below came first
+      slow.destroy()
+      upload()
+    })
+  }
+  upload()
   t.teardown(() => { slow.destroy() })
-  await once(slow, 'connect')
-  slow.write('POST /api/bundles HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nPK')
   const post = async () => await fetch(`${http}/api/bundles`, { method: 'POST', body: 'x', headers: { 'content-type': 'application/octet-stream' } })
   await until(async () => (await post()).status === 429)
   const refused = await post()
   t.match([refused.status, refused.headers.get('retry-after'), await refused.json()], [429, '5', { code: 'RELAY_TOO_MANY_UPLOADS' }])
-  slow.destroy()
+  slow!.destroy()
   await until(async () => (await post()).status === 400)
 })
 

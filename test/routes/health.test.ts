@@ -53,7 +53,10 @@ t.test('a bundle store that is away', async t => {
   }
   const { http } = await start(t, { store })
   away = true
-  const response = await fetch(`${http}/health/ready`)
-  t.equal(response.status, 503)
+  let response!: Response
+  await until(async () => { // the last result holds for a second
+    response = await fetch(`${http}/health/ready`)
+    return response.status === 503
+  })
   t.match(await response.json(), { status: 'failing', checks: { bundles: { status: 'failing', reason: 'RELAY_STORE_UNAVAILABLE' }, disk: OK } })
 })

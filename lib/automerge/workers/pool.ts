@@ -2,6 +2,7 @@ import { Piscina } from 'piscina'
 import { RelayError, messageOf } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { StoredDocument } from '../checks/document.ts'
+import { threadFile } from '../../thread-file.ts'
 import '../format/columns.ts' // what it compares keys by must be known before a thread starts
 import type { Job, jobs } from './worker.ts'
 
@@ -24,9 +25,10 @@ export class AutomergePool {
   readonly #threads: Piscina
 
   constructor ({ threads = 1, idleTimeout = 5_000 }: PoolOptions = {}) {
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    const { path, options } = threadFile(new URL('./worker', import.meta.url))
     this.#threads = new Piscina({
-      filename: new URL(`./worker.${extension}`, import.meta.url).href,
+      ...options,
+      filename: path,
       minThreads: 0,
       maxThreads: threads,
       idleTimeout,

@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { RelayError } from '../../errors.ts'
+import { startThread } from '../../thread-file.ts'
 import type { SyncAnswer, SyncJob, SyncReport } from './sync-worker.ts'
 
 /** Something to do for the thread; of `done` and `failed` one is called, unless the thread ends before. */
@@ -29,7 +29,7 @@ export class SyncThread {
 
   constructor (options: ThreadOptions) {
     this.#options = options
-    this.#worker = startWorker()
+    this.#worker = startThread(new URL('./sync-worker', import.meta.url))
     this.#worker.on('message', (report: SyncReport) => { this.#report(report) })
     this.#worker.on('error', cause => { this.#end(cause) })
     this.#worker.on('exit', code => { this.#end(new Error(`the thread ended with code ${code}`)) })
@@ -82,13 +82,4 @@ export class SyncThread {
     this.end().catch(() => {}) // its end is known
     this.#options.ended(this, this.#ready ? this.#tasks[0] : undefined, cause)
   }
-}
-
-function startWorker (): Worker {
-  if (import.meta.url.endsWith('.js')) return new Worker(new URL('./sync-worker.js', import.meta.url))
-  // from source a loader of TypeScript is needed, which is there for `require` or for `import`, never for a thread's first file
-  const url = new URL('./sync-worker.ts', import.meta.url)
-  const start = `import { createRequire } from 'node:module'
-    try { createRequire('${url}')(${JSON.stringify(fileURLToPath(url))}) } catch { await import('${url}') }`
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(start)}`))
 }

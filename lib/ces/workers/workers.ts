@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { RelayError } from '../../errors.ts'
+import { threadFile } from '../../thread-file.ts'
 import type { SegmentId } from '../format/segment-header.ts'
 import type { EncodedSegment, Segment, WrongShard } from '../segment.ts'
 import type { Job, Jobs, Outcome } from './worker.ts'
@@ -18,10 +19,11 @@ export class CesWorkers {
   readonly #pool: Piscina
 
   constructor ({ threads = Math.max(1, Math.min(4, availableParallelism() - 1)) }: CesWorkersOptions = {}) {
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    const { path, options } = threadFile(new URL('./worker', import.meta.url))
     this.threads = threads
     this.#pool = new Piscina({
-      filename: new URL(`./worker.${extension}`, import.meta.url).href,
+      ...options,
+      filename: path,
       minThreads: 0,
       maxThreads: threads,
       concurrentTasksPerWorker: 1,

@@ -3,7 +3,7 @@ import type { FeedEvent } from '../event.ts'
 import type { FeedRecord } from '../sinks/sink.ts'
 import { recordOf } from './row.ts'
 import type { Row } from './schema.ts'
-import { SqliteThread } from './thread.ts'
+import { sqliteThread } from './thread.ts'
 
 const WINDOW = 5_000 // numbers that one look goes through
 const SLACK = 600_000_000 // µs by which the times of an event may differ between hosts
@@ -24,7 +24,7 @@ export interface Page { rows: Row[], next: number }
 
 /** Reads the files of records, on a thread of its own. */
 export class Rows {
-  readonly #thread = new SqliteThread()
+  readonly #thread = sqliteThread()
   readonly #folder: string
   readonly #ranges: () => FileRange[]
 
@@ -101,6 +101,6 @@ export class Rows {
   }
 
   async close (): Promise<void> {
-    await this.#thread.close()
+    await this.#thread.finish('close')
   }
 }

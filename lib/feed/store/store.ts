@@ -11,7 +11,7 @@ import { fileName, firstNumberOf, openName, readManifest, sealedName, type Manif
 import { rowOf } from './row.ts'
 import { Rows, type FileRange } from './rows.ts'
 import { sqlite } from './sqlite.ts'
-import { SqliteThread } from './thread.ts'
+import { sqliteThread } from './thread.ts'
 
 export interface StoreOptions {
   /** The folder of the files */
@@ -45,8 +45,8 @@ export class RecordStore {
   dropped = 0
   readonly rows: Rows
   readonly #options: StoreOptions
-  readonly #writer = new SqliteThread()
-  readonly #sealer = new SqliteThread()
+  readonly #writer = sqliteThread()
+  readonly #sealer = sqliteThread()
   readonly #sealed: Manifest[] = []
   #unsealed: Array<{ name: string, position: Position | undefined }> = []
   #current: Current | undefined
@@ -140,7 +140,7 @@ export class RecordStore {
     this.#isClosing = true
     await this.#writing
     await this.#sealing
-    await Promise.all([this.#writer.close(), this.#sealer.close(), this.rows.close()])
+    await Promise.all([this.#writer.finish('close'), this.#sealer.finish('close'), this.rows.close()])
   }
 
   async #begin (number: number): Promise<Current> {

@@ -4,6 +4,7 @@ import { rm, stat } from 'node:fs/promises'
 import { parentPort } from 'node:worker_threads'
 import { pipeline } from 'node:stream/promises'
 import { codeOf, messageOf } from '../../errors.ts'
+import type { JobAnswer } from '../../job-thread.ts'
 import { parseEvent } from '../event.ts'
 import { COLUMNS, FORMAT, INDEXES, SCHEMA, type Row } from './schema.ts'
 import { Database, type SqlValue, type Statement } from './sqlite.ts'
@@ -213,14 +214,13 @@ const jobs = {
 
 export type Jobs = typeof jobs
 export type Job = { [Name in keyof Jobs]: { name: Name, args: Parameters<Jobs[Name]> } }[keyof Jobs]
-export type Answer = { value: unknown } | { error: string, code: string | undefined }
 
 // one after the other, those that wait for the disk too
 let last: Promise<unknown> = Promise.resolve()
 
 parentPort!.on('message', ({ name, args }: Job) => {
   last = last.then(async () => {
-    let answer: Answer
+    let answer: JobAnswer
     try {
       answer = { value: await (jobs[name] as (...args: unknown[]) => unknown)(...args) }
     } catch (error) {
