@@ -47,7 +47,6 @@ export interface Resumable { resume (peer: PeerConnection): void }
 
 /** What a document needs of the engine that holds it. */
 export interface DocumentContext {
-  readonly selfId: string
   readonly documents: DocumentStore
   readonly automerge: AutomergePool
   readonly sessions: SyncSessions

@@ -4,7 +4,6 @@ import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Hash } from '../automerge/format/hash.ts'
 import { isDeletion } from '../storage/tombstone.ts'
-import type { Incoming } from './document/audience.ts'
 import { PeerConnection, type ConnectionEvents, type Self } from './peers/connection.ts'
 import type { DocumentContext, Flushable, RelayEngineOptions } from './context.ts'
 import type { LiveDocument } from './document/live-document.ts'
@@ -14,7 +13,9 @@ import { ChangeListeners } from './change-listeners.ts'
 import { Flushes } from './flushes.ts'
 import { Followers } from './peers/followers.ts'
 import { Permissions } from './peers/permissions.ts'
-import { ALL_RIGHTS, type Grant } from './peers/grant.ts'
+import { ALL_RIGHTS, type Grant, type Rights } from './peers/grant.ts'
+import { Protocol1 } from './protocol/protocol-1.ts'
+import type { Statement } from './protocol/sync-protocol.ts'
 import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from '../wire/frame.ts'
 import { SlowPeers } from './peers/slow-peers.ts'
 import { OpenDocuments } from './open-documents.ts'
@@ -22,7 +23,6 @@ import { levelsOf, stateOf, statsOf, type EngineLevels } from './engine-figures.
 import { Quotas } from './peers/quotas.ts'
 import { blamesDocument, refusalOf } from './refusal.ts'
 import { damagedDocument, openHistory, readSmall, readWhole } from './document/open-history.ts'
-import { decodeSyncMessage } from '../wire/sync-message.ts'
 
 const CALL_TIMEOUT = 60_000 // ms that Automerge may take over one message: a document of a million changes takes seconds to load
 const CHECK_INTERVAL = 5_000 // ms between looks for peers that are stuck
@@ -55,10 +55,11 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#listeners = new ChangeListeners(log)
     this.#quotas = new Quotas(options.quotas)
     this.#ephemeral = new EphemeralRelay(this.#followers, this.#quotas)
-    this.#self = { peerId: `relay-${randomUUID()}`, metadata: { storageId: documents.id, isEphemeral: false } }
+    const peerId = `relay-${randomUUID()}`
+    const metadata = { storageId: documents.id, isEphemeral: false }
+    this.#self = { peerId, metadata, protocols: [new Protocol1(peerId)] }
     this.#sessions = new SyncSessions({ log, callTimeout: CALL_TIMEOUT })
     this.#context = {
-      selfId: this.#self.peerId,
       documents,
       automerge,
       sessions: this.#sessions,
@@ -202,18 +203,19 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
 
   denied (peer: PeerConnection, error: RelayError): void { this.#options.quotas.refusals.tell(peer.source ?? peer.key, error) }
 
-  #sync (peer: PeerConnection, { type, documentId: id, data }: SyncFrame): void {
+  #sync (peer: PeerConnection, frame: SyncFrame): void {
+    const { documentId: id } = frame
     const { documents, limits } = this.#options
     if (documents.backlog > limits.maxBacklog) throw new RelayError('RELAY_STORAGE_FAILED', 'changes cannot be stored at the moment')
     if (!this.#quotas.admits(peer, id)) return
-    const incoming: Incoming = { peer, isRequest: type === 'request', data, message: decodeSyncMessage(data), rights: ALL_RIGHTS }
+    const statement = peer.protocol.read(frame)
     if (peer.grant === undefined) {
-      this.#hear(id, incoming)
+      this.#hear(id, peer, statement, ALL_RIGHTS)
       return
     }
     this.#permissions.admit(peer, id, rights => {
-      if (rights.read) this.#hear(id, { ...incoming, rights })
-      else this.#withhold(peer, id, incoming.message.changes.length > 0)
+      if (rights.read) this.#hear(id, peer, statement, rights)
+      else this.#withhold(peer, id, statement.changes.length > 0)
     })
   }
 
@@ -228,17 +230,16 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#permissions.withhold(peer, id, isChange)
   }
 
-  #hear (id: DocumentId, incoming: Incoming): void {
-    const { peer } = incoming
+  #hear (id: DocumentId, peer: PeerConnection, statement: Statement, rights: Rights): void {
     this.#followers.add(peer, id)
     const known = this.#open.get(id)
     if (known !== undefined) {
-      this.#receive(known, incoming)
+      this.#receive(known, peer, statement, rights)
       return
     }
-    const release = peer.hold(incoming.data.length)
+    const release = peer.hold(statement.data.length)
     this.#open.openLater(id).finally(release).then(document => {
-      if (peer.open) this.#receive(document, incoming)
+      if (peer.open) this.#receive(document, peer, statement, rights)
     }).catch((error: unknown) => { this.#unopened(peer, id, error) })
   }
 
@@ -267,8 +268,8 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     peer.send({ type: 'doc-unavailable', documentId: id })
   }
 
-  #receive (document: LiveDocument, incoming: Incoming): void {
-    document.receive(incoming)
+  #receive (document: LiveDocument, peer: PeerConnection, statement: Statement, rights: Rights): void {
+    document.receive(peer, statement, rights)
     if (document.isVacant) this.#open.forget(document)
   }
 

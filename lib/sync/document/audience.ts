@@ -8,19 +8,15 @@ import type { DocumentContext, FallbackCause } from '../context.ts'
 import { Fallback, type FallbackPeers } from './fallback.ts'
 import { Follower } from './follower.ts'
 import type { Rights } from '../peers/grant.ts'
-import { Outbox } from './outbox.ts'
+import { Outboxes } from './outbox.ts'
+import type { Statement } from '../protocol/sync-protocol.ts'
 import { refusalOf } from '../refusal.ts'
 import { Snapshots } from './snapshots.ts'
 import type { State, TrackedDocument } from './tracked-document.ts'
-import { FLAGS, encodeSyncMessage, filterSize, type SyncMessage } from '../../wire/sync-message.ts'
-
-/** A message about the document. `isRequest`: its sender wants the document and has nothing of it. */
-export interface Incoming { peer: PeerConnection, isRequest: boolean, data: Uint8Array, message: SyncMessage, rights: Rights }
 
 const MAX_SINGLE_CHANGES = 32 // changes that are sent one by one to who has nothing
-const COMES_WITHIN = 5_000 // ms until a peer that said it has a document should have sent it
 
-/** The peers of a document: what each has, and what it is told. Whom it cannot answer itself it leaves to the fallback. */
+/** The peers of a document: what each has, and what it is told. Whom it cannot answer it leaves to the fallback. */
 export class Audience implements FallbackPeers {
   readonly #document: TrackedDocument
   readonly #context: DocumentContext
@@ -28,7 +24,7 @@ export class Audience implements FallbackPeers {
   readonly #followers = new Map<PeerConnection, Follower>()
   readonly #fallback: Fallback
   readonly #snapshots: Snapshots
-  readonly #outbox: Outbox
+  readonly #outboxes: Outboxes
 
   /** @param create stores a whole document that is not here; durable when resolved */
   constructor (document: TrackedDocument, context: DocumentContext, create: (chunk: Uint8Array) => Promise<void>) {
@@ -37,13 +33,16 @@ export class Audience implements FallbackPeers {
     this.#create = create
     this.#fallback = new Fallback(document, this, context)
     this.#snapshots = new Snapshots(document.id, context.documents)
-    this.#outbox = new Outbox(document, context)
+    this.#outboxes = new Outboxes(document, context)
   }
 
   get followers (): ReadonlyMap<PeerConnection, Follower> { return this.#followers }
   get isIdle (): boolean { return this.#followers.size === 0 && !this.#fallback.isActive }
   /** Whether there is nobody, or nobody but those who wait for the document to come. */
-  get isWaiting (): boolean { return !this.#fallback.isActive && [...this.#followers.values()].every(({ standing }) => standing === 'waiting') }
+  get isWaiting (): boolean {
+    return !this.#fallback.isActive && [...this.#followers.values()].every(({ standing }) => standing === 'waiting')
+  }
+
   /** The version after which every change is still needed. */
   get keeps (): number { return this.#fallback.keeps }
 
@@ -52,15 +51,14 @@ export class Audience implements FallbackPeers {
     this.#follower(peer).waits(false)
   }
 
-  hear (incoming: Incoming): void {
-    const { peer } = incoming
+  /** A peer says something about the document. @param rights of the peer's to it */
+  hear (peer: PeerConnection, said: Statement, rights: Rights): void {
     try {
       const follower = this.#follower(peer)
-      this.#limit(follower, incoming.rights, incoming.message.changes)
-      const { isRequest, data, message } = follower.isReadOnly ? this.#withoutChanges(incoming) : incoming
-      const claims = message.have.reduce((sum, { bloom }) => sum + filterSize(bloom), 0)
-      follower.said(claims, message.flags !== undefined, performance.now())
-      if (this.#addChanges(follower, message, data)) this.#heed(follower, message, isRequest, data)
+      follower.wasGranted(this.#document.accepts(rights, said.changes))
+      const statement = follower.isReadOnly ? this.#withoutChanges(peer, said, rights) : said
+      follower.said(statement.claims, statement.readsDocuments, performance.now())
+      if (this.#addChanges(follower, statement)) this.#heed(follower, statement)
     } catch (error) {
       peer.refuse(refusalOf(error))
     }
@@ -70,15 +68,18 @@ export class Audience implements FallbackPeers {
   regrant (peer: PeerConnection, rights: Rights): void {
     const follower = this.#followers.get(peer)
     if (follower === undefined) return
-    this.#limit(follower, rights)
+    follower.wasGranted(this.#document.accepts(rights))
     if (follower.asksAgain && follower.standing === 'steady') this.#fallBack(follower, 'flags')
   }
 
-  /** Has a peer that was told there is no document say what it has, and send again what was not taken; false when none was. */
+  /**
+   * Has a peer that was told there is no document say what it has, and send again what was not accepted; false when it
+   * was told no such thing.
+   */
   invite (peer: PeerConnection): boolean {
     const follower = this.#follower(peer)
     if (follower.standing !== 'new') return false
-    this.#outbox.state(follower, this.#visible(follower).heads, FLAGS.syncReset)
+    this.#outboxes.of(follower).invite(follower, this.#visible(follower).heads)
     return true
   }
 
@@ -93,7 +94,7 @@ export class Audience implements FallbackPeers {
   /** Tells everyone what they do not have yet. */
   flush (): void {
     for (const follower of this.#followers.values()) this.#update(follower)
-    this.#outbox.clear()
+    this.#outboxes.clear()
     this.#fallback.flush()
   }
 
@@ -102,7 +103,7 @@ export class Audience implements FallbackPeers {
     const follower = this.#followers.get(peer)
     if (follower === undefined) return
     this.#update(follower)
-    this.#outbox.clear()
+    this.#outboxes.clear()
   }
 
   /** Takes a peer back from the fallback. @param version which it has */
@@ -113,7 +114,7 @@ export class Audience implements FallbackPeers {
 
   /** Sends a message that Automerge made. */
   reply (follower: Follower, data: Uint8Array): void {
-    this.#outbox.reply(follower, data)
+    this.#outboxes.of(follower).reply(follower, data)
   }
 
   /** A peer cannot be answered. */
@@ -133,9 +134,14 @@ export class Audience implements FallbackPeers {
     }
   }
 
-  /** Merges chunks into the document and tells everyone. @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED */
+  /**
+   * Merges chunks into the document and tells everyone.
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
+   */
   async merge (chunks: Uint8Array): Promise<void> {
-    for (const { type, bytes } of splitChunks(chunks)) if (type !== CHUNK_TYPES.document) readOperations(readChange(bytes))
+    for (const { type, bytes } of splitChunks(chunks)) {
+      if (type !== CHUNK_TYPES.document) readOperations(readChange(bytes))
+    }
     await this.#fallback.merge(chunks)
   }
 
@@ -153,35 +159,30 @@ export class Audience implements FallbackPeers {
     return follower
   }
 
-  #limit (follower: Follower, rights: Rights, changes?: Uint8Array[]): void {
-    follower.wasGranted(this.#document.accepts(rights, changes))
-  }
+  #isHere (follower: Follower): boolean { return this.#followers.get(follower.peer) === follower }
 
   /** What a peer that may not bring changes says beside them. */
-  #withoutChanges (incoming: Incoming): Incoming {
-    const { peer, message, rights } = incoming
-    if (message.changes.length === 0) return incoming
+  #withoutChanges (peer: PeerConnection, statement: Statement, rights: Rights): Statement {
+    if (statement.changes.length === 0) return statement
     peer.deny(this.#document.id, this.#document.refusal(rights))
-    const rest = { ...message, changes: [] }
-    return { ...incoming, message: rest, data: encodeSyncMessage(rest) }
+    return peer.protocol.withoutChanges(statement)
   }
 
   /** Tells those who asked for the document that it is not here, unless a peer is about to bring it. */
   #settle (): void {
     if (!this.#document.history.isEmpty) return
     const now = performance.now()
-    const isComing = ({ standing, heardAt }: Follower): boolean => standing === 'asked' && now - heardAt < COMES_WITHIN
     const followers = [...this.#followers.values()]
-    if (followers.some(isComing)) return
+    if (followers.some(follower => follower.isBringing(now))) return
     for (const follower of followers) {
       if (follower.standing !== 'waiting' || !follower.isOwed) continue
       follower.wasToldOfNone()
-      this.#outbox.unavailable(follower)
+      this.#outboxes.of(follower).unavailable(follower)
     }
   }
 
   /** Has the document take the changes of a message; false when the rest of it is seen to elsewhere. */
-  #addChanges (follower: Follower, { changes, heads }: SyncMessage, data: Uint8Array): boolean {
+  #addChanges (follower: Follower, { changes, heads, data }: Statement): boolean {
     if (changes.length === 0) return true
     const { history } = this.#document
     const chunks = changes.flatMap(splitChunks)
@@ -199,24 +200,25 @@ export class Audience implements FallbackPeers {
   /** A peer brings a whole document that is not here. */
   #bring (follower: Follower, bytes: Uint8Array, heads: Hash[]): void {
     this.#create(Buffer.from(bytes)).then(() => {
-      if (this.#followers.get(follower.peer) !== follower) return
+      if (!this.#isHere(follower)) return
       follower.toldHeads(heads)
       this.#greet(follower, false)
     }).catch((error: unknown) => { follower.peer.refuse(refusalOf(error)) })
   }
 
   /** What a message says, once its changes are taken. */
-  #heed (follower: Follower, { heads, need, flags = 0 }: SyncMessage, isRequest: boolean, data: Uint8Array): void {
+  #heed (follower: Follower, { heads, isRequest, needsChanges, hasFlags, data }: Statement): void {
     const { history } = this.#document
     const startsAnew = heads.length === 0 && (isRequest || follower.heads.length > 0)
     if (history.hasHeads(heads)) follower.toldHeads(heads, history.version)
     // a read-only peer has what it was sent, and perhaps changes of its own
     else follower.toldHeads(heads, follower.isReadOnly ? follower.sent : undefined)
     if (follower.standing === 'fallback') this.#fallback.receive(follower, data)
-    else if (need.length > 0) this.#fallBack(follower, 'need', data)
-    else if ((flags & (FLAGS.readOnly | FLAGS.syncReset)) !== 0 || (follower.asksAgain && !history.isEmpty)) this.#fallBack(follower, 'flags', data)
+    else if (needsChanges) this.#fallBack(follower, 'need', data)
+    else if (hasFlags || (follower.asksAgain && !history.isEmpty)) this.#fallBack(follower, 'flags', data)
     else if (follower.standing === 'steady' && !startsAnew) {
-      if (!follower.isReadOnly && !heads.every(hash => history.knows(hash))) this.#fallBack(follower, 'unknown-heads', data)
+      const isKnown = follower.isReadOnly || heads.every(hash => history.knows(hash))
+      if (!isKnown) this.#fallBack(follower, 'unknown-heads', data)
     } else if (follower.standing !== 'joining') this.#greet(follower, isRequest, data)
   }
 
@@ -227,11 +229,11 @@ export class Audience implements FallbackPeers {
     const state = this.#visible(follower)
     if (history.isEmpty && heads.length > 0 && !follower.isReadOnly) {
       follower.wasAsked()
-      this.#outbox.ask(follower)
+      this.#outboxes.of(follower).ask(follower)
     } else if (state.heads.length === 0 && (heads.length === 0 || follower.isReadOnly)) {
       const isTold = follower.standing === 'waiting' && heads.length > 0 // it would answer each time
       follower.waits(isRequest)
-      if (!isRequest && !isTold) this.#outbox.state(follower, [])
+      if (!isRequest && !isTold) this.#outboxes.of(follower).heads(follower, [])
       this.#settle()
     } else if (!heads.every(hash => history.knows(hash))) {
       this.#fallBack(follower, 'unknown-heads', data)
@@ -246,13 +248,15 @@ export class Audience implements FallbackPeers {
     if (missing !== undefined && (missing.length <= MAX_SINGLE_CHANGES || heads.length > 0 || !readsDocuments)) {
       follower.catchesUp()
       // what it has just brought is acknowledged once it is durable
-      if (follower.own <= state.version) this.#outbox.send(follower, state, missing)
+      if (follower.own <= state.version) this.#outboxes.of(follower).send(follower, state, missing)
       else follower.catchesUp(state.version)
     } else if (heads.length > 0 || !readsDocuments) {
       this.#fallBack(follower, heads.length > 0 ? 'behind' : 'old-protocol', data)
     } else {
       follower.joins()
-      this.#join(follower).catch((error: unknown) => { if (this.#followers.get(follower.peer) === follower) this.fail(follower, refusalOf(error)) })
+      this.#join(follower).catch((error: unknown) => {
+        if (this.#isHere(follower)) this.fail(follower, refusalOf(error))
+      })
     }
   }
 
@@ -261,7 +265,7 @@ export class Audience implements FallbackPeers {
     const { history, durable } = this.#document
     const isAtHand = (version: number): boolean => version >= history.base
     const { version, bytes } = await this.#snapshots.get(durable.version, isAtHand, () => this.#document.whenDurable())
-    if (this.#followers.get(follower.peer) !== follower || follower.standing !== 'joining') return
+    if (!this.#isHere(follower) || follower.standing !== 'joining') return
     const state = this.#visible(follower)
     const entries = history.between(version, state.version)
     if (entries === undefined) {
@@ -269,7 +273,7 @@ export class Audience implements FallbackPeers {
       return
     }
     follower.catchesUp()
-    this.#outbox.sendDocument(follower, state, bytes, entries)
+    this.#outboxes.of(follower).sendDocument(follower, state, bytes, entries)
   }
 
   /** What a peer may be told: its own changes once they are durable, those of others as configured. */
@@ -282,9 +286,9 @@ export class Audience implements FallbackPeers {
     const state = this.#visible(follower)
     if (follower.standing === 'waiting' && state.heads.length > 0) this.#greet(follower, false)
     if (follower.standing !== 'steady' || follower.sent >= state.version) return
-    if (this.#outbox.isFull(follower)) this.#context.lag(this, follower.peer)
+    if (follower.peer.isFull) this.#context.lag(this, follower.peer)
     else if (follower.sent < this.#document.history.base) this.#fallBack(follower, 'behind')
-    else this.#outbox.update(follower, state)
+    else this.#outboxes.of(follower).update(follower, state)
   }
 
   /** @param data the message that led to it; without one Automerge starts */

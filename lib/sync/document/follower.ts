@@ -13,6 +13,7 @@ import type { Author } from './tracked-document.ts'
  */
 export type Standing = 'new' | 'waiting' | 'asked' | 'joining' | 'steady' | 'fallback'
 
+const BRINGS_WITHIN = 5_000 // ms until a peer that was asked for a document should have sent it
 const STUCK_AFTER = 20_000 // ms until a peer whose heads are others counts as stuck
 const DEAF_AFTER = 60_000 // ms, the same while others go on editing
 
@@ -44,8 +45,6 @@ export class Follower implements Author {
   get standing (): Standing { return this.#standing }
   /** The heads that it last told. */
   get heads (): Hash[] { return this.#heads }
-  /** When it last said something. */
-  get heardAt (): number { return this.#heardAt }
   /** The version it has been sent. */
   get sent (): number { return this.#sent }
   /** The version that its own last change made. */
@@ -135,9 +134,16 @@ export class Follower implements Author {
   /** Automerge was asked about it, as it gave no sign of life. */
   wasChecked (now: number): void { this.#checkedAt = now }
 
-  /** Whether it should have told the document's heads by now. @param version of the document, which last changed at `changedAt` */
+  /** Whether it is about to send a document that it was asked for. */
+  isBringing (now: number): boolean { return this.#standing === 'asked' && now - this.#heardAt < BRINGS_WITHIN }
+
+  /**
+   * Whether it should have told the document's heads by now.
+   * @param version of the document, which last changed at `changedAt`
+   */
   isSilent (now: number, version: number, changedAt: number): boolean {
-    if (this.#standing !== 'steady' || this.#heard === version || this.#sent === 0 || this.peer.backlog > 0) return false
+    if (this.#standing !== 'steady' || this.#heard === version || this.#sent === 0) return false
+    if (this.peer.backlog > 0) return false
     const isStuck = now - Math.max(changedAt, this.#sentAt, this.#checkedAt) > STUCK_AFTER
     const isDeaf = this.#heardAt < this.#sentAt && now - Math.max(this.#heardAt, this.#checkedAt) > DEAF_AFTER
     return isStuck || isDeaf

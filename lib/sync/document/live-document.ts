@@ -1,9 +1,11 @@
 import type { Hash } from '../../automerge/format/hash.ts'
 import { RelayError } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
-import { Audience, type Incoming } from './audience.ts'
+import { Audience } from './audience.ts'
 import type { DocumentContext } from '../context.ts'
-import { ALL_RIGHTS } from '../peers/grant.ts'
+import type { PeerConnection } from '../peers/connection.ts'
+import { ALL_RIGHTS, type Rights } from '../peers/grant.ts'
+import type { Statement } from '../protocol/sync-protocol.ts'
 import type { History } from './history.ts'
 import { TrackedDocument, type State } from './tracked-document.ts'
 
@@ -55,15 +57,15 @@ export class LiveDocument {
   }
 
   /** A peer's message. Errors are the peer's own, it is closed. @throws RelayError RELAY_PEER_SLOW when too many wait */
-  receive (incoming: Incoming): void {
+  receive (peer: PeerConnection, statement: Statement, rights: Rights): void {
     if (this.#turns === 0) {
-      this.#hear(incoming)
+      this.#hear(peer, statement, rights)
       return
     }
-    const release = incoming.peer.hold(incoming.data.length)
+    const release = peer.hold(statement.data.length)
     this.#waiting.push(() => {
       release()
-      if (incoming.peer.open) this.#hear(incoming)
+      if (peer.open) this.#hear(peer, statement, rights)
     })
   }
 
@@ -132,9 +134,9 @@ export class LiveDocument {
     })
   }
 
-  #hear (incoming: Incoming): void {
-    if (this.#tracked.isDeleted) incoming.peer.send({ type: 'doc-unavailable', documentId: this.id })
-    else this.audience.hear(incoming)
+  #hear (peer: PeerConnection, statement: Statement, rights: Rights): void {
+    if (this.#tracked.isDeleted) peer.send({ type: 'doc-unavailable', documentId: this.id })
+    else this.audience.hear(peer, statement, rights)
   }
 
   /** Runs with messages held back. @throws RelayError RELAY_DOCUMENT_DELETED when it is deleted by then */

@@ -1,35 +1,57 @@
 import { Buffer } from 'node:buffer'
 import type { Hash } from '../../automerge/format/hash.ts'
-import { MAX_UNREAD } from '../peers/connection.ts'
 import type { DocumentContext } from '../context.ts'
+import type { SyncProtocol } from '../protocol/sync-protocol.ts'
 import type { Follower } from './follower.ts'
-import { encodeFrameHead } from '../../wire/frame.ts'
 import type { LogEntry } from './history.ts'
 import type { State, TrackedDocument } from './tracked-document.ts'
-import { FLAGS, encodeSyncMessage, type SyncMessage } from '../../wire/sync-message.ts'
 
-const NOTHING = new Uint8Array()
 /** Changes up to which a document is asked for change by change, which takes no Automerge here. */
 const MAX_ASKED_SINGLY = 1_000
 
-/** The changes after one version, and the frame with all of them once it is made: the same for all who have brought none. */
-interface Update { entries: LogEntry[], writers: Set<object | undefined>, head?: Uint8Array, headForReaders?: Uint8Array }
+/** The changes after one version, and the frame with all of them once it is made: for all who have brought none. */
+interface Update {
+  entries: LogEntry[]
+  writers: Set<object | undefined>
+  head?: Uint8Array
+  headForReaders?: Uint8Array
+}
 
-/** Makes and sends the messages about a document. What many are sent is encoded once. */
-export class Outbox {
+/** The outboxes of a document: one for each protocol that its peers speak. */
+export class Outboxes {
   readonly #document: TrackedDocument
   readonly #context: DocumentContext
-  /** By the state they lead to and the version they start from. */
-  readonly #updates = new Map<State, Map<number, Update>>()
+  readonly #outboxes = new Map<SyncProtocol, Outbox>()
 
   constructor (document: TrackedDocument, context: DocumentContext) {
     this.#document = document
     this.#context = context
   }
 
-  isFull ({ peer }: Follower): boolean { return peer.backlog > MAX_UNREAD }
+  of ({ peer: { protocol } }: Follower): Outbox {
+    let outbox = this.#outboxes.get(protocol)
+    if (outbox === undefined) this.#outboxes.set(protocol, outbox = new Outbox(this.#document, this.#context, protocol))
+    return outbox
+  }
 
   /** Forgets what was encoded; to be called before the document changes. */
+  clear (): void { for (const outbox of this.#outboxes.values()) outbox.clear() }
+}
+
+/** Sends messages about a document to peers of one protocol. What many are sent is encoded once. */
+export class Outbox {
+  readonly #document: TrackedDocument
+  readonly #context: DocumentContext
+  readonly #protocol: SyncProtocol
+  /** By the state they lead to and the version they start from. */
+  readonly #updates = new Map<State, Map<number, Update>>()
+
+  constructor (document: TrackedDocument, context: DocumentContext, protocol: SyncProtocol) {
+    this.#document = document
+    this.#context = context
+    this.#protocol = protocol
+  }
+
   clear (): void { this.#updates.clear() }
 
   /** Sends what a steady peer does not have of a state. */
@@ -45,21 +67,20 @@ export class Outbox {
 
   /** Sends changes, after which the peer has all of a state; also none, which acknowledges its own. */
   send (follower: Follower, state: State, entries: LogEntry[]): void {
-    this.#sent(follower, state, this.#head(stateMessage(state.heads, entries, follower.isReadOnly)))
+    this.#sent(follower, state, this.#head(state, entries, follower.isReadOnly))
   }
 
   /** Sends a state to who has nothing: stored chunks and the changes after them. */
   sendDocument (follower: Follower, state: State, chunks: Uint8Array, entries: LogEntry[]): void {
     const all = entries.length === 0 ? chunks : Buffer.concat([chunks, ...entries.map(({ bytes }) => bytes)])
-    this.#sent(follower, state, this.#head({ ...stateMessage(state.heads, [], follower.isReadOnly), version: 2, changes: [all] }))
+    this.#sent(follower, state, this.#protocol.document(this.#document.id, state.heads, all, follower.isReadOnly))
   }
 
   /** Asks for a document of which there is nothing here. */
   ask (follower: Follower): void {
     const { peer, heads, claims } = follower
-    // who is told no flags sends changes, not a whole document
-    const flags = follower.wasAskedAgain() ? FLAGS.supportsSyncReset | FLAGS.syncReset : claims <= MAX_ASKED_SINGLY ? undefined : FLAGS.supportsSyncReset
-    peer.sendHeads('sync', [this.#head({ version: 1, heads: [], need: heads, have: [{ lastSync: [], bloom: NOTHING }], changes: [], flags })])
+    const form = follower.wasAskedAgain() ? 'again' : claims <= MAX_ASKED_SINGLY ? 'changes' : 'whole'
+    peer.sendHeads('sync', [this.#protocol.request(this.#document.id, heads, form)])
   }
 
   /** Tells who asked for the document that it is not here. */
@@ -67,19 +88,21 @@ export class Outbox {
     peer.send({ type: 'doc-unavailable', documentId: this.#document.id })
   }
 
-  /** Tells the heads, without saying that the peer has all of that. @param flags more of them */
-  state (follower: Follower, heads: Hash[], flags = 0): void {
-    const message = stateMessage(heads, [], follower.isReadOnly)
-    const have = [{ lastSync: [], bloom: NOTHING }]
-    // who is told no flags brings what it makes as changes, not as a whole document
-    const isPlain = heads.length === 0 && flags === 0 && !follower.isReadOnly
-    follower.peer.sendHeads('sync', [this.#head({ ...message, have, flags: isPlain ? undefined : message.flags! | flags })])
+  /** Tells the heads, without saying that the peer has all of that. */
+  heads ({ peer, isReadOnly }: Follower, heads: Hash[]): void {
+    peer.sendHeads('sync', [this.#protocol.heads(this.#document.id, heads, isReadOnly)])
+  }
+
+  /** Tells the heads, and has the peer say again what it has. */
+  invite ({ peer, isReadOnly }: Follower, heads: Hash[]): void {
+    peer.sendHeads('sync', [this.#protocol.invitation(this.#document.id, heads, isReadOnly)])
   }
 
   /** Sends a message that Automerge made. */
   reply (follower: Follower, data: Uint8Array): void {
-    if (!this.#fits(follower, data.length)) return
-    follower.peer.send({ type: 'sync', documentId: this.#document.id, data })
+    const head = this.#protocol.message(this.#document.id, data)
+    if (!this.#fits(follower, head.length)) return
+    follower.peer.sendHeads('sync', [head])
     this.#answered(follower)
   }
 
@@ -94,18 +117,18 @@ export class Outbox {
     return update
   }
 
-  #headOf (update: Update, { heads }: State, isReadOnly: boolean): Uint8Array {
-    const head = this.#head(stateMessage(heads, update.entries, isReadOnly))
+  #headOf (update: Update, state: State, isReadOnly: boolean): Uint8Array {
+    const head = this.#head(state, update.entries, isReadOnly)
     if (isReadOnly) update.headForReaders = head
     else update.head = head
     return head
   }
 
-  #head (message: SyncMessage): Uint8Array {
-    return encodeFrameHead({ type: 'sync', senderId: this.#context.selfId, documentId: this.#document.id, data: encodeSyncMessage(message) })
+  #head ({ heads }: State, entries: LogEntry[], isReadOnly: boolean): Uint8Array {
+    return this.#protocol.changes(this.#document.id, heads, entries.map(({ bytes }) => bytes), isReadOnly)
   }
 
-  /** Whether the peer takes so large a message; else it is told, and nothing more until it asks anew. */
+  /** Whether the peer reads so large a message; else it is told, and nothing more until it asks anew. */
   #fits (follower: Follower, bytes: number): boolean {
     if (follower.peer.hasRoomFor(bytes)) return true
     follower.couldNotBeAnswered()
@@ -125,13 +148,3 @@ export class Outbox {
     if (since !== undefined) this.#context.meter.syncLatency((performance.now() - since) / 1000)
   }
 }
-
-/** What a peer is told in the steady state: we are at these heads, you have what is before these changes. */
-const stateMessage = (heads: Hash[], entries: LogEntry[], isReadOnly: boolean): SyncMessage => ({
-  version: 1,
-  heads,
-  need: [],
-  have: [{ lastSync: heads, bloom: NOTHING }],
-  changes: entries.map(({ bytes }) => bytes),
-  flags: isReadOnly ? FLAGS.supportsSyncReset | FLAGS.readOnly : FLAGS.supportsSyncReset
-})

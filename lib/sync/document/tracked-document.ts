@@ -113,7 +113,10 @@ export class TrackedDocument {
     }
   }
 
-  /** Checks the changes that are to be placed by Automerge. @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_SYNC_INVALID */
+  /**
+   * Checks the changes that are to be placed by Automerge.
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_SYNC_INVALID
+   */
   examine (chunks: Chunk[], { peer }: Author): void {
     const reader = new ChangeReader()
     try {

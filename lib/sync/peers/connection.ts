@@ -2,11 +2,21 @@ import { RelayError, messageFor } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { Connection, Transport } from '../engine.ts'
 import type { Grant } from './grant.ts'
-import { PROTOCOL_VERSION, decodeFrame, encodeFrame, encodeFrameHead, encodeTarget, type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame, type UnavailableFrame } from '../../wire/frame.ts'
+import type { SyncProtocol } from '../protocol/sync-protocol.ts'
+import {
+  decodeFrame, encodeFrame, encodeFrameHead, encodeTarget,
+  type EphemeralFrame, type FrameType, type OutgoingFrame, type PeerFrame, type PeerMetadata, type SyncFrame,
+  type UnavailableFrame
+} from '../../wire/frame.ts'
 import { refusalOf } from '../refusal.ts'
 
 /** What the relay says of itself to a peer. */
-export interface Self { peerId: string, metadata: PeerMetadata }
+export interface Self {
+  peerId: string
+  metadata: PeerMetadata
+  /** Those it speaks, the one it likes best first */
+  protocols: readonly [SyncProtocol, ...SyncProtocol[]]
+}
 
 /** What happens on a connection, for the engine and the metrics. */
 export interface ConnectionEvents {
@@ -32,8 +42,7 @@ export interface ConnectionLimits {
   handshakeTimeout: number
 }
 
-/** Bytes unread after which a peer is sent nothing that can wait. */
-export const MAX_UNREAD = 256 * 1024
+const MAX_UNREAD = 256 * 1024 // bytes after which a peer is sent nothing that can wait
 
 const MAX_REASON_BYTES = 123 // RFC 6455 section 5.5: a control frame carries 125, two are the code
 
@@ -56,6 +65,7 @@ export class PeerConnection implements Connection {
   readonly #events: ConnectionEvents
   readonly #handshake: NodeJS.Timeout
   #target: Uint8Array = NOTHING
+  #protocol: SyncProtocol
   #readsNotices: boolean
   #state: 'joining' | 'open' | 'over' = 'joining'
   /** Bytes of messages that wait. */
@@ -67,6 +77,7 @@ export class PeerConnection implements Connection {
     this.#readsNotices = grant?.readsNotices ?? false
     this.#transport = transport
     this.#self = self
+    this.#protocol = self.protocols[0]
     this.#limits = limits
     this.#events = events
     this.#handshake = setTimeout(() => {
@@ -122,8 +133,14 @@ export class PeerConnection implements Connection {
   /** Has more bytes count as read than were sent. */
   charge (bytes: number): void { if (bytes > 0) this.#transport.charge?.(bytes) }
 
-  /** Bytes sent that the peer has not taken yet. */
+  /** Bytes sent that the peer has not read yet. */
   get backlog (): number { return this.#transport.backlog }
+
+  /** Whether it has left so much unread that it is sent nothing that can wait. */
+  get isFull (): boolean { return this.#transport.backlog > MAX_UNREAD }
+
+  /** How what it says and is told about documents is written. */
+  get protocol (): SyncProtocol { return this.#protocol }
 
   /** Whether the peer reads so large a message. @param bytes of its head */
   hasRoomFor (bytes: number): boolean { return bytes + this.#target.length <= (this.#transport.maxMessage ?? Infinity) }
@@ -198,17 +215,19 @@ export class PeerConnection implements Connection {
 
   #join (senderId: string, versions: string[]): void {
     if (this.#state === 'open' && senderId !== this.peerId) throw new RelayError('RELAY_FRAME_UNEXPECTED', 'joined already as another peer')
-    const { peerId, metadata } = this.#self
-    if (!versions.includes(PROTOCOL_VERSION)) {
+    const { peerId, metadata, protocols } = this.#self
+    const protocol = protocols.find(({ version }) => versions.includes(version))
+    if (protocol === undefined) {
       const message = 'unsupported protocol version'
       this.#deliver('error', encodeFrame({ type: 'error', senderId: peerId, targetId: senderId, message }))
-      throw new RelayError('RELAY_PROTOCOL_VERSION', `${message}: this relay speaks "${PROTOCOL_VERSION}"`)
+      throw new RelayError('RELAY_PROTOCOL_VERSION', `${message}: this relay speaks ${protocols.map(({ version }) => `"${version}"`).join(', ')}`)
     }
     clearTimeout(this.#handshake)
     this.peerId = senderId
     this.#target = encodeTarget(senderId)
+    this.#protocol = protocol
     this.#deliver('peer', encodeFrame({
-      type: 'peer', senderId: peerId, targetId: senderId, peerMetadata: metadata, selectedProtocolVersion: PROTOCOL_VERSION
+      type: 'peer', senderId: peerId, targetId: senderId, peerMetadata: metadata, selectedProtocolVersion: protocol.version
     }))
     if (this.#state === 'joining') {
       this.#state = 'open'

@@ -1,4 +1,4 @@
-import { MAX_UNREAD, type PeerConnection } from './connection.ts'
+import type { PeerConnection } from './connection.ts'
 import type { Followers } from './followers.ts'
 import { encodeFrameHead, type EphemeralFrame } from '../../wire/frame.ts'
 import type { Quotas } from './quotas.ts'
@@ -66,7 +66,7 @@ export class EphemeralRelay {
     let queue = this.#queues.get(peer)
     if (queue === undefined) this.#queues.set(peer, queue = { heads: [], newest: undefined })
     if (queue.newest !== undefined) keep(queue.newest, session, head)
-    else if (peer.backlog > MAX_UNREAD) queue.newest = new Map([[session, head]])
+    else if (peer.isFull) queue.newest = new Map([[session, head]])
     else queue.heads.push(head)
   }
 
@@ -83,7 +83,7 @@ export class EphemeralRelay {
     this.#timer = undefined
     this.#isDue = false
     for (const [peer, { heads, newest }] of this.#queues) {
-      if (newest !== undefined && peer.backlog > MAX_UNREAD) continue
+      if (newest !== undefined && peer.isFull) continue
       this.#queues.delete(peer)
       peer.sendHeads('ephemeral', newest === undefined ? heads : [...heads, ...newest.values()])
     }
