@@ -19,7 +19,7 @@ const ATTACKER = fileURLToPath(new URL('../test/app/abuse/attacker.ts', import.m
 const PER_SECOND = 10
 const LATE = 20_000 // ms
 const COUNTS: Record<string, number> = { connections: 10_000, 'slow handshakes': 2_000, 'large frames': 1_000, 'random bytes': 10_000 }
-const MANY = 10_000_000
+const UNLIMITED = 10_000_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -42,7 +42,7 @@ async function attack (kind: ServerKind, name: string): Promise<Record<string, s
     room.reset()
 
     const attacker = fork(ATTACKER, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-    attacker.send({ name, target: { url: server.url, documentId: room.documentId }, force: { count: COUNTS[name] ?? MANY, ms: seconds * 1000 } })
+    attacker.send({ name, target: { url: server.url, documentId: room.documentId }, force: { count: COUNTS[name] ?? UNLIMITED, ms: seconds * 1000 } })
     const done = once(attacker, 'message').then(([outcome]) => outcome as Outcome)
     await room.type(seconds * PER_SECOND, PER_SECOND)
     const memory = server.failure === undefined ? memoryOf(server.pid) : undefined

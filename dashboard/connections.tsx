@@ -6,14 +6,14 @@ import { Id, Pager, Problem, Table, rangeOf } from './parts.tsx'
 
 const LIMIT = 50
 
-interface Answer { total: number, list: ConnectionRow[] }
+interface ConnectionList { total: number, list: ConnectionRow[] }
 
 /** Connections, the newest first. @param document only those that follow it */
 export function Connections ({ document }: { document?: string }) {
   const [search, setSearch] = useState('')
   const [offset, setOffset] = useState(0)
   const query = new URLSearchParams({ offset: String(offset), limit: String(LIMIT), ...search !== '' && { search }, ...document !== undefined && { document } })
-  const { answer, error } = useData<Answer>(`dashboard/data/connections?${query}`)
+  const { answer, error } = useData<ConnectionList>(`dashboard/data/connections?${query}`)
   const total = answer?.total ?? 0
   const now = Date.now()
   return (

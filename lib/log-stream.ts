@@ -1,8 +1,8 @@
 import { writeSync } from 'node:fs'
 import { destination, type DestinationStream } from 'pino'
 
-const KEPT = 1024 * 1024 // bytes of lines that wait to be written; later ones are lost
-const QUIET = 60_000 // ms between two words about it
+const MAX_WAITING = 1024 * 1024 // bytes of lines that wait to be written; later ones are lost
+const REPORT_INTERVAL = 60_000 // ms between two words about it
 const STDERR = 2
 
 /**
@@ -10,12 +10,12 @@ const STDERR = 2
  * the next one that can be written, some are lost if that takes long, and stderr is told once a minute.
  */
 export function logStream (fd = 1): DestinationStream {
-  const stream = destination({ dest: fd, sync: true, maxLength: KEPT })
+  const stream = destination({ dest: fd, sync: true, maxLength: MAX_WAITING })
   let lost = 0
   let told = -Infinity
   stream.on('drop', () => { lost++ })
   stream.on('error', error => {
-    if (error.code === 'EPIPE' || performance.now() - told < QUIET) return // of EPIPE pino sees to itself: nobody reads
+    if (error.code === 'EPIPE' || performance.now() - told < REPORT_INTERVAL) return // of EPIPE pino sees to itself: nobody reads
     told = performance.now()
     try {
       writeSync(STDERR, `tonk-relay: the log cannot be written: ${error.message}${lost > 0 ? `; ${lost} lines are lost` : ''}\n`)

@@ -2,8 +2,8 @@ import { Ajv, type ErrorObject, type Options as AjvOptions } from 'ajv'
 import { closestMatch } from 'leven'
 import type { TSchema } from 'typebox'
 
-/** Names that are listed when none of them is near. */
-const FEW = 12
+/** How many names are listed at most when none of them is near. */
+const MAX_LISTED = 12
 
 /** What is wrong with a setting. @param path of its name, with dots; empty for the whole */
 export type Fault = (path: string, problem: string) => Error
@@ -43,7 +43,7 @@ export function nearest (name: string, known: readonly string[]): string | undef
 function hint (name: string, known: readonly string[]): string {
   const near = nearest(name, known)
   if (near !== undefined) return `, did you mean ${near}?`
-  return known.length <= FEW ? `, there are ${known.join(', ')}` : ''
+  return known.length <= MAX_LISTED ? `, there are ${known.join(', ')}` : ''
 }
 
 function pathOf ({ instancePath, keyword, params }: ErrorObject): string {

@@ -6,7 +6,7 @@ import { RelayError } from '../lib/errors.ts'
 import { networkOf } from '../lib/limits/address.ts'
 import { Descriptors } from '../lib/limits/descriptors.ts'
 import { forwardedAddresses } from '../lib/limits/forwarded.ts'
-import { Limits, nameOf, type Source } from '../lib/limits/limits.ts'
+import { Limits, nameOf, type Client } from '../lib/limits/limits.ts'
 import { Load } from '../lib/limits/load.ts'
 import { registerLimitsMetrics } from '../lib/limits/metrics.ts'
 import type { Options } from '../lib/options.ts'
@@ -15,7 +15,7 @@ declare module 'fastify' {
   interface FastifyInstance { limits: Limits }
   interface FastifyRequest {
     /** Whose it is, as far as that is known yet. */
-    readonly source: Source
+    readonly source: Client
   }
   interface FastifyContextConfig {
     /** It is answered however often it is asked, and when load is shed: it is there for that, or has limits of its own. */
@@ -93,7 +93,7 @@ async function limitRate (fastify: FastifyInstance, limits: Limits): Promise<voi
   fastify.addHook('onRequest', fastify.rateLimit())
 }
 
-function sourceOf ({ ip, principal }: FastifyRequest): Source {
+function sourceOf ({ ip, principal }: FastifyRequest): Client {
   return { address: networkOf(ip), principal: principal === undefined || principal === ANONYMOUS ? undefined : principal.id }
 }
 

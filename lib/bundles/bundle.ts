@@ -1,7 +1,7 @@
 import type { DocumentId } from '../ids.ts'
 import type { Options } from '../options.ts'
 import { Archive, type ArchiveEntry } from './file/archive.ts'
-import type { Source } from './file/block-reader.ts'
+import type { ByteSource } from './file/block-reader.ts'
 import { parseEntryPath } from './file/entry-path.ts'
 import { MANIFEST_PATH, MAX_MANIFEST_BYTES, parseManifest, type Manifest } from './file/manifest.ts'
 import { bundleTooLarge, invalidBundle } from './file/refusal.ts'
@@ -27,7 +27,7 @@ export class Bundle {
    * Reads and checks the directory, every path in it and the manifest; no document.
    * @throws RelayError RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE, or what the source fails with.
    */
-  static async open (source: Source, { maxEntries, maxDocument, maxInflated }: BundleLimits): Promise<Bundle> {
+  static async open (source: ByteSource, { maxEntries, maxDocument, maxInflated }: BundleLimits): Promise<Bundle> {
     const archive = await Archive.open(
       source, { maxEntries, maxInflated, maxEntry: Math.max(maxDocument, MAX_MANIFEST_BYTES) }
     )

@@ -10,7 +10,7 @@ import type { SyncEngine } from '../sync/engine.ts'
 import type { Admission } from './stores/admission.ts'
 import { channels, traced, type UploadTrace } from '../tracing.ts'
 import { keepBlank, keptBlank } from './named/blank.ts'
-import type { Source } from './file/block-reader.ts'
+import type { ByteSource } from './file/block-reader.ts'
 import { Bundle } from './bundle.ts'
 import { BundleDocuments } from './bundle-documents.ts'
 import { streamLive } from './live.ts'
@@ -258,7 +258,7 @@ export class Bundles {
     return { owner: stored?.owner ?? admission.owner, replaces: stored?.etag ?? null }
   }
 
-  async #read (source: Source): Promise<Bundle> {
+  async #read (source: ByteSource): Promise<Bundle> {
     return await Bundle.open(source, this.#parts.options)
   }
 

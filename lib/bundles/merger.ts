@@ -3,7 +3,7 @@ import type { DocumentId } from '../ids.ts'
 import { isDeletion } from '../storage/tombstone.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { Bundle, type BundleLimits } from './bundle.ts'
-import type { Source } from './file/block-reader.ts'
+import type { ByteSource } from './file/block-reader.ts'
 import { checkDocuments, type CheckParts } from './check.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
 import type { MergeMarks, MarkName } from './merge-marks.ts'
@@ -29,7 +29,7 @@ export class Merger {
    * @param signal ends it
    * @throws RelayError as `Bundle.open` and `checkDocuments`
    */
-  async check (source: Source, signal?: AbortSignal): Promise<Bundle> {
+  async check (source: ByteSource, signal?: AbortSignal): Promise<Bundle> {
     const bundle = await Bundle.open(source, this.#parts.limits)
     await checkDocuments(bundle, this.#parts, signal)
     return bundle

@@ -9,7 +9,7 @@ import { bundleTooLarge } from './file/refusal.ts'
 import type { BundleFile, StoredBundle } from './stores/store.ts'
 
 /** What is known of a stream that comes in, in bytes. */
-export interface Incoming { stream: Readable, limit: number, length?: number | undefined }
+export interface Upload { stream: Readable, limit: number, length?: number | undefined }
 
 /** Files of bundles on their way in: a stream cannot be read at any place, a file can. */
 export class Spool {
@@ -35,7 +35,7 @@ export class Spool {
    *   nothing, RELAY_BAD_REQUEST when the stream breaks off, RELAY_STORAGE_FAILED, or what the user of the file throws
    */
   async hold<T> (
-    { stream, limit, length = 0 }: Incoming, use: (opened: StoredBundle, file: BundleFile) => Promise<T>
+    { stream, limit, length = 0 }: Upload, use: (opened: StoredBundle, file: BundleFile) => Promise<T>
   ): Promise<T> {
     if (length > limit) throw tooLarge(limit)
     const file = path.join(this.#folder, `${randomUUID()}.tonk`)

@@ -1,7 +1,7 @@
 import type { Refusal } from './connection-state.ts'
 
 const NOBODYS = '4NMNnkMhL8jXrdJ9jamS58PAVdXu' // a well-formed document id; whether it is there does not matter
-const PATIENCE = 10_000 // ms
+const ANSWER_TIMEOUT = 10_000 // ms
 
 /**
  * Why a socket was not opened. WebSocket clients are not told, so the same token is shown over HTTP: a relay refuses it
@@ -13,7 +13,7 @@ export async function askWhy (url: string, token: string | undefined): Promise<R
   at.protocol = at.protocol.replace('ws', 'http')
   at.pathname = `${at.pathname.replace(/\/$/, '')}/api/documents/${NOBODYS}/heads`
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const response = await fetch(at, { headers, signal: AbortSignal.timeout(PATIENCE) })
+  const response = await fetch(at, { headers, signal: AbortSignal.timeout(ANSWER_TIMEOUT) })
   if (response.ok || response.status === 404) return {}
   const { code, error } = await response.json() as { code?: unknown, error?: unknown }
   if (typeof code !== 'string') return {}

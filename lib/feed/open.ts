@@ -13,7 +13,7 @@ import type { FeedSettings } from './options.ts'
 import type { Dial } from './source/dial.ts'
 
 const TIMEOUT = 10_000 // ms of a call
-const PATIENCE = 30_000 // ms that a call waits after one too many
+const MAX_WAIT = 30_000 // ms that a call waits after one too many
 const NOT_FOUND = 0.1 // of the time that what was found is good for
 
 export interface OpenFeed {
@@ -48,7 +48,7 @@ function hydratorOf (settings: FeedSettings, log: Log): Hydrator {
       breaker,
       userAgent: `fastify-automerge-relay/${version}${contact === undefined ? '' : ` (${contact})`}`,
       timeout: TIMEOUT,
-      patience: PATIENCE,
+      patience: MAX_WAIT,
       log
     }),
     breaker,

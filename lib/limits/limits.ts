@@ -4,8 +4,8 @@ import { Counts } from './counts.ts'
 import type { LimitName, LimitsSettings } from './options.ts'
 import { Refusals } from './refusals.ts'
 
-/** Who asks. */
-export interface Source {
+/** Whoever asks for something. */
+export interface Client {
   /** As `networkOf` gives it */
   address: string
   /** Undefined for who has not said who it is */
@@ -13,7 +13,7 @@ export interface Source {
 }
 
 /** What the log calls a source. */
-export const nameOf = ({ address, principal }: Source): string => principal ?? address
+export const nameOf = ({ address, principal }: Client): string => principal ?? address
 
 /** How much everybody has at the moment, and who may have no more. */
 export class Limits {
@@ -37,7 +37,7 @@ export class Limits {
    * Takes on a connection, until the returned function is called, once.
    * @throws RelayError RELAY_TOO_MANY_CONNECTIONS, or RELAY_OVERLOADED when there are too many of everybody's
    */
-  connect ({ address, principal }: Source): () => void {
+  connect ({ address, principal }: Client): () => void {
     const { connections, connectionsPerAddress, connectionsPerPrincipal } = this.settings
     if (this.#connections >= connections) {
       throw this.met('connections', 'RELAY_OVERLOADED', `There are ${connections} connections, as many as are taken`)
@@ -62,7 +62,7 @@ export class Limits {
    * Takes on an upload, until the returned function is called, once.
    * @throws RelayError RELAY_TOO_MANY_UPLOADS, or RELAY_OVERLOADED when there are too many of everybody's
    */
-  upload ({ address }: Source): () => void {
+  upload ({ address }: Client): () => void {
     const { uploads, uploadsPerAddress } = this.settings
     if (this.#uploads >= uploads) throw this.met('uploads', 'RELAY_OVERLOADED', `There are ${uploads} uploads, as many as are taken at once`)
     if (this.#uploaders.isFull(address)) {

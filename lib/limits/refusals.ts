@@ -3,13 +3,13 @@ import type { Log } from '../log.ts'
 import type { LimitName } from './options.ts'
 
 /** What a source was told last, when a line was logged of it, and how often it was told since. */
-interface Entry { code: RelayErrorCode, message: string, loggedAt: number, silent: number }
+interface Told { code: RelayErrorCode, message: string, loggedAt: number, silent: number }
 
 /** What is told of a refusal. */
 interface Refusal { readonly code: RelayErrorCode, readonly message: string }
 
-const QUIET = 60_000 // ms between two lines about one source
-const SWEEP = 10_000 // ms
+const LOG_INTERVAL = 60_000 // ms between two lines about one source
+const SWEEP_INTERVAL = 10_000 // ms
 const MAX_SOURCES = 10_000
 const OTHERS = 'others'
 
@@ -20,7 +20,7 @@ const OTHERS = 'others'
 export class Refusals {
   readonly #log: Log
   readonly #now: () => number
-  readonly #sources = new Map<string, Entry>()
+  readonly #sources = new Map<string, Told>()
   readonly #met = new Map<LimitName, number>()
   #timer: NodeJS.Timeout | undefined
 
@@ -52,14 +52,14 @@ export class Refusals {
     }
     this.#sources.set(key, { code, message, loggedAt: this.#now(), silent: 0 })
     this.#log.warn({ source: key, code }, `refused: ${message}`)
-    this.#timer ??= setInterval(() => { this.sweep() }, SWEEP).unref()
+    this.#timer ??= setInterval(() => { this.sweep() }, SWEEP_INTERVAL).unref()
   }
 
   /** Logs what was not told of in the last minute, and forgets who was not refused since. */
   sweep (): void {
     const now = this.#now()
     for (const [source, entry] of this.#sources) {
-      if (now - entry.loggedAt < QUIET) continue
+      if (now - entry.loggedAt < LOG_INTERVAL) continue
       if (entry.silent === 0) {
         this.#sources.delete(source)
         continue

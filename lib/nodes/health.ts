@@ -1,10 +1,10 @@
-const OLD = 0.8
-const NEW = 0.2
+const OLD_SHARE = 0.8 // of an average, each time something is added
+const NEW_SHARE = 0.2
 const QUARANTINE_BELOW = 0.3
 const BACK_ABOVE = 0.5
 const QUARANTINE_LASTS = 10 * 60_000 // ms at least
 const WRONG_SHARDS = 3 // in a day
-const DAY = 24 * 60 * 60_000
+const DAY = 24 * 60 * 60_000 // ms
 const DEAD_AFTER = DAY // without an answer
 
 /** active: read and written. quarantined: read last, not written. dead: given up, and repaired round. */
@@ -57,11 +57,11 @@ export class Health {
 
   /** An answer after so many ms, or none. */
   sample (latency: number | null, now: number): void {
-    if (latency === null) this.#loss = OLD * this.#loss + NEW
+    if (latency === null) this.#loss = OLD_SHARE * this.#loss + NEW_SHARE
     else {
-      this.#loss *= OLD
-      this.#jitter = this.#latency === undefined ? 0 : OLD * this.#jitter + NEW * Math.abs(latency - this.#latency)
-      this.#latency = this.#latency === undefined ? latency : OLD * this.#latency + NEW * latency
+      this.#loss *= OLD_SHARE
+      this.#jitter = this.#latency === undefined ? 0 : OLD_SHARE * this.#jitter + NEW_SHARE * Math.abs(latency - this.#latency)
+      this.#latency = this.#latency === undefined ? latency : OLD_SHARE * this.#latency + NEW_SHARE * latency
       this.#answered = now
     }
     this.#judge(now)

@@ -11,7 +11,7 @@ import { isKept } from './placement.ts'
 import { collect, type CollectReport } from './work/collect.ts'
 import { drill, unwrap, type Check, type DrillReport } from './work/drill.ts'
 import { getObject } from './work/get.ts'
-import { putObject, storeEverywhere, type About, type Source } from './work/put.ts'
+import { putObject, storeEverywhere, type About, type Content } from './work/put.ts'
 import { repair, type RepairOptions, type RepairReport } from './work/repair.ts'
 import { scrub, type ScrubOptions, type ScrubReport } from './work/scrub.ts'
 
@@ -54,7 +54,7 @@ export class Vault {
 
   /** See `putObject`. */
   async put (
-    source: Source,
+    source: Content,
     about: About,
     { clientKey, signal }: { clientKey?: Uint8Array | undefined; signal?: AbortSignal | undefined } = {}
   ): Promise<Manifest> {

@@ -25,13 +25,13 @@ export interface Socket extends Pausable {
 }
 
 /** Who is at the other end: the address, the id of the principal, and bytes of the largest message it takes, if that is bounded. */
-export interface Origin { readonly address: string, readonly principal: string, readonly maxMessage?: number }
+export interface SocketOrigin { readonly address: string, readonly principal: string, readonly maxMessage?: number }
 
 /** Messages, and bytes of the stream. */
 export interface Amount { messages: number, bytes: number }
 
 /** A socket, for whoever looks on. */
-export interface OpenSocket extends Origin {
+export interface OpenSocket extends SocketOrigin {
   /** What the relay calls the connection in its log. */
   readonly key: string
   /** What its peer calls itself; empty until it joined. */
@@ -67,7 +67,7 @@ export class Sockets {
   readonly #engine: SyncEngine
   readonly #options: SocketsOptions
   readonly #limits: SocketsLimits
-  readonly #sockets = new Set<Peer>()
+  readonly #sockets = new Set<PeerSocket>()
   readonly #acceptListeners = new Set<() => void>()
   readonly #heartbeat: NodeJS.Timeout
   #drained: Promise<void> | undefined
@@ -87,8 +87,8 @@ export class Sockets {
    * @param grant what its peer may do; everything without one
    * @param log gets one line, when it is over
    */
-  accept (socket: Socket, wire: Wire, origin: Origin, grant?: Grant, log: Log = silent): void {
-    const peer = new Peer(socket, wire, origin, this.#engine, this.#options, this.#limits, grant)
+  accept (socket: Socket, wire: Wire, origin: SocketOrigin, grant?: Grant, log: Log = silent): void {
+    const peer = new PeerSocket(socket, wire, origin, this.#engine, this.#options, this.#limits, grant)
     this.#sockets.add(peer)
     socket.on('close', code => {
       this.#sockets.delete(peer)
@@ -145,7 +145,7 @@ export class Sockets {
   }
 }
 
-class Peer implements Transport, OpenSocket {
+class PeerSocket implements Transport, OpenSocket {
   /** Resolves when the socket is closed. */
   readonly gone: Promise<void>
   readonly address: string
@@ -172,7 +172,7 @@ class Peer implements Transport, OpenSocket {
   #messagesOut = 0
   #reason: string | undefined
 
-  constructor (socket: Socket, wire: Wire, { address, principal, maxMessage = Infinity }: Origin, engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits, grant: Grant | undefined) {
+  constructor (socket: Socket, wire: Wire, { address, principal, maxMessage = Infinity }: SocketOrigin, engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits, grant: Grant | undefined) {
     this.address = address
     this.principal = principal
     this.maxMessage = maxMessage

@@ -3,8 +3,9 @@ import { Buffer } from 'node:buffer'
 const FIN = 0x80
 const CONTINUATION = 0x0
 const BINARY = 0x2
-const SHORT = 126
-const LONG = 2 ** 16
+const LENGTH_IN_2_BYTES = 126
+const LENGTH_IN_8_BYTES = 127
+const MAX_2_BYTES = 2 ** 16
 
 /**
  * WebSocket messages as a server sends them (RFC 6455 section 5.2: binary, one frame each, not masked), one after the
@@ -32,21 +33,21 @@ export function encodeFragment (length: number, isFirst: boolean, isLast: boolea
   return header
 }
 
-const headerLength = (length: number): number => length < SHORT ? 2 : length < LONG ? 4 : 10
+const headerLength = (length: number): number => length < LENGTH_IN_2_BYTES ? 2 : length < MAX_2_BYTES ? 4 : 10
 
 const messageLength = (length: number): number => length + headerLength(length)
 
 function writeHeader (out: Buffer, at: number, first: number, length: number): number {
   out[at] = first
-  if (length < SHORT) {
+  if (length < LENGTH_IN_2_BYTES) {
     out[at + 1] = length
     return at + 2
   }
-  if (length < LONG) {
-    out[at + 1] = SHORT
+  if (length < MAX_2_BYTES) {
+    out[at + 1] = LENGTH_IN_2_BYTES
     return out.writeUInt16BE(length, at + 2)
   }
-  out[at + 1] = SHORT + 1
+  out[at + 1] = LENGTH_IN_8_BYTES
   out.writeUInt32BE(Math.floor(length / 2 ** 32), at + 2)
   return out.writeUInt32BE(length % 2 ** 32, at + 6)
 }

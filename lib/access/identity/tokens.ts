@@ -4,14 +4,14 @@ import type { Authenticator } from './authenticator.ts'
 import type { Credentials } from './credentials.ts'
 import { isPrincipalId, type Principal } from './principal.ts'
 
-interface Entry { hash: Buffer, principal: Principal }
+interface FixedToken { hash: Buffer, principal: Principal }
 
 /**
  * Fixed tokens, of which only the SHA-256 is known. That is enough for tokens made at random; a password would be found.
  * @see docs/access.md
  */
 export class Tokens implements Authenticator {
-  readonly #entries: Entry[]
+  readonly #entries: FixedToken[]
 
   /** @param text `<principal>:<SHA-256 of its token in hex>`, comma-separated. @throws RelayError RELAY_BAD_OPTION */
   constructor (text: string) {
@@ -29,7 +29,7 @@ export class Tokens implements Authenticator {
   }
 }
 
-function readEntry (entry: string): Entry {
+function readEntry (entry: string): FixedToken {
   const [, id, hash] = /^(.+):([0-9a-f]{64})$/i.exec(entry) ?? []
   // what does not fit may be a token: it is not repeated
   if (hash === undefined) throw badTokens('each must be <principal>:<SHA-256 of its token in hex>')

@@ -12,7 +12,7 @@ export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'k
 
 const NONE = -1
 const DIGIT = 16 // bits
-const FEW = 10_000 // numbers: to sort fewer by comparing takes less than counting 65,536 digits twice
+const MIN_COUNTED = 10_000 // numbers: sorting fewer by comparing takes less than counting 65,536 digits twice
 
 /**
  * What changes may refer to, from a document's operations.
@@ -60,7 +60,7 @@ function collectObjects ({ idActor, idCounter, objectActor, objectCounter, actio
 /** The places of numbers in order of the numbers, none of them negative: sorted by 16 bits and 16 bits. */
 function inOrder (numbers: Int32Array): Uint32Array {
   let order = new Uint32Array(numbers.length).map((_, place) => place)
-  if (numbers.length < FEW) return order.sort((a, b) => numbers[a]! - numbers[b]!)
+  if (numbers.length < MIN_COUNTED) return order.sort((a, b) => numbers[a]! - numbers[b]!)
   for (const shift of [0, DIGIT]) {
     const starts = new Uint32Array(2 ** DIGIT + 1)
     const digit = (place: number): number => numbers[place]! >>> shift & 2 ** DIGIT - 1

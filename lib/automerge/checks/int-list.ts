@@ -1,13 +1,16 @@
-const SMALL = 64
+const MAX_IN_ARRAY = 64 // numbers
 
-/** Numbers of 31 bits, and more of them at the end: an array while they are few, which is smaller then, and 4 bytes each after. */
+/**
+ * Numbers of 31 bits, and more of them at the end: an array while they are few, which is smaller then, and 4 bytes each
+ * after.
+ */
 export class IntList {
   #items: number[] | Int32Array
   #length: number
 
   /** @param items kept */
   constructor (items: Int32Array = new Int32Array(0)) {
-    this.#items = items.length > SMALL ? items : Array.from(items)
+    this.#items = items.length > MAX_IN_ARRAY ? items : Array.from(items)
     this.#length = items.length
   }
 
@@ -21,7 +24,7 @@ export class IntList {
     const items = this.#items
     if (Array.isArray(items)) {
       items.push(value)
-      if (items.length > SMALL) this.#items = Int32Array.from(items)
+      if (items.length > MAX_IN_ARRAY) this.#items = Int32Array.from(items)
     } else {
       if (this.#length === items.length) this.#grow(items)
       this.#items[this.#length] = value

@@ -36,11 +36,11 @@ const NULLS = 1
 const RUN = 2
 const LITERAL = 3
 
-const FEW = 16
-const SOME = Array.from({ length: FEW }, (_, rows) => new Int32Array(rows).fill(NULL))
+const SHARED_ROWS = 16 // rows up to which columns without values are shared
+const SHARED_NULLS = Array.from({ length: SHARED_ROWS }, (_, rows) => new Int32Array(rows).fill(NULL))
 
 /** A column of nothing; not to be written to. */
-const nulls = (rows: number): Int32Array => SOME[rows] ?? new Int32Array(rows).fill(NULL)
+const nulls = (rows: number): Int32Array => SHARED_NULLS[rows] ?? new Int32Array(rows).fill(NULL)
 
 /** Reads a run-length encoded column, a row each; `next` reads one value, which is equal when its number is. */
 function readRuns (reader: ByteReader | undefined, rows: number, next: (reader: ByteReader, options: ColumnOptions) => number, options: ColumnOptions): Int32Array {
@@ -152,11 +152,11 @@ export function countRows (reader: ByteReader, max: number, { what, invalid }: P
   return count
 }
 
-const SHORT = 24
+const MAX_CHECKED_HERE = 24 // bytes: calling Node costs more
 
 /** Whether bytes are UTF-8; for the short texts most are, without a call out of JavaScript. */
 export function isText (bytes: Uint8Array, at = 0, end = bytes.length): boolean {
-  if (end - at > SHORT) return isUtf8(bytes.subarray(at, end))
+  if (end - at > MAX_CHECKED_HERE) return isUtf8(bytes.subarray(at, end))
   for (let n = at; n < end; n++) if (bytes[n]! >= 0x80) return isUtf8(bytes.subarray(at, end))
   return true
 }

@@ -13,7 +13,7 @@ type State = Parameters<Handle['receiveSyncMessage']>[0]
 /** What a peer brings is not taken, or is taken again: it is to send what it was told it need not. */
 export type SyncMode = 'readOnly' | 'again'
 
-interface Peer { state: State, heads: Hash[] | null, needs: boolean }
+interface SyncPeer { state: State, heads: Hash[] | null, needs: boolean }
 
 /** Changes that wait for what they depend on, and whose they are; nobody's when their sender has left. */
 type Held = Map<Hash, { peer: string | null, bytes: Uint8Array }>
@@ -22,7 +22,7 @@ type Held = Map<Hash, { peer: string | null, bytes: Uint8Array }>
 type Run = (handle: Handle, state: State) => Outcome
 interface Outcome { added: Uint8Array[], reply: Uint8Array | null, held: Held }
 
-/** What came of a call about a peer; see `Answer` of sync-session.ts. */
+/** What came of a call about a peer; see `SessionAnswer` of sync-session.ts. */
 export interface SyncResult {
   changes: Uint8Array[]
   heads: Hash[]
@@ -41,7 +41,7 @@ export interface SyncResult {
  */
 export class SyncDocument {
   readonly #maxHeld: number
-  readonly #peers = new Map<string, Peer>()
+  readonly #peers = new Map<string, SyncPeer>()
   #handle: Handle
   #held: Held = new Map()
   /** Held changes that were applied when what they waited for came from elsewhere; told with the next answer. */
@@ -103,7 +103,7 @@ export class SyncDocument {
     this.#handle.free()
   }
 
-  #peer (name: string, mode?: SyncMode): Peer {
+  #peer (name: string, mode?: SyncMode): SyncPeer {
     let peer = this.#peers.get(name)
     if (peer === undefined) {
       peer = { state: newState(), heads: null, needs: false }
@@ -115,7 +115,7 @@ export class SyncDocument {
   }
 
   /** If it fails, it is tried without the changes that are held: one of them may be what fails. */
-  #change (peer: Peer | null, run: Run): Outcome {
+  #change (peer: SyncPeer | null, run: Run): Outcome {
     try {
       return this.#attempt(peer, run)
     } catch (error) {
@@ -135,7 +135,7 @@ export class SyncDocument {
     }
   }
 
-  #attempt (peer: Peer | null, run: Run): Outcome {
+  #attempt (peer: SyncPeer | null, run: Run): Outcome {
     const handle = this.#handle.clone()
     const state = peer === null ? newState() : peer.state.clone()
     try {
@@ -216,7 +216,7 @@ function isAnswered (reply: Uint8Array | null): boolean {
 }
 
 /** Has the peer forget which changes it sent here: that is what follows when a side was read-only and is so no longer. */
-function askAgain (peer: Peer | undefined): void {
+function askAgain (peer: SyncPeer | undefined): void {
   if (peer === undefined) return
   peer.state.readOnly = true
   peer.state.readOnly = false

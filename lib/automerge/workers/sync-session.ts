@@ -5,7 +5,7 @@ import type { SyncMode } from './sync-document.ts'
 import type { Task } from './sync-thread.ts'
 import type { SyncAnswer, SyncJob } from './sync-worker.ts'
 
-export interface Answer {
+export interface SessionAnswer {
   /**
    * Change chunks the document did not have, each after those it depends on, and not compressed: views of one buffer
    * that is the caller's. Changes that wait for what they depend on are not among them until they are applied.
@@ -66,12 +66,12 @@ export class SyncSession {
    * @param mode how to take what the peer brings, if not as ever
    * @param message one that `decodeSyncMessage` takes, its changes such that `readChange` takes them; not to be written to
    */
-  receive (peer: string, message: Uint8Array, mode?: SyncMode): Promise<Answer> {
+  receive (peer: string, message: Uint8Array, mode?: SyncMode): Promise<SessionAnswer> {
     return this.#ask({ name: 'receive', session: this.#around.session, peer, message, mode })
   }
 
   /** The next message for a peer, who may be new. */
-  generate (peer: string, mode?: SyncMode): Promise<Answer> {
+  generate (peer: string, mode?: SyncMode): Promise<SessionAnswer> {
     return this.#ask({ name: 'generate', session: this.#around.session, peer, mode })
   }
 
@@ -112,7 +112,7 @@ export class SyncSession {
     this.#around.lost()
   }
 
-  async #ask (job: SyncJob & { peer: string }): Promise<Answer> {
+  async #ask (job: SyncJob & { peer: string }): Promise<SessionAnswer> {
     const updates = this.#updates
     const { joined, lengths, forgot, ...answer } = await new Promise<SyncAnswer>((resolve, reject) => { this.#call({ job, settle: { resolve, reject } }) })
     let at = 0

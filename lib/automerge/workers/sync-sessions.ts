@@ -4,7 +4,7 @@ import type { Log } from '../../log.ts'
 import { SyncSession } from './sync-session.ts'
 import { SyncThread, type Task } from './sync-thread.ts'
 
-export type { Answer, SyncSession } from './sync-session.ts'
+export type { SessionAnswer, SyncSession } from './sync-session.ts'
 
 export interface SyncSessionsOptions {
   log: Log

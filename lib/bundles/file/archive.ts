@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { crc32, createInflateRaw } from 'node:zlib'
 import { fromRandomAccessReaderPromise, type Entry } from 'yauzl'
 import { RelayError, codeOf, messageOf } from '../../errors.ts'
-import { BlockReader, type Source } from './block-reader.ts'
+import { BlockReader, type ByteSource } from './block-reader.ts'
 import { bundleTooLarge, invalidBundle, quoted } from './refusal.ts'
 
 export interface ArchiveLimits { maxEntries: number, maxEntry: number, maxInflated: number }
@@ -46,7 +46,7 @@ export class Archive {
    * Reads the directory and nothing else.
    * @throws RelayError RELAY_BUNDLE_INVALID, RELAY_BUNDLE_TOO_LARGE, or what the source fails with.
    */
-  static async open (source: Source, limits: ArchiveLimits): Promise<Archive> {
+  static async open (source: ByteSource, limits: ArchiveLimits): Promise<Archive> {
     const reader = new BlockReader(source)
     try {
       return new Archive(reader, byName(await readDirectory(reader, source.size, limits)))

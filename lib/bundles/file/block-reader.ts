@@ -4,7 +4,7 @@ import { RelayError } from '../../errors.ts'
 import type { ByteRange, StoredObject } from '../../objects/object-store.ts'
 
 /** What can be read at any place: a stored bundle, a local file. */
-export type Source = Pick<StoredObject, 'size' | 'stream'>
+export type ByteSource = Pick<StoredObject, 'size' | 'stream'>
 
 const BLOCK_BYTES = 256 * 1024
 
@@ -15,10 +15,10 @@ const BLOCK_BYTES = 256 * 1024
 export class BlockReader extends RandomAccessReader {
   /** What the source failed with, to tell it from what yauzl finds wrong. */
   failure: unknown
-  readonly #source: Source
+  readonly #source: ByteSource
   #block = { start: 0, bytes: Buffer.alloc(0) }
 
-  constructor (source: Source) {
+  constructor (source: ByteSource) {
     super()
     this.#source = source
   }

@@ -26,7 +26,7 @@ export const INSTALL_ZSTD = 'zstd: npm install @cloudpss/zstd@0.2.16, or use Nod
 
 const WORTH = 0.97 // what does not shrink by 3 % is stored as it is
 const PROBE = 128 * 1024 // shorter ones are compressed to see
-const SAMPLE = 16 * 1024
+const SAMPLE_BYTES = 16 * 1024
 
 /**
  * Compresses if that is worth it. Long input is tried with three samples first: what is compressed already (ZIPs,
@@ -40,11 +40,11 @@ export async function compress (
   const compression = zstd ?? deflate
   if (compression === undefined || plain.length === 0) return raw
   if (plain.length > PROBE) {
-    const samples = [0, (plain.length - SAMPLE) >>> 1, plain.length - SAMPLE].map(at =>
-      plain.subarray(at, at + SAMPLE)
+    const samples = [0, (plain.length - SAMPLE_BYTES) >>> 1, plain.length - SAMPLE_BYTES].map(at =>
+      plain.subarray(at, at + SAMPLE_BYTES)
     )
     const sizes = await Promise.all(samples.map(async sample => (await compression.compress(sample)).length))
-    if (sizes.reduce((sum, size) => sum + size) > WORTH * SAMPLE * samples.length) return raw
+    if (sizes.reduce((sum, size) => sum + size) > WORTH * SAMPLE_BYTES * samples.length) return raw
   }
   const bytes = await compression.compress(plain)
   return bytes.length > WORTH * plain.length

@@ -44,7 +44,7 @@ export class LoginFailed extends Error {
   }
 }
 
-interface Answer { status: number, tokens?: Tokens, problem?: string }
+interface LoginAnswer { status: number, tokens?: Tokens, problem?: string }
 
 const EARLY = 60_000 // ms before its end that a token is refreshed
 const BETWEEN_LOGINS = 300_000 // ms: a host allows 300 a day
@@ -141,7 +141,7 @@ export class LoggedIn implements Account {
     throw new LoginFailed(`the login failed: ${problem}`)
   }
 
-  async #post (method: string, headers: Record<string, string>, body?: string): Promise<Answer> {
+  async #post (method: string, headers: Record<string, string>, body?: string): Promise<LoginAnswer> {
     const { fetch: call = fetch, userAgent } = this.#options
     try {
       const signal = AbortSignal.timeout(TIMEOUT)

@@ -1,10 +1,10 @@
 import type { Group } from './buffer.ts'
 
-interface Entry { readonly group: Group, readonly last: number }
+interface LedgerBatch { readonly group: Group, readonly last: number }
 
 /** Which batches every sink that must have them has. The cursor is at the end of the longest run of those. */
 export class Ledger {
-  readonly #entries: Entry[] = []
+  readonly #entries: LedgerBatch[] = []
 
   /** Batches that somebody has not got yet. */
   get size (): number { return this.#entries.length }

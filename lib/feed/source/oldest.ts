@@ -5,7 +5,7 @@ import { FeedSocket, type Decode } from './socket.ts'
 import { v1 } from './v1.ts'
 import { v2 } from './v2.ts'
 
-const PATIENCE = 15_000 // ms: a server that has events sends them at once
+const FIRST_EVENT_TIMEOUT = 15_000 // ms: a server that has events sends them at once
 
 /**
  * When the first event is that a server sends for a time, of all accounts and collections: a stream with a filter may have been
@@ -19,7 +19,7 @@ export async function firstEventAt (host: Host, timeUs: number, dial: Dial, deco
       socket.close()
       resolve(found)
     }
-    const timer = setTimeout(() => { done(undefined) }, PATIENCE)
+    const timer = setTimeout(() => { done(undefined) }, FIRST_EVENT_TIMEOUT)
     const socket = new FeedSocket({
       host,
       protocol: host.wire === 'v1' ? v1 : v2,

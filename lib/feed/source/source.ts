@@ -13,7 +13,7 @@ import { v2 } from './v2.ts'
 const REWIND = 5_000_000 // µs: times are not in order
 const DAY = 86_400_000_000 // µs
 const TIMES = 1e15 // cursors from here on are times, on both wires
-const QUIET = 60_000_000 // µs between what was had and the first event, beyond which something may be missing
+const MAX_SILENCE = 60_000_000 // µs between what was had and the first event, beyond which something may be missing
 
 /** How frames are compressed. */
 export interface Compression {
@@ -179,7 +179,7 @@ export class Source {
   /** Whether the first event is later than what was asked for, so that some may be missing. */
   #isLate (event: FeedEvent): boolean {
     if (this.#position === undefined || this.#asked === undefined) return false
-    return this.#isReset(event) || this.#tooOld !== undefined || event.timeUs - this.#position.timeUs > REWIND + QUIET
+    return this.#isReset(event) || this.#tooOld !== undefined || event.timeUs - this.#position.timeUs > REWIND + MAX_SILENCE
   }
 
   #take (event: FeedEvent): void {
@@ -212,7 +212,7 @@ export class Source {
     let has: Host | undefined = isReset ? here : undefined
     for (const host of has === undefined ? candidates : []) {
       const at = await firstEventAt(host, Math.max(0, from.timeUs - REWIND), dial, undefined)
-      if (at !== undefined && at - from.timeUs <= REWIND + QUIET) {
+      if (at !== undefined && at - from.timeUs <= REWIND + MAX_SILENCE) {
         has = host
         break
       }

@@ -1,5 +1,5 @@
 import type { SyncMode } from '../../automerge/workers/sync-document.ts'
-import type { Answer, SyncSession } from '../../automerge/workers/sync-sessions.ts'
+import type { SessionAnswer, SyncSession } from '../../automerge/workers/sync-sessions.ts'
 import { RelayError } from '../../errors.ts'
 import type { FallbackCause, DocumentContext } from '../context.ts'
 import type { Follower } from './follower.ts'
@@ -128,7 +128,7 @@ export class Fallback {
     }
   }
 
-  #ask (follower: Follower, call: (session: SyncSession) => Promise<Answer>): void {
+  #ask (follower: Follower, call: (session: SyncSession) => Promise<SessionAnswer>): void {
     const talk = this.#talks.get(follower)!
     const session = this.#open()
     talk.open++
@@ -154,7 +154,7 @@ export class Fallback {
     })
   }
 
-  #answered (follower: Follower, talk: Talk, { reply, inSync, updates }: Answer): void {
+  #answered (follower: Follower, talk: Talk, { reply, inSync, updates }: SessionAnswer): void {
     if (reply !== null) this.#peers.reply(follower, reply)
     if (follower.standing !== 'fallback') this.leave(follower) // it takes no message as large as the answer
     if (talk.open > 0 || !this.#talks.has(follower)) return

@@ -25,7 +25,7 @@ const MAX_KNOWN = 8_192 // hashes
 const MAX_ROOM = 2 ** 24
 
 /** What is known of a document when it is opened; of one that only Automerge can read, its heads. */
-export type Origin = Pick<StoredDocument, 'heads'> & Partial<StoredDocument>
+export type OpenedDocument = Pick<StoredDocument, 'heads'> & Partial<StoredDocument>
 
 const poison = (problem: string): RelayError => new RelayError('RELAY_SYNC_INVALID', `a change cannot be applied: ${problem}`)
 
@@ -54,19 +54,19 @@ export class History {
   readonly #baseHeads: Set<Hash>
 
   /**
-   * @param origin nothing for a document that is not there
+   * @param opened nothing for a document that is not there
    * @param size bytes of what is stored of it
    */
-  constructor (origin?: Origin, size = 0) {
-    const { heads, headOps = [], seqs = new Map(), maxOp = 0, room = 0, references } = origin ?? { heads: [] }
+  constructor (opened?: OpenedDocument, size = 0) {
+    const { heads, headOps = [], seqs = new Map(), maxOp = 0, room = 0, references } = opened ?? { heads: [] }
     this.#heads = new Set(heads)
     this.#baseHeads = new Set(heads)
     this.#seqs = new Map(seqs)
     this.#maxOp = maxOp
     this.#room = room
     this.#size = size
-    this.#count = origin?.changeCount ?? (origin === undefined ? 0 : undefined)
-    this.#references = origin !== undefined && references === undefined ? undefined : new References(references)
+    this.#count = opened?.changeCount ?? (opened === undefined ? 0 : undefined)
+    this.#references = opened !== undefined && references === undefined ? undefined : new References(references)
     heads.forEach((hash, n) => { this.#known.set(hash, { version: 0, maxOp: headOps[n] ?? 0 }) })
   }
 

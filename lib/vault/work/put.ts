@@ -11,7 +11,7 @@ import { readManifest, sign, type Manifest } from '../manifest/manifest.ts'
 import type { Description, ManifestPayload } from '../manifest/schema.ts'
 import { filesOf, Rooms, storeShards } from './store-shards.ts'
 
-export type Source = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 export type About = Pick<Description, 'kind' | 'name' | 'heads' | 'media'>
 
 export interface PutOptions {
@@ -28,7 +28,7 @@ export interface PutOptions {
  */
 export async function putObject (
   context: VaultContext,
-  source: Source,
+  source: Content,
   about: About,
   { before, clientKey, signal }: PutOptions = {}
 ): Promise<Manifest> {
@@ -46,7 +46,7 @@ export async function putObject (
 
 async function put (
   context: VaultContext,
-  source: Source,
+  source: Content,
   about: About,
   { before, clientKey, signal }: PutOptions,
   stored: string[]
@@ -191,7 +191,7 @@ async function undo (context: VaultContext, shards: readonly string[], manifest?
   )
 }
 
-async function * counted (source: Source, count: (chunk: Uint8Array) => void): AsyncGenerator<Uint8Array> {
+async function * counted (source: Content, count: (chunk: Uint8Array) => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of source) {
     count(chunk)
     yield chunk

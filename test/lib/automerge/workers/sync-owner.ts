@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
 import { readChange } from '../../../../lib/automerge/format/change.ts'
-import { SyncSessions, type Answer, type SyncSession, type SyncSessionsOptions } from '../../../../lib/automerge/workers/sync-sessions.ts'
+import { SyncSessions, type SessionAnswer, type SyncSession, type SyncSessionsOptions } from '../../../../lib/automerge/workers/sync-sessions.ts'
 import type { DocumentId } from '../../../../lib/ids.ts'
 import { silent } from '../../../../lib/log.ts'
 import { encodeSyncMessage, type SyncMessage } from '../../../../lib/wire/sync-message.ts'
@@ -40,8 +40,8 @@ export class Owner {
     this.session = sessions.open(id, async () => this.chunks, () => { this.lost++ })
   }
 
-  receive (peer: string, message: Uint8Array): Promise<Answer> { return this.#keep(this.session.receive(peer, message)) }
-  generate (peer: string): Promise<Answer> { return this.#keep(this.session.generate(peer)) }
+  receive (peer: string, message: Uint8Array): Promise<SessionAnswer> { return this.#keep(this.session.receive(peer, message)) }
+  generate (peer: string): Promise<SessionAnswer> { return this.#keep(this.session.generate(peer)) }
 
   update (changes: Uint8Array[]): void {
     this.#store(changes)
@@ -50,7 +50,7 @@ export class Owner {
 
   load (): Document { return Automerge.load<Doc>(Buffer.concat(this.chunks)) }
 
-  async #keep (pending: Promise<Answer>): Promise<Answer> {
+  async #keep (pending: Promise<SessionAnswer>): Promise<SessionAnswer> {
     const answer = await pending
     for (const change of answer.changes) {
       const { hash, deps } = readChange(change)
@@ -98,7 +98,7 @@ export class Peer {
   }
 
   /** One message each. @returns whether anything was said */
-  async exchange (owner: Owner): Promise<Answer | null> {
+  async exchange (owner: Owner): Promise<SessionAnswer | null> {
     const message = this.say()
     if (message === null) return null
     const answer = await owner.receive(this.name, message)
@@ -107,10 +107,10 @@ export class Peer {
   }
 
   /** Talks until nobody has anything to say, the session first. */
-  async sync (owner: Owner): Promise<Answer> {
+  async sync (owner: Owner): Promise<SessionAnswer> {
     let last = await owner.generate(this.name)
     this.hear(last.reply)
-    for (let answer: Answer | null; (answer = await this.exchange(owner)) !== null;) last = answer
+    for (let answer: SessionAnswer | null; (answer = await this.exchange(owner)) !== null;) last = answer
     return last
   }
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import * as Automerge from '@automerge/automerge'
-import type { Answer } from '../../../../lib/automerge/workers/sync-sessions.ts'
+import type { SessionAnswer } from '../../../../lib/automerge/workers/sync-sessions.ts'
 import { FLAGS, decodeSyncMessage } from '../../../../lib/wire/sync-message.ts'
 import { random } from '../../../fuzz.ts'
 import { Owner, Peer, carrying, from, heads, set, since, start, values, type Doc } from './sync-owner.ts'
@@ -105,8 +105,8 @@ t.test('a peer that knows version 1 only', async t => {
   const peer = new Peer('old', Automerge.init())
   peer.isOld = true
   peer.set('own', 1)
-  let last: Answer | null = null
-  for (let answer: Answer | null; (answer = await peer.exchange(owner)) !== null; last = answer) {
+  let last: SessionAnswer | null = null
+  for (let answer: SessionAnswer | null; (answer = await peer.exchange(owner)) !== null; last = answer) {
     if (answer.reply !== null) t.equal(decodeSyncMessage(answer.reply).version, 1)
   }
   t.match(last, { inSync: true })
