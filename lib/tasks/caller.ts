@@ -3,15 +3,17 @@ import type { Credentials } from '../access/identity/credentials.ts'
 import { ANONYMOUS, type Principal } from '../access/identity/principal.ts'
 import { RelayError } from '../errors.ts'
 import type { TunnelError } from '../tunnel/errors.ts'
-import { told } from './told.ts'
+import { tunnelErrorOf } from './tunnel-error.ts'
 
 /**
- * Who calls a relay's tunnel, as the relay knows it by what its other doors take.
- * @param other who it is when nobody the relay knows, but one with a token of the tunnel's
- * @param byToken throws a TunnelError for who has none
- * @throws TunnelError for credentials that are not accepted, and for who is let in no more
+ * Who calls a relay's tunnel, by the credentials that its other routes accept.
+ * @param other who a caller is that the relay does not know, but that has a token of the tunnel's
+ * @param byToken throws a TunnelError when the caller has no such token
+ * @throws TunnelError for credentials that are not accepted, and for callers that are no longer admitted
  */
-export async function callerOf (access: Access, credentials: Credentials, other: Principal, byToken: () => void | Promise<void>): Promise<Principal> {
+export async function callerOf (
+  access: Access, credentials: Credentials, other: Principal, byToken: () => void | Promise<void>
+): Promise<Principal> {
   try {
     const principal = await access.identify(credentials)
     if (principal !== ANONYMOUS) return access.admit(principal)
@@ -29,5 +31,5 @@ export async function callerOf (access: Access, credentials: Credentials, other:
 
 function refused (access: Access, error: RelayError): TunnelError {
   access.refused(error.code)
-  return told(error)
+  return tunnelErrorOf(error)
 }

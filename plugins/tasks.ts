@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ANONYMOUS, TUNNEL } from '../lib/access/identity/principal.ts'
-import { callerOf } from '../lib/operations/caller.ts'
-import { offerOperations } from '../lib/operations/operations.ts'
+import { callerOf } from '../lib/tasks/caller.ts'
+import { offerTasks } from '../lib/tasks/offer-tasks.ts'
 import type { Host } from '../lib/tunnel/calls/call.ts'
 import { registerTunnelMetrics } from '../lib/tunnel/metrics.ts'
 
@@ -14,9 +14,9 @@ declare module 'fastify' {
 }
 
 /** What the relay offers through its tunnel, to whom, and what is counted of it. */
-async function operations (fastify: FastifyInstance): Promise<void> {
+async function tasks (fastify: FastifyInstance): Promise<void> {
   const { access, bundles, documents, metrics, sync, tunnel } = fastify
-  offerOperations({ tunnel, access, documents, sync, bundles })
+  offerTasks({ tunnel, access, documents, sync, bundles })
   metrics.include(registry => { registerTunnelMetrics(tunnel, registry) })
   const others = tunnel.isOpen ? ANONYMOUS : TUNNEL
   fastify.decorate('tunnelCaller', request => access.isOpen
@@ -24,6 +24,8 @@ async function operations (fastify: FastifyInstance): Promise<void> {
     : { identify: byToken => callerOf(access, request.credentials(), others, byToken) })
 }
 
-export default fp(operations, {
-  name: 'relay-operations', fastify: '5.x', dependencies: ['relay-tunnel', 'relay-sync', 'relay-documents', 'relay-bundles', 'relay-metrics', 'relay-access']
+export default fp(tasks, {
+  name: 'relay-tasks',
+  fastify: '5.x',
+  dependencies: ['relay-tunnel', 'relay-sync', 'relay-documents', 'relay-bundles', 'relay-metrics', 'relay-access']
 })
