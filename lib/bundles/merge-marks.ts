@@ -1,5 +1,5 @@
 import type { DocumentId } from '../ids.ts'
-import { readObject, type ObjectStore } from '../objects/object-store.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 
 /** A bundle in the store, or a file given in the options. */
 export type MarkName = DocumentId | 'served' | 'blank'
@@ -16,7 +16,7 @@ export class MergeMarks {
   }
 
   async has (name: MarkName, etag: string): Promise<boolean> {
-    return (await readObject(this.#objects, `merged/${name}`))?.toString() === etag
+    return (await this.#objects.read(`merged/${name}`))?.toString() === etag
   }
 
   async set (name: MarkName, etag: string): Promise<void> {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { RelayError } from '../errors.ts'
 import { FolderObjects } from '../objects/folder-objects.ts'
-import { allObjects, readObject, type ObjectStore } from '../objects/object-store.ts'
+import { allObjects, type ObjectStore } from '../objects/object-store.ts'
 import { allBlocks } from '../shards/block-store.ts'
 import { ObjectBlocks } from '../shards/object-blocks.ts'
 import { Room } from '../shards/room.ts'
@@ -50,7 +50,7 @@ export class ObjectPlace implements Place {
   }
 
   async identity (signal?: AbortSignal): Promise<PlaceIdentity | null> {
-    const bytes = await readObject(this.#objects, IDENTITY, { signal })
+    const bytes = await this.#objects.read(IDENTITY, { signal })
     if (bytes === null) return null
     const { id, vault } = parsed(bytes)
     if (typeof id !== 'string' || typeof vault !== 'string') {
@@ -88,7 +88,7 @@ export class ObjectPlace implements Place {
   }
 
   async #readDay (): Promise<number> {
-    const bytes = await readObject(this.#objects, TRASH_DAY)
+    const bytes = await this.#objects.read(TRASH_DAY)
     const { day } = bytes === null ? { day: 0 } : parsed(bytes)
     return typeof day === 'number' ? day : 0
   }

@@ -53,6 +53,10 @@ export class FolderObjects implements ObjectStore {
     }, null)
   }
 
+  async read (key: string, { signal }: Abortable = {}): Promise<Buffer | null> {
+    return await this.#doing('read', key, signal, async () => await readFile(this.#path(key), { signal }), null)
+  }
+
   async head (key: string, { signal }: Abortable = {}): Promise<ObjectFacts | null> {
     return await this.#doing('open', key, signal, async () => {
       const facts = await stat(this.#path(key), { bigint: true })

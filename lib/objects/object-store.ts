@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
 import type { RelayErrorCode } from '../errors.ts'
 
 /** Half-open byte range: `start` included, `end` excluded. */
@@ -82,6 +81,8 @@ export interface ListOptions extends Abortable {
 export interface ObjectStore {
   /** The object as it is now, or null when there is none. */
   open (key: string, options?: OpenOptions): Promise<StoredObject | null>
+  /** All bytes of a small object, or null. One request. */
+  read (key: string, options?: Abortable): Promise<Buffer | null>
   /** What is known of it, without opening it, or null. */
   head (key: string, options?: Abortable): Promise<ObjectFacts | null>
   /**
@@ -100,18 +101,6 @@ export interface ObjectStore {
    */
   check (prefix: string): Promise<void>
   close (): Promise<void>
-}
-
-/** All bytes of a small object, or null. */
-export async function readObject (
-  objects: Pick<ObjectStore, 'open'>, key: string, options?: OpenOptions
-): Promise<Buffer | null> {
-  const stored = await objects.open(key, options)
-  try {
-    return stored === null ? null : await buffer(stored.stream())
-  } finally {
-    await stored?.close()
-  }
 }
 
 const PAGE_LENGTH = 1_000

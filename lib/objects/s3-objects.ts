@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import {
   DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client
 } from '@aws-sdk/client-s3'
@@ -54,6 +55,21 @@ export class S3Objects implements ObjectStore {
         read: (range, signal) => this.#read(key, facts.etag, range, signal, changed),
         release: async () => {} // nothing is held
       })
+  }
+
+  async read (key: string, { signal }: Abortable = {}): Promise<Buffer | null> {
+    const Key = checkKey(key)
+    try {
+      const { Body } = await this.#client.send(
+        new GetObjectCommand({ Bucket: this.#bucket, Key }), this.#answer(signal)
+      )
+      return await buffer(this.#patiently(Body as Readable))
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason
+      const problem = await this.#whyMissing(key, error)
+      if (problem === undefined) return null
+      throw unavailable('read', key, problem)
+    }
   }
 
   async head (key: string, { signal }: Abortable = {}): Promise<ObjectFacts | null> {
@@ -162,11 +178,17 @@ export class S3Objects implements ObjectStore {
       return { facts: { size, etag, modified, owner: owner === undefined ? undefined : decoded(owner) }, put }
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason
-      // An answer to HEAD has no body to tell what was not found: the object, or the bucket.
-      const problem = s3StatusOf(error) === 404 ? await this.#problem(key.slice(0, key.lastIndexOf('/') + 1)) : error
+      const problem = await this.#whyMissing(key, error)
       if (problem === undefined) return null
       throw unavailable('open', key, problem)
     }
+  }
+
+  /** Nothing when it was the object that was not found, and not the bucket: an answer to HEAD has no body to tell. */
+  async #whyMissing (key: string, error: unknown): Promise<unknown> {
+    if (s3StatusOf(error) !== 404) return error
+    if (error instanceof Error && error.name === 'NoSuchKey') return undefined
+    return await this.#problem(key.slice(0, key.lastIndexOf('/') + 1))
   }
 
   async #etagOf (key: string): Promise<string> {

@@ -1,5 +1,5 @@
 import { RelayError } from '../errors.ts'
-import { readObject, type ObjectStore } from '../objects/object-store.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import { blockName, checkBlock, checkBlockName, isBlockName } from './block-name.ts'
 import type { BlockListOptions, BlockState, BlockStore, ListedBlock } from './block-store.ts'
 import { Room } from './room.ts'
@@ -47,7 +47,7 @@ export class ObjectBlocks implements BlockStore {
   }
 
   async read (name: string, signal?: AbortSignal): Promise<Uint8Array> {
-    const bytes = await readObject(this.#objects, this.#key(name), { signal })
+    const bytes = await this.#objects.read(this.#key(name), { signal })
     if (bytes === null) throw new RelayError('RELAY_SHARD_NOT_FOUND', 'there is no such block')
     return bytes
   }
@@ -81,7 +81,7 @@ export class ObjectBlocks implements BlockStore {
 
   async remove (name: string, signal?: AbortSignal): Promise<void> {
     const key = this.#key(name)
-    const bytes = await readObject(this.#objects, key, { signal })
+    const bytes = await this.#objects.read(key, { signal })
     if (bytes === null) return
     if (this.#trash !== undefined) await this.#objects.put(`${this.#trash()}${name}`, bytes, { signal })
     this.#whole.delete(name)
@@ -103,7 +103,7 @@ export class ObjectBlocks implements BlockStore {
     const key = this.#key(checkBlockName(name))
     for (let reading = 1; ; reading++) {
       const stored = await this.#objects.head(key, { signal })
-      const bytes = stored === null ? null : await readObject(this.#objects, key, { signal })
+      const bytes = stored === null ? null : await this.#objects.read(key, { signal })
       if (stored === null || bytes === null) {
         this.#whole.delete(name)
         return 'missing'

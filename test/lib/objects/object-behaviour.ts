@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import { RelayError } from '../../../lib/errors.ts'
 import {
-  allObjects, readObject, type ByteRange, type ObjectFile, type ObjectStore, type PutOptions, type StoredObject
+  allObjects, type ByteRange, type ObjectFile, type ObjectStore, type PutOptions, type StoredObject
 } from '../../../lib/objects/object-store.ts'
 import { scratch } from '../../scratch.ts'
 
@@ -132,13 +132,13 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
       const key = newKey()
       const { etag } = await store.put(key, body)
       t.equal((await store.head(key))?.etag, etag)
-      t.ok((await readObject(store, key))?.equals(bytes))
+      t.ok((await store.read(key))?.equals(bytes))
     }
     const empty = newKey()
     await store.put(empty, Readable.from([]))
     t.equal((await store.head(empty))?.size, 0)
     t.equal(await store.head(newKey()), null)
-    t.equal(await readObject(store, newKey()), null)
+    t.equal(await store.read(newKey()), null)
   })
 
   test('stores only bytes of the SHA-256 that was asked for', async (t, store) => {
@@ -157,7 +157,7 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
         )
         t.equal(await store.head(key), null)
         await store.put(key, await body(), { sha256 })
-        t.ok((await readObject(store, key))?.equals(bytes))
+        t.ok((await store.read(key))?.equals(bytes))
       }
     }
   })
@@ -172,7 +172,7 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
       puts.map(put => put.status === 'fulfilled' ? '' : put.reason.code).sort(),
       ['', ...Array.from({ length: 7 }, () => 'RELAY_PRECONDITION_FAILED')]
     )
-    t.equal(String(await readObject(store, key)), String(made))
+    t.equal(String(await store.read(key)), String(made))
   })
 
   test('a call that is given up rejects with the reason of its signal', async (t, store) => {
@@ -209,7 +209,7 @@ export function objectBehaviour (t: Test, make: (t: Test) => Promise<ObjectStore
       })
       t.match((await refuses(t, store.put(key, body), 'RELAY_STORE_UNAVAILABLE')).message, /gone/)
     }
-    t.equal(String(await readObject(store, key)), 'old')
+    t.equal(String(await store.read(key)), 'old')
   })
 
   test('takes no key that a folder or a bucket would take otherwise', async (t, store) => {
