@@ -1,5 +1,7 @@
 import type { DocumentId } from '../ids.ts'
-import { StorageFolder, type StoredChunk } from '../storage/local/folder-chunks.ts'
+import { loadAll, type StoredChunk } from '../storage/chunk-store.ts'
+import { keysOf } from '../storage/document-chunks.ts'
+import { FolderChunks } from '../storage/local/folder-chunks.ts'
 import { isDeletion } from '../storage/tombstone.ts'
 import { JournalView } from './journal-view.ts'
 
@@ -14,11 +16,11 @@ const AT_ONCE = 8
  * is read, and when after that there is no file that was not listed, it is all there is, and holds all that it depends on.
  */
 export class FolderReader {
-  readonly folder: StorageFolder
+  readonly folder: FolderChunks
   readonly journal: JournalView
 
   constructor (storage: string) {
-    this.folder = new StorageFolder(storage)
+    this.folder = new FolderChunks(storage)
     this.journal = new JournalView(this.folder.folder)
   }
 
@@ -48,14 +50,16 @@ export class FolderReader {
 
   async #read (id: DocumentId): Promise<{ files: StoredChunk[], pending: Uint8Array[] }> {
     for (;;) {
-      const keys = await this.folder.chunkKeys(id)
-      const files = await this.folder.readAll(keys)
+      const keys = await this.#keys(id)
+      const files = await loadAll(this.folder, keys)
       await this.journal.refresh()
       const names = new Set(keys.map(String))
-      const isWhole = files.length === keys.length && (await this.folder.chunkKeys(id)).every(key => names.has(String(key)))
+      const isWhole = files.length === keys.length && (await this.#keys(id)).every(key => names.has(String(key)))
       if (isWhole) return { files, pending: this.journal.changes(id) }
     }
   }
+
+  async #keys (id: DocumentId): Promise<string[][]> { return keysOf(id, await this.folder.list([id])) }
 
   /** The ids of folders in the layout, then those that are in the journal; some perhaps twice. */
   async * #ids (): AsyncGenerator<DocumentId> {

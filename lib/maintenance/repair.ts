@@ -6,7 +6,7 @@ import { silent } from '../log.ts'
 import { makeFolder } from '../objects/atomic-file.ts'
 import { nameOf } from '../storage/compactor.ts'
 import { Documents } from '../storage/stored-documents.ts'
-import { StorageFolder } from '../storage/local/folder-chunks.ts'
+import { FolderChunks } from '../storage/local/folder-chunks.ts'
 import { storagePath } from '../storage/key.ts'
 import { FolderLock } from '../storage/local/lock.ts'
 import { Check, bundledChunks, type CheckParts, type CheckSummary, type DocumentProblem } from './check.ts'
@@ -51,7 +51,7 @@ async function repairDocument (parts: CheckParts, { document, damaged }: Documen
   const chunks = files.flatMap(({ data }) => findChunks(data))
   for await (const chunk of bundledChunks(parts, id)) chunks.push(chunk)
   const { chunk, lost } = await automerge.salvage(chunks)
-  if (chunk !== null) await new StorageFolder(storage).write([id, 'snapshot', nameOf(chunk)], chunk)
+  if (chunk !== null) await new FolderChunks(storage).save([id, 'snapshot', nameOf(chunk)], chunk)
   const kept = chunk === null ? '' : nameOf(chunk)
   const bad = new Set(damaged.map(({ key }) => String(key)))
   // without what is lost, what depends on it cannot be loaded; with all there, only what is damaged is in the way

@@ -44,7 +44,7 @@ export async function readStat ({ storage, ...place }: BundlePlace & { storage: 
   }
   const { segments, records, bytes } = reader.journal.facts()
   const { bavail, bsize } = await statfs(folder)
-  const id = await reader.folder.read(['storage-adapter-id'])
+  const id = await reader.folder.load(['storage-adapter-id'])
   return {
     storage: folder,
     storageId: id === undefined ? undefined : Buffer.from(id).toString().trim(),

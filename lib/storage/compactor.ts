@@ -5,7 +5,8 @@ import { codeOf, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Damage } from './damage.ts'
-import type { StorageFolder, StoredChunk } from './local/folder-chunks.ts'
+import type { StoredChunk } from './chunk-store.ts'
+import type { DocumentChunks } from './document-chunks.ts'
 import type { StorageKey } from './key.ts'
 import { isDeletion } from './tombstone.ts'
 
@@ -19,7 +20,7 @@ export const nameOf = (bytes: Uint8Array): string => createHash('sha256').update
  * is merely there twice. What is damaged stays as it is, and so does a document that Automerge cannot load.
  */
 export class Compactor {
-  readonly #folder: StorageFolder
+  readonly #chunks: DocumentChunks
   readonly #damage: Damage
   readonly #automerge: AutomergePool
   readonly #log: Log
@@ -30,8 +31,8 @@ export class Compactor {
   #running: Promise<void> | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor (folder: StorageFolder, damage: Damage, automerge: AutomergePool, log: Log) {
-    this.#folder = folder
+  constructor (chunks: DocumentChunks, damage: Damage, automerge: AutomergePool, log: Log) {
+    this.#chunks = chunks
     this.#damage = damage
     this.#automerge = automerge
     this.#log = log
@@ -55,7 +56,7 @@ export class Compactor {
   async compact (id: DocumentId, pending: () => Uint8Array[]): Promise<Uint8Array> {
     return await this.#alone(async () => {
       const before = pending() // what moves into files meanwhile is seen twice, never not at all
-      const { whole, found } = this.#damage.sift(id, await this.#folder.readAll(await this.#folder.chunkKeys(id)))
+      const { whole, found } = this.#damage.sift(id, await this.#chunks.load(id))
       const chunk = await this.#automerge.compact([...whole.map(({ data }) => data), ...found, ...new Set([...before, ...pending()])])
       await this.#replace(whole, [id, 'snapshot', nameOf(chunk)], chunk)
       return chunk
@@ -64,7 +65,7 @@ export class Compactor {
 
   /** Deletes a document's files, and says so in their place. @throws RelayError RELAY_STORAGE_FAILED */
   async bury (id: DocumentId): Promise<void> {
-    await this.#alone(async () => { await this.#folder.bury(id) })
+    await this.#alone(async () => { await this.#chunks.bury(id) })
   }
 
   /** Breaks off; what was not done will be when its document gets another file. */
@@ -103,9 +104,8 @@ export class Compactor {
   }
 
   async #compactMany (id: DocumentId): Promise<void> {
-    const keys = await this.#folder.chunkKeys(id)
-    if (keys.length < MANY_FILES) return
-    const { whole: files } = this.#damage.sift(id, await this.#folder.readAll(keys))
+    if ((await this.#chunks.sizes(id)).length < MANY_FILES) return
+    const { whole: files } = this.#damage.sift(id, await this.#chunks.load(id))
     if (files.length < MANY_FILES) return
     const incrementals = files.filter(({ key }) => key[1] === 'incremental')
     const size = (some: StoredChunk[]) => some.reduce((sum, { data }) => sum + data.length, 0)
@@ -118,8 +118,8 @@ export class Compactor {
   }
 
   async #replace (old: StoredChunk[], key: StorageKey, chunk: Uint8Array): Promise<void> {
-    await this.#folder.write(key, chunk)
-    for (const file of old) if (file.key.join() !== key.join()) await this.#folder.remove(file.key)
+    await this.#chunks.save(key, chunk)
+    for (const file of old) if (file.key.join() !== key.join()) await this.#chunks.remove(file.key)
   }
 }
 

@@ -1,7 +1,7 @@
 import { findChunks, flawOf } from '../automerge/format/find-chunks.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
-import type { StoredChunk } from './local/folder-chunks.ts'
+import type { StoredChunk } from './chunk-store.ts'
 
 /** What is wrong with a document: with its files, or with what they hold together. */
 interface Flaws { files?: string | undefined, changes?: string | undefined }

@@ -18,13 +18,20 @@ export function isStorageKey (key: StorageKey): boolean {
     rest.length === 0
 }
 
-/**
- * The file or folder of a key below `base`: `<base>/<first two characters>/<rest>/<kind>/<name>`, the layout of
- * automerge-repo's nodefs adapter and of samod. Parts of a key can come from a peer: they are checked here, for everyone.
- * @throws RelayError RELAY_ID_INVALID
- */
-export function storagePath (base: string, key: StorageKey): string {
+/** Parts of a key can come from a peer: they are checked here, for everyone. @throws RelayError RELAY_ID_INVALID */
+export function checkKey (key: StorageKey): StorageKey {
   if (!isStorageKey(key)) throw new RelayError('RELAY_ID_INVALID', 'not a key of this storage')
-  const [first, ...rest] = key
-  return path.join(base, first!.slice(0, 2), first!.slice(2), ...rest)
+  return key
 }
+
+/**
+ * The path of a key: `<first two characters>/<rest>/<kind>/<name>`, the layout of automerge-repo's nodefs adapter and of
+ * samod. @throws RelayError RELAY_ID_INVALID
+ */
+export function pathOf (key: StorageKey): string[] {
+  const [first, ...rest] = checkKey(key)
+  return [first!.slice(0, 2), first!.slice(2), ...rest]
+}
+
+/** The file or folder of a key below `base`. @throws RelayError RELAY_ID_INVALID */
+export const storagePath = (base: string, key: StorageKey): string => path.join(base, ...pathOf(key))

@@ -7,8 +7,10 @@ import { channels, traced, type FoldTrace } from '../tracing.ts'
 import { Compactor, nameOf } from './compactor.ts'
 import { Damage } from './damage.ts'
 import type { DocumentStore, Footprint, IdQuery, StorageLevels } from './document-store.ts'
-import { StorageFolder } from './local/folder-chunks.ts'
+import { DocumentChunks } from './document-chunks.ts'
+import { FolderChunks } from './local/folder-chunks.ts'
 import type { ChangeLog } from './change-log.ts'
+import type { ChunkStore } from './chunk-store.ts'
 import { Journal, type Durability } from './local/journal.ts'
 import { FolderLock } from './local/lock.ts'
 import { unmetered, type StorageMeter } from './meter.ts'
@@ -21,6 +23,8 @@ export interface DocumentsOptions {
   automerge: AutomergePool
   log: Log
   meter?: StorageMeter
+  /** Where documents’ chunks are; in the folder, as files, unless given */
+  chunks?: ChunkStore | undefined
 }
 
 const FOLD_BYTES = 16 * 1024 * 1024 // of journal
@@ -35,7 +39,10 @@ const NOTHING = new Uint8Array() // in a record of what was deleted, or stored a
  */
 export class Documents implements DocumentStore {
   readonly damage: Damage
-  readonly #folder: StorageFolder
+  /** On this machine: the journal, and the chunks where they have no other place. */
+  readonly #folder: FolderChunks
+  readonly #chunks: DocumentChunks
+  readonly #isLocal: boolean
   readonly #lock: FolderLock
   readonly #journal: ChangeLog
   readonly #compactor: Compactor
@@ -49,44 +56,43 @@ export class Documents implements DocumentStore {
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor ({ folder, durability, automerge, log, meter = unmetered }: DocumentsOptions) {
+  constructor ({ folder, durability, automerge, log, meter = unmetered, chunks }: DocumentsOptions) {
     this.#lock = new FolderLock(folder, { log })
-    this.#folder = new StorageFolder(folder, this.#lock)
+    this.#folder = new FolderChunks(folder)
+    this.#isLocal = chunks === undefined
+    this.#chunks = new DocumentChunks(chunks ?? this.#folder, this.#lock)
     this.#journal = new Journal({
       folder: path.join(this.#folder.folder, 'journal'), durability, log, fence: this.#lock, committed: meter.committed.bind(meter)
     })
     this.damage = new Damage(log)
-    this.#compactor = new Compactor(this.#folder, this.damage, automerge, log)
+    this.#compactor = new Compactor(this.#chunks, this.damage, automerge, log)
     this.#log = log
     this.#meter = meter
   }
 
-  /** The storage's id, a UUID; known after `open`. */
-  get id (): string { return this.#folder.id }
+  get id (): string { return this.#chunks.id }
 
   get folder (): string { return this.#folder.folder }
 
-  /** Bytes of changes that cannot go where they belong at the moment: into the journal, or on into files. */
+  /** Into the journal, or on into chunks. */
   get backlog (): number {
     return this.#foldFailure === undefined ? this.#journal.backlog : Math.max(this.#journal.backlog, this.#pending.bytes)
   }
 
-  /** What is on its way: bytes in the journal since it was last folded, bytes and documents to be folded. */
   get levels (): StorageLevels {
     const { bytes, documents } = this.#pending
     return { journal: this.#journal.size, held: bytes, documents, compactions: this.#compactor.backlog }
   }
 
-  /** ms that the journal's write under way takes by now. */
   get stalled (): number { return this.#journal.stalled }
 
-  /** Proves that the disk takes a file. @throws RelayError RELAY_STORAGE_FAILED */
-  async probe (): Promise<void> { await this.#folder.probe() }
+  async probe (): Promise<void> {
+    await this.#chunks.probe()
+    if (!this.#isLocal) await this.#folder.probe()
+  }
 
-  /** Resolves when the folder is found to be another relay's: nothing can be stored any more, ever. */
   get lost (): Promise<RelayError> { return this.#lock.lost }
 
-  /** Why nothing can be stored at the moment, if that is so. */
   get failure (): unknown { return this.#journal.failure ?? this.#foldFailure }
 
   /**
@@ -96,7 +102,8 @@ export class Documents implements DocumentStore {
   async open (): Promise<void> {
     await this.#lock.take()
     try {
-      await this.#folder.open()
+      if (!this.#isLocal) await this.#folder.open()
+      await this.#chunks.open()
       const whole = new Set<DocumentId>()
       await this.#journal.open(({ id, changes, chunk }) => {
         if (chunk !== undefined) whole.add(id)
@@ -113,10 +120,6 @@ export class Documents implements DocumentStore {
     this.#foldInBackground()
   }
 
-  /**
-   * Stores changes of a document (whole Automerge chunks that apply to it); as durable as configured when resolved.
-   * Waits as long as the disk fails. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
-   */
   async append (id: DocumentId, changes: Uint8Array): Promise<void> {
     this.#refuseWhenClosed()
     if (changes.length === 0) return
@@ -128,47 +131,39 @@ export class Documents implements DocumentStore {
   }
 
   /**
-   * Stores a chunk as a file of its own, for what is large; on disk when resolved. Waits for what was appended to the
-   * document before; what depends on it is to be appended after. The journal has a record of it: it is said to be stored
-   * only when the folder was still this relay's. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
+   * Waits for what was appended to the document before. The journal has a record of it: so it is said to be stored only
+   * when the folder was still this relay's.
    */
   async put (id: DocumentId, chunk: Uint8Array): Promise<void> {
     this.#refuseWhenClosed()
     if (this.#pending.of(id).length > 0) await this.#appended
     const name = nameOf(chunk)
     await this.#meter.operation('storage', 'put', async () => {
-      await this.#folder.write([id, 'snapshot', name], chunk)
+      await this.#chunks.save([id, 'snapshot', name], chunk)
       if (!this.#closed) await this.#journal.append({ id, changes: NOTHING, chunk: name })
     })
     this.#look(id)
   }
 
-  /** The ids of some documents, deleted ones too, in their order: at most `limit` of those after `after` that begin with `prefix`. */
   async ids ({ after = '', prefix = '', limit }: IdQuery): Promise<DocumentId[]> {
     // before those in the folder are listed: there they go
     const found = new Set([...this.#pending.ids()].filter(id => id > after && id.startsWith(prefix)))
     let count = 0
-    for await (const id of this.#folder.ids({ after, prefix })) {
+    for await (const id of this.#chunks.ids({ after, prefix })) {
       found.add(id)
       if (++count === limit) break
     }
     return [...found].sort().slice(0, limit)
   }
 
-  /**
-   * What is stored of a document, without reading it: its files, and bytes with those in the journal.
-   * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
-   */
+  /** Files, and bytes with those in the journal. */
   async footprint (id: DocumentId): Promise<Footprint> {
     if (this.#pending.isDeleted(id)) throw deletedDocument(id)
-    const { files, bytes } = await this.#folder.footprint(id)
+    const { files, bytes } = await this.#chunks.footprint(id)
     return { files, bytes: this.#pending.of(id).reduce((sum, { length }) => sum + length, bytes) }
   }
 
-  /**
-   * Deletes a document for good; as durable as configured when resolved, and its files go in the background. Nothing may be
-   * stored of it after. @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
-   */
+  /** Its chunks go in the background. */
   async remove (id: DocumentId): Promise<void> {
     this.#refuseWhenClosed()
     this.#pending.delete(id)
@@ -176,29 +171,21 @@ export class Documents implements DocumentStore {
     this.#foldInBackground()
   }
 
-  /** Whether there is such a document. @throws RelayError RELAY_STORAGE_FAILED */
   async has (id: DocumentId): Promise<boolean> {
     const chunks = await unlessDeleted(this.chunks(id))
     return chunks !== null && chunks.length > 0
   }
 
-  /**
-   * All that is stored of a document and whole, as chunks in any order; none when there is no such document.
-   * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
-   */
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
     if (this.#pending.isDeleted(id)) throw deletedDocument(id)
     // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen
     const before = this.#pending.of(id)
-    const files = await this.#meter.operation('storage', 'read', () => this.#folder.files(id))
+    const files = await this.#meter.operation('storage', 'read', () => this.#chunks.load(id))
     const { whole, found } = this.damage.sift(id, files)
     return [...whole.map(({ data }) => data), ...found, ...new Set([...before, ...this.#pending.of(id)])]
   }
 
-  /**
-   * Makes all that is stored of a document one chunk, as `Automerge.save` does, in place of its files, and returns it.
-   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
-   */
+  /** In place of its other chunks. */
   async compact (id: DocumentId): Promise<Uint8Array> {
     return await this.#compactor.compact(id, () => this.#pending.of(id))
   }
@@ -272,7 +259,7 @@ export class Documents implements DocumentStore {
         const chunk = this.#pending.folding(id)
         try {
           if (isDeleted) await this.#compactor.bury(id)
-          else await this.#folder.write([id, 'incremental', nameOf(chunk)], chunk)
+          else await this.#chunks.save([id, 'incremental', nameOf(chunk)], chunk)
         } catch (error) {
           failure ??= error
           return

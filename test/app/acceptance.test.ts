@@ -4,12 +4,12 @@ import * as Automerge from '@automerge/automerge'
 import { Repo } from '@automerge/automerge-repo'
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import type { DocumentId } from '../../lib/ids.ts'
-import { StorageFolder } from '../../lib/storage/local/folder-chunks.ts'
 import { client, start, until } from '../helper.ts'
+import { chunkStores } from '../lib/storage/chunks/chunk-stores.ts'
 import { stock, type Fields } from '../lib/storage/stored.ts'
 import { scratch } from '../scratch.ts'
 import { Adapter } from './convergence/adapter.ts'
-import { FolderAdapter } from './acceptance/folder-adapter.ts'
+import { ChunkAdapter } from './acceptance/chunk-adapter.ts'
 import { runNetworkAdapterTests, runStorageAdapterTests, runSuite } from './acceptance/suite.ts'
 
 /** Asks for documents only when the others, which are made at the same time, can have brought theirs to the relay: the suite gives them 50 ms. */
@@ -36,17 +36,18 @@ t.test('automerge-repo’s suite for network adapters, three clients at the rela
   t.equal(scenarios, 7)
 })
 
-t.test('automerge-repo’s suite for storage adapters, on the relay’s folder', async t => {
-  const scenarios = await runSuite(t, () => {
-    runStorageAdapterTests(async () => {
-      const folder = new StorageFolder(await scratch(t))
-      await folder.open()
-      await folder.remove(['storage-adapter-id'])
-      return { adapter: new FolderAdapter(folder) }
+for (const { name, skip, make } of chunkStores) {
+  t.test(`automerge-repo’s suite for storage adapters, on chunks in ${name}`, { skip }, async t => {
+    const scenarios = await runSuite(t, () => {
+      runStorageAdapterTests(async () => {
+        const store = (await make(t))()
+        await store.open()
+        return { adapter: new ChunkAdapter(store) }
+      })
     })
+    t.equal(scenarios, 11)
   })
-  t.equal(scenarios, 11)
-})
+}
 
 t.test('the same on its own adapter: what is run is its suite', async t => {
   await runSuite(t, () => {

@@ -5,9 +5,8 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import * as Automerge from '@automerge/automerge'
 import { generateAutomergeUrl, parseAutomergeUrl } from '@automerge/automerge-repo'
 import type { DocumentId } from '../../../lib/ids.ts'
-import { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
 import { random } from '../../lib/storage/disk.ts'
-import { load, noise } from '../../lib/storage/stored.ts'
+import { chunksIn, load, noise } from '../../lib/storage/stored.ts'
 import { Ledger } from './ledger.ts'
 import { LightPeer, type Fields } from './light-peer.ts'
 import { RelayProcess } from './relay-process.ts'
@@ -130,11 +129,10 @@ export async function live ({ folder, seed, rounds, writing, program }: LifeOpti
 
 /** Reads a folder without a relay. @returns what of all that was promised is not there */
 export async function compareFolder (folder: string, promised: Ledger): Promise<string[]> {
-  const storage = new StorageFolder(folder)
   const problems: string[] = []
   for (const id of promised.documents) {
     try {
-      const { lost } = promised.compare(id, load(await storage.chunks(id)), [])
+      const { lost } = promised.compare(id, load(await chunksIn(folder, id)), [])
       if (lost > 0) problems.push(`${lost} changes of ${id} are not in the folder`)
     } catch (error) {
       problems.push(`${id} cannot be loaded from the folder: ${error}`)

@@ -7,17 +7,18 @@ import { AutomergePool } from '../../../lib/automerge/workers/pool.ts'
 import { silent } from '../../../lib/log.ts'
 import { Compactor } from '../../../lib/storage/compactor.ts'
 import { Damage } from '../../../lib/storage/damage.ts'
-import { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
+import { DocumentChunks } from '../../../lib/storage/document-chunks.ts'
+import { FolderChunks } from '../../../lib/storage/local/folder-chunks.ts'
 import { scratch } from '../../scratch.ts'
 import { onEachOperation, systemError } from './disk.ts'
-import { Original, copyTo, files, holds, noise, place, stock } from './stored.ts'
+import { Original, chunksIn, copyTo, files, holds, noise, place, stock } from './stored.ts'
 
 const automerge = new AutomergePool()
 t.teardown(async () => { await automerge.close() })
 
 async function open (t: Test, folder = '') {
   folder ||= await scratch(t)
-  const storage = new StorageFolder(folder)
+  const storage = new DocumentChunks(new FolderChunks(folder))
   await storage.open()
   const errors: string[] = []
   const damage = new Damage(silent)
@@ -43,20 +44,20 @@ t.test('16 files become one, fewer stay', async t => {
   await compactor.add(many.id)
   t.strictSame(files(folder, few.id), [14, 1])
   t.strictSame(files(folder, many.id), [0, 1])
-  t.ok((await storage.read((await storage.chunkKeys(many.id))[0]!) as Buffer).equals(many.saved))
+  t.same(await chunksIn(folder, many.id), [Buffer.from(many.saved)])
   t.strictSame(Automerge.getHeads(await stock(folder, many.id)), many.heads)
   t.strictSame(errors, [])
 })
 
 t.test('those of a document that is much larger are joined', async t => {
-  const { folder, storage, compactor } = await open(t)
+  const { folder, compactor } = await open(t)
   const large = make(folder, 10_000)
-  const size = async () => Buffer.concat(await storage.chunks(large.id)).length
+  const size = async () => Buffer.concat(await chunksIn(folder, large.id)).length
   const before = await size()
   await compactor.add(large.id)
   t.strictSame(files(folder, large.id), [1, 1])
   t.equal(await size(), before)
-  t.ok(holds(await storage.chunks(large.id), large.heads))
+  t.ok(holds(await chunksIn(folder, large.id), large.heads))
   for (let n = 1; n <= 14; n++) place(folder, large.id, 'incremental', `more-${n}`, large.change({ bytes: noise(1000) }))
   await compactor.add(large.id)
   t.strictSame(files(folder, large.id), [0, 1], 'until they are as much as it is')
@@ -64,11 +65,11 @@ t.test('those of a document that is much larger are joined', async t => {
   place(folder, large.id, 'incremental', 'one', large.change({ n: 1 }))
   await compactor.add(large.id)
   t.strictSame(files(folder, large.id), [0, 1], 'many snapshots are made one')
-  t.ok(holds(await storage.chunks(large.id), large.heads))
+  t.ok(holds(await chunksIn(folder, large.id), large.heads))
 })
 
 t.test('what comes while it is under way stays, and what it made is not removed for being there already', async t => {
-  const { folder, storage, compactor } = await open(t)
+  const { folder, compactor } = await open(t)
   const original = make(folder, 0)
   const before = original.saved
   const { stop } = await onEachOperation(t, async ({ name }, run) => {
@@ -80,12 +81,12 @@ t.test('what comes while it is under way stays, and what it made is not removed 
   })
   await compactor.add(original.id)
   t.strictSame(files(folder, original.id), [1, 1])
-  t.ok(holds(await storage.chunks(original.id), original.heads))
+  t.ok(holds(await chunksIn(folder, original.id), original.heads))
   for (let n = 1; n <= 15; n++) place(folder, original.id, 'incremental', `again-${n}`, before)
   await compactor.add(original.id)
   await compactor.add(original.id)
   t.strictSame(files(folder, original.id), [0, 1])
-  t.ok(holds(await storage.chunks(original.id), original.heads))
+  t.ok(holds(await chunksIn(folder, original.id), original.heads))
 })
 
 for (const [name, bytes] of [['made one', 0], ['joined', 5000]] as const) {
@@ -107,7 +108,7 @@ for (const [name, bytes] of [['made one', 0], ['joined', 5000]] as const) {
     t.ok(copies.length > 30, `${copies.length} steps`)
     t.equal(Math.max(...files(folder, original.id)), 1)
     const wrong: string[] = []
-    for (const copy of copies) if (!holds(await new StorageFolder(copy).chunks(original.id), original.heads)) wrong.push(copy)
+    for (const copy of copies) if (!holds(await chunksIn(copy, original.id), original.heads)) wrong.push(copy)
     t.strictSame(wrong, [])
   })
 
@@ -115,7 +116,7 @@ for (const [name, bytes] of [['made one', 0], ['joined', 5000]] as const) {
     const wrong: string[] = []
     let operations = Infinity
     for (let failing = 0; failing < operations; failing++) {
-      const { folder, storage, compactor, errors } = await open(t)
+      const { folder, compactor, errors } = await open(t)
       const original = make(folder, bytes)
       let count = 0
       const { stop } = await onEachOperation(t, async (_, run) => {
@@ -125,12 +126,12 @@ for (const [name, bytes] of [['made one', 0], ['joined', 5000]] as const) {
       await compactor.add(original.id)
       stop()
       if (errors.length === 0) operations = failing // nothing was left to fail
-      if (!holds(await storage.chunks(original.id), original.heads)) wrong.push(`${failing}: lost`)
+      if (!holds(await chunksIn(folder, original.id), original.heads)) wrong.push(`${failing}: lost`)
       place(folder, original.id, 'incremental', 'one', original.change({ one: 1 }))
       for (let n = 1; n <= 15; n++) place(folder, original.id, 'incremental', `again-${n}`, original.change({ n: -n }))
       await compactor.add(original.id)
       if (Math.max(...files(folder, original.id)) > 1) wrong.push(`${failing}: not done`)
-      if (!holds(await storage.chunks(original.id), original.heads)) wrong.push(`${failing}: lost the next time`)
+      if (!holds(await chunksIn(folder, original.id), original.heads)) wrong.push(`${failing}: lost the next time`)
     }
     t.strictSame(wrong, [])
     t.ok(operations > 30)
@@ -153,7 +154,7 @@ t.test('what is damaged stays as it is, and what is whole is compacted', async t
       await compactor.add(original.id)
       t.strictSame(files(folder, original.id), bytes === 0 ? [1, 1] : [name === 'flipped' ? 1 : 2, 1], name)
       damage.suspect(original.id)
-      const { whole, found } = damage.sift(original.id, await storage.files(original.id))
+      const { whole, found } = damage.sift(original.id, await storage.load(original.id))
       t.ok(holds([...whole.map(({ data }) => data), ...found], heads), name)
       t.match(damage.of(original.id), /^incremental\//)
       t.strictSame(errors, [])
@@ -162,27 +163,27 @@ t.test('what is damaged stays as it is, and what is whole is compacted', async t
 })
 
 t.test('changes that wait for others are kept', async t => {
-  const { folder, storage, compactor, errors } = await open(t)
+  const { folder, compactor, errors } = await open(t)
   const original = make(folder, 0)
   const lost = original.change({ lost: true })
   place(folder, original.id, 'incremental', 'number-0', original.change({ orphan: true }))
   await compactor.add(original.id)
   t.strictSame(errors, [])
   t.strictSame(files(folder, original.id), [0, 1])
-  t.ok(holds([...await storage.chunks(original.id), lost], original.heads))
+  t.ok(holds([...await chunksIn(folder, original.id), lost], original.heads))
 })
 
 t.test('what Automerge cannot load stays as it is, which is said once', async t => {
-  const { folder, storage, compactor, errors } = await open(t)
+  const { folder, compactor, errors } = await open(t)
   const [original, good] = [make(folder, 0), make(folder, 0)]
   // whole, with the right checksum, and no document
   const body = Buffer.from([0, 4, 1, 2, 3, 4])
   const checksum = createHash('sha256').update(body).digest().subarray(0, 4)
   place(folder, original.id, 'snapshot', 'nonsense', Buffer.concat([Buffer.from([0x85, 0x6f, 0x4a, 0x83]), checksum, body]))
-  const before = await storage.chunks(original.id)
+  const before = await chunksIn(folder, original.id)
   for (let n = 0; n < 3; n++) await compactor.add(original.id)
   await compactor.add(good.id)
-  t.strictSame(await storage.chunks(original.id), before)
+  t.strictSame(await chunksIn(folder, original.id), before)
   t.match(errors, [/^document not compacted, its files stay as they are/])
   t.equal(errors.length, 1)
   t.strictSame(files(folder, good.id), [0, 1], 'the next one is compacted')

@@ -1,9 +1,8 @@
 import t, { type Test } from 'tap'
 import path from 'node:path'
-import { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
 import { scratch } from '../../scratch.ts'
 import { onEachOperation, systemError } from './disk.ts'
-import { Original, copyTo, holds, journalOf, open } from './stored.ts'
+import { Original, chunksIn, copyTo, holds, journalOf, open } from './stored.ts'
 
 interface Step { run: () => Promise<unknown>, n: number, folder: string }
 
@@ -48,7 +47,7 @@ t.test('killed after any step of a fold: the next process finds everything', asy
     for (const { id, heads } of acknowledged) if (!holds(await documents.chunks(id), heads)) wrong.push(`${copy}: opened`)
     await close()
     if (journalOf(copy).length > 0) wrong.push(`${copy}: has a journal`)
-    for (const { id, heads } of acknowledged) if (!holds(await new StorageFolder(copy).chunks(id), heads)) wrong.push(`${copy}: closed`)
+    for (const { id, heads } of acknowledged) if (!holds(await chunksIn(copy, id), heads)) wrong.push(`${copy}: closed`)
   }
   t.strictSame(wrong, [])
 })
@@ -69,7 +68,7 @@ for (const code of ['EIO', 'ENOSPC']) {
       if (documents.failure !== undefined || documents.backlog > 0) wrong.push(`${failing}: still failing`)
       await close()
       if (journalOf(folder).length > 0) wrong.push(`${failing}: has a journal`)
-      for (const { id, heads } of originals) if (!holds(await new StorageFolder(folder).chunks(id), heads)) wrong.push(`${failing}: lost`)
+      for (const { id, heads } of originals) if (!holds(await chunksIn(folder, id), heads)) wrong.push(`${failing}: lost`)
     }
     t.strictSame(wrong, [])
     t.ok(failed > operations / 2, `${failed} of ${operations} made the fold fail`)

@@ -7,12 +7,11 @@ import type { DocumentId } from '../../../lib/ids.ts'
 import { silent } from '../../../lib/log.ts'
 import type { ChangeRecord } from '../../../lib/storage/change-log.ts'
 import { Documents } from '../../../lib/storage/stored-documents.ts'
-import { StorageFolder } from '../../../lib/storage/local/folder-chunks.ts'
 import { Journal } from '../../../lib/storage/local/journal.ts'
 import { scratch } from '../../scratch.ts'
 import { onEachOperation, random, seeds } from './disk.ts'
 import { UnkindDisk } from './power-cut.ts'
-import { Original, holds } from './stored.ts'
+import { Original, chunksIn, holds } from './stored.ts'
 
 const noProc = existsSync('/proc/self/fd') ? false : 'no /proc here'
 const automerge = new AutomergePool()
@@ -22,7 +21,7 @@ t.teardown(async () => { await automerge.close() })
 async function find (folder: string, id: DocumentId): Promise<Uint8Array[]> {
   const left: ChangeRecord[] = []
   await new Journal({ folder: path.join(folder, 'journal'), durability: 'fsync', log: silent }).open(record => { left.push(record) })
-  return [...await new StorageFolder(folder).chunks(id), ...left.filter(record => record.id === id && record.chunk === undefined).map(({ changes }) => changes)]
+  return [...await chunksIn(folder, id), ...left.filter(record => record.id === id && record.chunk === undefined).map(({ changes }) => changes)]
 }
 
 for (const seed of seeds(2)) {

@@ -8,6 +8,8 @@ import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { AutomergePool } from '../../../lib/automerge/workers/pool.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent, type Log } from '../../../lib/log.ts'
+import { DocumentChunks } from '../../../lib/storage/document-chunks.ts'
+import { FolderChunks } from '../../../lib/storage/local/folder-chunks.ts'
 import { Documents } from '../../../lib/storage/stored-documents.ts'
 import type { Durability } from '../../../lib/storage/local/journal.ts'
 import { scratch } from '../../scratch.ts'
@@ -76,6 +78,10 @@ export function place (folder: string, id: DocumentId, kind: 'incremental' | 'sn
   mkdirSync(folderOf(folder, id, kind), { recursive: true })
   writeFileSync(path.join(folderOf(folder, id, kind), name), chunk)
 }
+
+/** The chunks of a document that are files, read without the relay. */
+export const chunksIn = async (folder: string, id: DocumentId): Promise<Uint8Array[]> =>
+  (await new DocumentChunks(new FolderChunks(folder)).load(id)).map(({ data }) => data)
 
 /** How many files a document has: `[incrementals, snapshots]`. */
 export function files (folder: string, id: DocumentId): [number, number] {
