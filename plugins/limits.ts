@@ -9,6 +9,7 @@ import { forwardedAddresses } from '../lib/limits/forwarded.ts'
 import { Limits, nameOf, type Client } from '../lib/limits/limits.ts'
 import { Load } from '../lib/limits/load.ts'
 import { registerLimitsMetrics } from '../lib/limits/metrics.ts'
+import { RateWindows } from '../lib/limits/rate-windows.ts'
 import type { Options } from '../lib/options.ts'
 
 declare module 'fastify' {
@@ -84,6 +85,7 @@ async function limitRate (fastify: FastifyInstance, limits: Limits): Promise<voi
     global: false,
     max,
     timeWindow: MINUTE,
+    store: RateWindows,
     keyGenerator: ({ ip }) => networkOf(ip),
     allowList: ({ routeOptions }) => routeOptions.config.unlimited === true,
     addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },

@@ -5,7 +5,8 @@ import type { Action } from './action.ts'
 import type { Authorize } from './authorize.ts'
 import type { Authenticator } from './identity/authenticator.ts'
 import type { Credentials } from './identity/credentials.ts'
-import { ANONYMOUS, isPrincipalId, type Principal } from './identity/principal.ts'
+import { whyNoPrincipalId } from './identity/principal-id.ts'
+import { ANONYMOUS, type Principal } from './identity/principal.ts'
 import { Revocations, type RevocationEvent } from './revocations.ts'
 import { DEFAULT_RULES, type Rule } from './rule.ts'
 import { isForAnonymous, permits } from './rules.ts'
@@ -140,7 +141,8 @@ export class Access {
     for (const { authenticate } of authenticators) {
       const principal = await authenticate(credentials)
       if (principal === null) continue
-      if (principal !== ANONYMOUS && !isPrincipalId(principal?.id)) throw new TypeError('a principal without a proper id')
+      const problem = principal === ANONYMOUS ? undefined : whyNoPrincipalId(principal?.id)
+      if (problem !== undefined) throw new TypeError(`a principal without a proper id: ${problem}`)
       return principal
     }
     const { token } = credentials

@@ -1,3 +1,5 @@
+import { typedId } from './identity/principal-id.ts'
+
 /** Somebody is let in no more, or what somebody (without a name: anybody) may do has changed. */
 export type RevocationEvent = { type: 'revoked', id: string } | { type: 'changed', id: string | undefined }
 
@@ -11,17 +13,17 @@ export class Revocations {
 
   /** Closes the principal's connections (RELAY_ACCESS_REVOKED) and refuses it. */
   revoke (id: string): void {
-    this.#revoked.add(id)
-    this.#tell({ type: 'revoked', id })
+    this.#revoked.add(typedId(id))
+    this.#tell({ type: 'revoked', id: typedId(id) })
   }
 
   /** Lets the principal in again. */
-  reinstate (id: string): void { this.#revoked.delete(id) }
+  reinstate (id: string): void { this.#revoked.delete(typedId(id)) }
 
   /** Asks anew what a principal, or anybody, may do: documents that it may read no more are read no more. */
-  refresh (id?: string): void { this.#tell({ type: 'changed', id }) }
+  refresh (id?: string): void { this.#tell({ type: 'changed', id: id === undefined ? undefined : typedId(id) }) }
 
-  has (id: string): boolean { return this.#revoked.has(id) }
+  has (id: string): boolean { return this.#revoked.has(typedId(id)) }
 
   /** Calls back after each event; returns the way to stop. */
   onEvent (listener: (event: RevocationEvent) => void): () => void {

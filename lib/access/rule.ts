@@ -2,13 +2,14 @@ import { Type, type Static } from 'typebox'
 import { isDocumentId, type DocumentId } from '../ids.ts'
 import { validator } from '../validate.ts'
 import { ACTIONS, type Action } from './action.ts'
+import { isInRules, typedId } from './identity/principal-id.ts'
 
 const documentIds = (description: string) =>
   Type.Optional(Type.Array(Type.Unsafe<DocumentId>({ type: 'string', format: 'document-id' }), { description }))
 
 /** One thing that some may do. What no rule allows is not allowed. */
 export const ruleSchema = Type.Object({
-  principals: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+  principals: Type.Array(Type.String({ format: 'principal' }), {
     default: ['*'], description: 'Who: ids; `*` for everybody with a token, `anonymous` for everybody without'
   }),
   allow: Type.Array(Type.Unsafe<Action>({ type: 'string', enum: ACTIONS }), { minItems: 1, description: 'What' }),
@@ -34,8 +35,9 @@ export const DEFAULT_RULES: readonly Rule[] = [{
 const validate = validator<Static<typeof rulesSchema>>(
   rulesSchema,
   (path, problem) => new TypeError([path, problem].filter(Boolean).join(': ')),
-  { 'document-id': isDocumentId }
+  { 'document-id': isDocumentId, principal: isInRules }
 )
 
 /** Reads rules. @param value as parsed from JSON. @throws TypeError saying where it is wrong */
-export const readRules = (value: unknown): Rule[] => validate(value).rules
+export const readRules = (value: unknown): Rule[] =>
+  validate(value).rules.map(rule => ({ ...rule, principals: rule.principals.map(typedId) }))

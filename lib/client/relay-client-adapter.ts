@@ -7,6 +7,7 @@ import { askWhy } from './refused-opening.ts'
 import { SUBPROTOCOL, isFrame, isSync, protocolsFor, type Incoming, type OwnFrame } from './frames.ts'
 import { headsOf, idOf, type Saveable } from './saveable.ts'
 import { OPEN, type OpenSocket, type Socket } from './socket.ts'
+import { Renewal } from './renewal.ts'
 import { Stall } from './stall.ts'
 import { syncHeads } from './sync-heads.ts'
 
@@ -30,9 +31,7 @@ interface OwnEvents {
 }
 
 const FORCE_READY = 1_000 // ms that documents wait for the relay before they may be called unavailable
-const RENEW_BEFORE = 60_000 // ms that a token still holds when a new one is asked for
 const SEND_DELAY = 150 // ms: a Repo holds changes back for 100
-const LONGEST_TIMER = 2 ** 31 - 1
 const STABLE = 10_000 // ms after which a connection counts as one that works
 
 /** One socket from its opening to its end. What an older one still says is not heard. */
@@ -42,7 +41,7 @@ interface Attempt {
   opened: boolean
   token?: string | undefined
   refusal?: Refusal
-  /** When it began, or the peer joined; ms since 1970 */
+  /** When it began, or the peer joined; ms of a clock that nobody sets */
   since: number
 }
 
@@ -59,6 +58,7 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
     this.emit('unsaved', { documentId: documentId as DocumentId, unsaved })
   })
 
+  readonly #renewal = new Renewal(() => { this.#renew(this.#attempt) })
   readonly #stall = new Stall(() => { this.#lost({ message: 'nothing was taken or answered for half a minute' }) })
 
   readonly #ready: Promise<void>
@@ -68,7 +68,6 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
   #storageId: string | undefined
   #state: ConnectionState = { status: 'stopped' }
   #retry: ReturnType<typeof setTimeout> | undefined
-  #renewal: ReturnType<typeof setTimeout> | undefined
 
   /** @param url `ws://` or `wss://`; a token does not belong into it */
   constructor (url: string, options: RelayClientOptions) {
@@ -151,7 +150,7 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
 
   #start (): void {
     this.#end()
-    const attempt: Attempt = { opened: false, since: Date.now() }
+    const attempt: Attempt = { opened: false, since: performance.now() }
     this.#attempt = attempt
     this.#tell({ status: 'connecting' })
     this.#open(attempt).catch((error: unknown) => {
@@ -203,7 +202,7 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
 
   #joined (attempt: Attempt, peerId: PeerId, peerMetadata: PeerMetadata = {}): void {
     attempt.peer = peerId
-    attempt.since = Date.now()
+    attempt.since = performance.now()
     if (this.#storageId !== peerMetadata.storageId) this.#durable.forget()
     this.#storageId = peerMetadata.storageId
     this.#stall.watch(attempt.socket!)
@@ -217,17 +216,11 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
   #accessTold (attempt: Attempt, { documentId, code, message = '', expires }: OwnFrame & { type: 'access' }): void {
     if (documentId !== undefined) this.#options.onDenied?.(documentId, code ?? '', message)
     else if (code !== undefined) attempt.refusal = { code, message }
-    else if (expires !== undefined) this.#renewAt(attempt, expires)
+    else if (expires !== undefined) this.#renewal.expects(expires)
   }
 
-  #renewAt (attempt: Attempt, expires: number): void {
-    clearTimeout(this.#renewal)
-    const left = expires - Date.now()
-    const wait = Math.max(left - RENEW_BEFORE, left / 2, 0)
-    this.#renewal = setTimeout(() => { this.#renew(attempt) }, Math.min(wait, LONGEST_TIMER))
-  }
-
-  #renew (attempt: Attempt): void {
+  #renew (attempt: Attempt | undefined): void {
+    if (attempt === undefined) return
     Promise.resolve(this.#options.token?.()).then(token => {
       if (attempt !== this.#attempt || token === undefined) return
       attempt.token = token
@@ -245,7 +238,7 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
     if (attempt.opened || told.code !== undefined) { this.#lost(told); return }
     // browsers do not tell why an upgrade was refused
     this.#end()
-    const asking: Attempt = { opened: false, since: Date.now() }
+    const asking: Attempt = { opened: false, since: performance.now() }
     this.#attempt = asking
     askWhy(this.#url, attempt.token).then(refusal => { if (asking === this.#attempt) this.#lost(refusal) }, () => {
       if (asking === this.#attempt) this.#lost({})
@@ -255,7 +248,7 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
   /** There is no connection any more: says why, and tries again unless that is forbidden. */
   #lost (refusal: Refusal): void {
     const status = statusOf(refusal)
-    const worked = this.#attempt?.peer !== undefined && Date.now() - this.#attempt.since > STABLE
+    const worked = this.#attempt?.peer !== undefined && performance.now() - this.#attempt.since > STABLE
     if (worked) this.#backoff.reset()
     const again = status === 'expired' && worked ? 0 : this.#backoff.next(refusal.retryAfter)
     this.#end()
@@ -267,7 +260,7 @@ export class RelayClientAdapter extends (NetworkAdapter as unknown as abstract n
 
   #end (): void {
     clearTimeout(this.#retry)
-    clearTimeout(this.#renewal)
+    this.#renewal.stop()
     this.#stall.stop()
     const { socket, peer } = this.#attempt ?? {}
     this.#attempt = undefined

@@ -4,7 +4,8 @@ import type { Log } from '../../log.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { Credentials } from './credentials.ts'
 import { keysUrl, localKeys, remoteKeys, type Keys } from './keys.ts'
-import { isPrincipalId, type Principal } from './principal.ts'
+import { isPrincipalId, whyNoPrincipalId } from './principal-id.ts'
+import type { Principal } from './principal.ts'
 import { readRules } from '../rule.ts'
 import { WatchedFile } from '../watched-file.ts'
 
@@ -82,7 +83,7 @@ export class Jwt implements Authenticator {
 
 function principalOf (claims: JWTPayload, tolerance: number): Principal {
   const { sub: id, exp, [CLAIM]: rules } = claims
-  if (!isPrincipalId(id)) throw refused('nobody can be called what "sub" says', undefined)
+  if (!isPrincipalId(id)) throw refused(`nobody can be called what "sub" says: ${whyNoPrincipalId(id)}`, undefined)
   return { id, expires: exp! * 1000 + tolerance, claims, ...rules !== undefined && { rules: ownRules(id, rules) } }
 }
 

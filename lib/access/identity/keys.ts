@@ -34,10 +34,19 @@ export function localKeys (text: string): Keys {
   }
 }
 
+const STEP = 1_000 // ms by which a clock is set, and not only slowed down
+
+/** Between the clock on the wall and one that nobody sets, in ms. */
+const clockOffset = (): number => Date.now() - performance.now()
+
 /** Keys of an issuer, fetched when they are needed and again when one is not among them. */
 export function remoteKeys (url: URL): Keys {
-  const set = createRemoteJWKSet(url)
+  let set = createRemoteJWKSet(url)
+  let offset = clockOffset()
   const find = async (header: JWSHeaderParameters): Promise<CryptoKey[]> => {
+    // jose goes by the clock on the wall: set back, keys would count as fresh for so much longer
+    if (clockOffset() < offset - STEP) set = createRemoteJWKSet(url)
+    offset = clockOffset()
     try {
       return await findPublic(set, header)
     } catch (cause) {

@@ -1,8 +1,9 @@
 import type { Rule } from '../rule.ts'
+import { RESERVED } from './principal-id.ts'
 
 /** Who is behind a request or a connection. */
 export interface Principal {
-  /** Stable, and nobody else's: an account, a service; 1 to 256 characters */
+  /** Stable, and nobody else's: an account, a service; 1 to 256 characters that can be seen, in Unicode's normal form C */
   readonly id: string
   /** When what proves it runs out, in ms since 1970 */
   readonly expires?: number | undefined
@@ -12,17 +13,8 @@ export interface Principal {
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 
-const MAX_ID = 256
-
 /** Who has said nothing of who it is. */
-export const ANONYMOUS: Principal = { id: 'anonymous' }
+export const ANONYMOUS: Principal = { id: RESERVED.anonymous }
 
 /** Whoever has shown a token of the tunnel's, and nothing else. */
-export const TUNNEL: Principal = { id: 'tunnel' }
-
-/** Names that mean something else in rules. */
-const RESERVED = new Set([ANONYMOUS.id, TUNNEL.id, '*'])
-
-/** Whether somebody may be called that. */
-export const isPrincipalId = (id: unknown): id is string =>
-  typeof id === 'string' && id !== '' && id.length <= MAX_ID && !RESERVED.has(id)
+export const TUNNEL: Principal = { id: RESERVED.tunnel }

@@ -2,7 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { RelayError } from '../../errors.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { Credentials } from './credentials.ts'
-import { isPrincipalId, type Principal } from './principal.ts'
+import { typedId, whyNoPrincipalId } from './principal-id.ts'
+import type { Principal } from './principal.ts'
 
 interface FixedToken { hash: Buffer, principal: Principal }
 
@@ -33,8 +34,10 @@ function readEntry (entry: string): FixedToken {
   const [, id, hash] = /^(.+):([0-9a-f]{64})$/i.exec(entry) ?? []
   // what does not fit may be a token: it is not repeated
   if (hash === undefined) throw badTokens('each must be <principal>:<SHA-256 of its token in hex>')
-  if (!isPrincipalId(id)) throw badTokens(`nobody can be called ${JSON.stringify(id)}`)
-  return { hash: Buffer.from(hash, 'hex'), principal: { id } }
+  const principal = { id: typedId(id!) }
+  const problem = whyNoPrincipalId(principal.id)
+  if (problem !== undefined) throw badTokens(`nobody can be called ${JSON.stringify(id)}: ${problem}`)
+  return { hash: Buffer.from(hash, 'hex'), principal }
 }
 
 const badTokens = (problem: string): RelayError => new RelayError('RELAY_BAD_OPTION', `option tokens: ${problem}`)

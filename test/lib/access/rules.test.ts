@@ -19,6 +19,11 @@ t.test('what no rule allows is not allowed', async t => {
   }
 })
 
+t.test('names in rules are those of principals, however they are typed', async t => {
+  t.strictSame(readRules({ rules: [{ principals: ['Rene\u0301', '*'], allow: ['document:read'] }] })[0]!.principals, ['Ren\u00e9', '*'])
+  for (const name of [' ann', '', 'a\u200b']) t.throws(() => readRules({ rules: [{ principals: [name], allow: ['document:read'] }] }), /principals/, JSON.stringify(name))
+})
+
 t.test('by principal, by document, by bundle', async t => {
   const rules = readRules({
     rules: [
