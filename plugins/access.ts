@@ -6,6 +6,7 @@ import type { Action } from '../lib/access/action.ts'
 import { findToken, type Credentials } from '../lib/access/identity/credentials.ts'
 import { openAccess } from '../lib/access/open-access.ts'
 import { ANONYMOUS, type Principal } from '../lib/access/identity/principal.ts'
+import { countRefusals } from '../lib/access/metrics.ts'
 import { RelayError } from '../lib/errors.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import { isLoopback } from '../lib/loopback.ts'
@@ -38,7 +39,7 @@ async function access (fastify: FastifyInstance, options: Options): Promise<void
   const { bundles, log, metrics } = fastify
   const { access, close } = await openAccess(options, {
     log,
-    refused: code => { metrics.accessRefused(code) },
+    refused: metrics.include(countRefusals),
     holds: (bundle, document) => bundles.holds(bundle, document)
   })
   fastify.decorate('access', access)

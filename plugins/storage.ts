@@ -3,8 +3,9 @@ import fp from 'fastify-plugin'
 import { codeOf } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
 import type { DocumentStore } from '../lib/storage/document-store.ts'
+import type { StorageMeter } from '../lib/storage/meter.ts'
 import { Documents } from '../lib/storage/stored-documents.ts'
-import { registerStorageMetrics } from '../lib/storage/metrics.ts'
+import { JournalMeter, registerStorageMetrics } from '../lib/storage/metrics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { storage: DocumentStore }
@@ -12,15 +13,23 @@ declare module 'fastify' {
 
 /** The stored documents. */
 async function storage (fastify: FastifyInstance, { storage: folder, durability }: Options): Promise<void> {
-  const { automerge, log, metrics: meter } = fastify
+  const { automerge, log, metrics } = fastify
+  const journal = metrics.include(registry => new JournalMeter(registry))
+  const meter: StorageMeter = {
+    operation: (part, name, run) => metrics.operation(part, name, run),
+    committed: (seconds, records, bytes) => { journal.committed(seconds, records, bytes) }
+  }
   const documents = new Documents({ folder, durability, automerge, log, meter })
   await documents.open()
   fastify.decorate<DocumentStore>('storage', documents)
-  meter.include(registry => { registerStorageMetrics(documents, registry) })
-  meter.watchMemory('journal', () => documents.levels.held)
-  documents.lost.then(loss => { log.fatal({ err: loss }, 'the storage is another relay’s: this one takes and answers nothing more') })
+  metrics.include(registry => { registerStorageMetrics(documents, registry) })
+  metrics.watchMemory('journal', () => documents.levels.held)
+  documents.lost.then(loss => {
+    log.fatal({ err: loss }, 'the storage is another relay’s: this one accepts and answers nothing more')
+  })
   fastify.addHook('onRequest', async ({ routeOptions }) => {
-    if (codeOf(documents.failure) === 'RELAY_STORAGE_LOST' && routeOptions.config.unlimited !== true) throw documents.failure
+    if (routeOptions.config.unlimited === true) return
+    if (codeOf(documents.failure) === 'RELAY_STORAGE_LOST') throw documents.failure
   })
   fastify.addHook('onClose', async () => { await documents.close() })
 }

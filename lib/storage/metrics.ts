@@ -1,6 +1,39 @@
 import { statfs } from 'node:fs/promises'
-import { Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { DocumentStore } from './document-store.ts'
+
+/** Counts and measures what is written to the journal. */
+export class JournalMeter {
+  readonly #commits: Histogram
+  readonly #batches: Histogram
+  readonly #bytes: Counter
+
+  constructor (registry: Registry) {
+    const registers = [registry]
+    this.#commits = new Histogram({
+      name: 'relay_journal_commit_seconds',
+      help: 'From a batch of changes taken to it being as durable as configured',
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+      registers
+    })
+    this.#batches = new Histogram({
+      name: 'relay_journal_batch_records',
+      help: 'Changes that were written to the journal together',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024],
+      registers
+    })
+    this.#bytes = new Counter({
+      name: 'relay_journal_written_bytes_total', help: 'Bytes written to the journal', registers
+    })
+  }
+
+  /** A batch of changes was written. */
+  committed (seconds: number, records: number, bytes: number): void {
+    this.#commits.observe(seconds)
+    this.#batches.observe(records)
+    this.#bytes.inc(bytes)
+  }
+}
 
 /** Puts what the document storage has on its way, and its disk, where Prometheus gets it from. */
 export function registerStorageMetrics (documents: DocumentStore, registry: Registry): void {

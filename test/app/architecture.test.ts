@@ -78,7 +78,7 @@ const TESTED_ELSEWHERE: Record<string, string[]> = {
   ],
   'test/app/full-log.test.ts': ['lib/log-stream.ts'],
   'test/app/embed.test.ts': ['lib/host.ts', 'lib/wasm/wasm-file.ts'],
-  'test/app/observe.test.ts': ['lib/storage/metrics.ts', 'lib/sync/metrics.ts', 'lib/tracing.ts'],
+  'test/app/observe.test.ts': ['lib/tracing.ts'],
   'test/app/tunnel-access.test.ts': ['lib/tasks/caller.ts', 'lib/tasks/offer-tasks.ts', 'lib/tasks/tunnel-error.ts'],
   'test/lib/storage/stored-documents.test.ts': ['lib/automerge/format/find-chunks.ts']
 }

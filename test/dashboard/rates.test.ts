@@ -2,20 +2,22 @@ import t from 'tap'
 import { byLabel, quantile, rate, total } from '../../dashboard/rates.ts'
 import type { Figures } from '../../lib/dashboard/figures.ts'
 import { Metrics } from '../../lib/metrics/metrics.ts'
+import { SyncMeter } from '../../lib/sync/metrics.ts'
 
 t.test('rates and latencies follow from two readings of real metrics', async t => {
   const metrics = new Metrics({ version: '1.2.3' })
   t.teardown(() => { metrics.close() })
+  const meter = metrics.include(registry => new SyncMeter(registry))
   const NAMES = ['relay_messages_received_total', 'relay_sync_latency_seconds', 'relay_connections_refused_total']
   const read = async (time: number): Promise<Figures> => ({ time, samples: await metrics.read(NAMES) })
-  metrics.messageIn('sync', 10)
-  metrics.syncLatency(4)
+  meter.messageIn('sync', 10)
+  meter.syncLatency(4)
   const before = await read(1_000)
-  for (let n = 0; n < 30; n++) metrics.messageIn('sync', 10)
-  for (let n = 0; n < 10; n++) metrics.messageIn('join', 10)
-  for (let n = 0; n < 99; n++) metrics.syncLatency(0.002)
-  metrics.syncLatency(0.02)
-  metrics.refused('RELAY_PEER_SLOW')
+  for (let n = 0; n < 30; n++) meter.messageIn('sync', 10)
+  for (let n = 0; n < 10; n++) meter.messageIn('join', 10)
+  for (let n = 0; n < 99; n++) meter.syncLatency(0.002)
+  meter.syncLatency(0.02)
+  meter.refused('RELAY_PEER_SLOW')
   const now = await read(3_000)
 
   t.equal(total(now, 'relay_messages_received_total'), 41)
@@ -35,7 +37,9 @@ t.test('rates and latencies follow from two readings of real metrics', async t =
 t.test('what is above the last bound is told as that bound', async t => {
   const metrics = new Metrics({ version: '1.2.3' })
   t.teardown(() => { metrics.close() })
+  const meter = metrics.include(registry => new SyncMeter(registry))
   const before = { time: 0, samples: await metrics.read(['relay_sync_latency_seconds']) }
-  metrics.syncLatency(100)
-  t.equal(quantile(before, { time: 1, samples: await metrics.read(['relay_sync_latency_seconds']) }, 'relay_sync_latency_seconds', 0.99), 5)
+  meter.syncLatency(100)
+  const now = { time: 1, samples: await metrics.read(['relay_sync_latency_seconds']) }
+  t.equal(quantile(before, now, 'relay_sync_latency_seconds', 0.99), 5)
 })

@@ -6,6 +6,7 @@ import { parseOptions } from '../../lib/options.ts'
 import { version } from '../../lib/version.ts'
 import metrics from '../../plugins/metrics.ts'
 import metricsRoutes from '../../routes/metrics.ts'
+import { SyncMeter } from '../../lib/sync/metrics.ts'
 
 /** What describes the routes is none of these tests' concern. */
 const describing = fp(async () => {}, { name: 'relay-openapi' })
@@ -83,7 +84,7 @@ t.test('two relays in one host, and the host’s own decorator', async t => {
   app.decorate('metrics', undefined as never)
   await app.register(async scope => {
     await relay(scope)
-    scope.metrics.messageIn('join', 12)
+    scope.metrics.include(registry => new SyncMeter(registry)).messageIn('join', 12)
   }, { prefix: '/a' })
   await app.register(relay, { prefix: '/b' })
   const text = async (url: string) => (await app.inject({ url, headers: { accept: 'text/plain' } })).body
