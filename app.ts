@@ -8,11 +8,14 @@ import bundles from './plugins/bundles.ts'
 import cors from './plugins/cors.ts'
 import documents from './plugins/documents.ts'
 import errors from './plugins/errors.ts'
+import expectations from './plugins/expectations.ts'
 import health from './plugins/health.ts'
+import hostHeader from './plugins/host-header.ts'
 import http from './plugins/http.ts'
 import limits from './plugins/limits.ts'
 import methods from './plugins/methods.ts'
 import metrics from './plugins/metrics.ts'
+import notFound from './plugins/not-found.ts'
 import objects from './plugins/objects.ts'
 import openapi from './plugins/openapi.ts'
 import repo from './plugins/repo.ts'
@@ -58,6 +61,9 @@ async function registerParts (fastify: FastifyInstance, options: Options, hostRe
   const optional = await loadOptional(options)
 
   fastify.register(errors, options)
+  fastify.register(notFound, options)
+  fastify.register(hostHeader, options)
+  fastify.register(expectations, options)
   fastify.register(methods, options)
   fastify.register(cors, options)
   fastify.register(http, options)

@@ -71,6 +71,7 @@ t.test('no folder has more than 12 files', async t => {
 
 /** By the test that shows what they do, under another name. */
 const TESTED_ELSEWHERE: Record<string, string[]> = {
+  'test/plugins/not-found.test.ts': ['lib/http/scope.ts'],
   'test/lib/cli/settings.test.ts': ['lib/concern.ts', 'lib/fastify-names.ts'],
   'test/app/maintenance.test.ts': ['lib/cli/perform.ts'],
   'test/app/client.test.ts': [
@@ -153,7 +154,11 @@ t.test('the plugins, in the order they depend on each other', async t => {
   await app.ready()
   const order = [...app.printPlugins().matchAll(/(relay-[\w-]+)/g)].map(match => match[1])
   t.strictSame(order, [
-    'relay-errors', 'relay-methods', 'relay-cors', 'relay-http', 'relay-metrics', 'relay-limits', 'relay-automerge', 'relay-objects', 'relay-storage', 'relay-sync', 'relay-documents', 'relay-bundles', 'relay-wasm',
-    'relay-websocket', 'relay-requests', 'relay-access', 'relay-health', 'relay-webhooks', 'relay-openapi', 'relay-routes-sync', 'relay-routes-wasm', 'relay-routes-documents', 'relay-routes-bundles', 'relay-routes-health', 'relay-routes-metrics', 'relay-routes-openapi', 'relay-routes-methods'
+    'relay-errors', 'relay-not-found', 'relay-host-header', 'relay-expectations', 'relay-methods', 'relay-cors',
+    'relay-http', 'relay-metrics', 'relay-limits', 'relay-automerge', 'relay-objects', 'relay-storage', 'relay-sync',
+    'relay-documents', 'relay-bundles', 'relay-wasm', 'relay-websocket', 'relay-requests', 'relay-access',
+    'relay-health', 'relay-webhooks', 'relay-openapi', 'relay-routes-sync', 'relay-routes-wasm',
+    'relay-routes-documents', 'relay-routes-bundles', 'relay-routes-health', 'relay-routes-metrics',
+    'relay-routes-openapi', 'relay-routes-methods'
   ])
 })

@@ -5,6 +5,7 @@ import { parseOptions, type RelayOptions } from '../../lib/options.ts'
 import cors from '../../plugins/cors.ts'
 import errors from '../../plugins/errors.ts'
 import methods from '../../plugins/methods.ts'
+import notFound from '../../plugins/not-found.ts'
 import methodRoutes from '../../routes/methods.ts'
 
 const origin = 'https://app.example'
@@ -13,6 +14,7 @@ const preflight = { origin, 'access-control-request-method': 'POST', 'access-con
 /** Routes as the relay has them, and ways to fail. */
 async function relay (fastify: FastifyInstance, given: RelayOptions & { prefix?: string } = {}): Promise<void> {
   await fastify.register(errors)
+  await fastify.register(notFound)
   await fastify.register(methods)
   await fastify.register(cors, parseOptions(given))
   const config = { access: 'public' } as const

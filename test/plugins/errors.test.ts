@@ -8,6 +8,9 @@ import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { RelayError } from '../../lib/errors.ts'
 import errors, { answerError } from '../../plugins/errors.ts'
+import expectations from '../../plugins/expectations.ts'
+import hostHeader from '../../plugins/host-header.ts'
+import notFound from '../../plugins/not-found.ts'
 
 /** What the executable gives to Fastify, as far as errors go. */
 const standalone: FastifyHttpOptions<Server> = {
@@ -20,6 +23,9 @@ const teapot = Object.assign(new Error('no coffee'), { statusCode: 418, code: 'T
 /** A relay of nothing but errors. */
 async function relay (fastify: FastifyInstance): Promise<void> {
   await fastify.register(errors)
+  await fastify.register(notFound)
+  await fastify.register(hostHeader)
+  await fastify.register(expectations)
   fastify.get('/ok', async () => 'ok')
   fastify.get('/item/:id', async () => 'ok')
   fastify.get('/unavailable', async () => { throw new RelayError('RELAY_STORE_UNAVAILABLE', 'The store is away') })
@@ -194,62 +200,6 @@ t.test('a client that goes away in the middle is no error', async t => {
   client.write('POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: x/y\r\nContent-Length: 100\r\n\r\nsome')
   await over
   t.match(lines.filter(({ err }) => err !== undefined), [{ level: 30, msg: 'answer broken off', err: { code: 'ECONNRESET' } }])
-})
-
-t.test('unknown paths', async t => {
-  const notFound = { error: 'Not found', code: 'RELAY_ROUTE_NOT_FOUND' }
-  const host = { error: 'The host does not know' }
-  const hosts = async (app: FastifyInstance) => { app.setNotFoundHandler(async (_request, reply) => reply.code(404).send(host)) }
-  const ask = async (t: Test, app: FastifyInstance, expected: Record<string, object>) => {
-    t.teardown(() => app.close())
-    for (const [url, body] of Object.entries(expected)) {
-      for (const method of ['GET', 'POST', 'OPTIONS', 'PROPFIND'] as const) {
-        const response = await app.inject({ method: method as 'GET', url })
-        t.match([response.statusCode, response.json()], [404, body], `${method} ${url}`)
-      }
-    }
-  }
-
-  await t.test('standalone', async t => {
-    const app = Fastify()
-    await relay(app)
-    await ask(t, app, { '/': notFound, '/nope': notFound, '/ok/': notFound })
-  })
-
-  await t.test('under a prefix', async t => {
-    const app = Fastify()
-    await app.register(relay, { prefix: '/a' })
-    await app.register(relay, { prefix: '/b/' })
-    await hosts(app)
-    await ask(t, app, { '/a': notFound, '/a/nope': notFound, '/b/nope': notFound, '/nope': host, '/abc': host })
-  })
-
-  await t.test('without a prefix they are the host’s, whose handler comes before, after, or never', async t => {
-    for (const prefix of ['', '/']) {
-      const before = Fastify()
-      await hosts(before)
-      await before.register(relay, { prefix })
-      await ask(t, before, { '/nope': host })
-
-      const after = Fastify()
-      await after.register(relay, { prefix })
-      await hosts(after)
-      await ask(t, after, { '/nope': host })
-    }
-    const app = Fastify()
-    await app.register(relay)
-    await ask(t, app, { '/nope': { error: 'Not Found' } })
-  })
-
-  await t.test('the same inside a part of the host that has a prefix', async t => {
-    const app = Fastify()
-    await app.register(async part => {
-      await part.register(relay)
-      await part.register(relay, { prefix: '/own' })
-      await hosts(part)
-    }, { prefix: '/part' })
-    await ask(t, app, { '/part/nope': host, '/part/own/nope': notFound })
-  })
 })
 
 t.test('requests that are no HTTP, or hardly, over a socket', async t => {

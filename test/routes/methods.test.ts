@@ -4,6 +4,7 @@ import { parseOptions } from '../../lib/options.ts'
 import cors from '../../plugins/cors.ts'
 import errors from '../../plugins/errors.ts'
 import methods from '../../plugins/methods.ts'
+import notFound from '../../plugins/not-found.ts'
 import methodRoutes from '../../routes/methods.ts'
 
 const open = { config: { access: 'public' } } as const
@@ -12,6 +13,7 @@ const READ = 'GET, HEAD, OPTIONS'
 /** Routes as the relay has them. */
 async function relay (fastify: FastifyInstance): Promise<void> {
   await fastify.register(errors)
+  await fastify.register(notFound)
   await fastify.register(methods)
   await fastify.register(cors, parseOptions({}))
   await fastify.register(async routes => {
