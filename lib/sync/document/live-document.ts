@@ -70,6 +70,17 @@ export class LiveDocument {
   }
 
   /**
+   * Adds changes that others on the same store have stored, which are durable already; not while something has the
+   * document to itself.
+   * @returns false when it is unclear whether they fit: what is missing may come, or the document is to be opened anew
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_SYNC_INVALID for one that must not be passed on
+   */
+  async learn (changes: Uint8Array): Promise<boolean> {
+    while (this.#turns > 0) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
+    return this.#tracked.learn(changes)
+  }
+
+  /**
    * Adds changes that were made on what is stored; durable when resolved.
    * @param expected the heads that the document must have still
    * @throws RelayError RELAY_PRECONDITION_FAILED, RELAY_DOCUMENT_DELETED, RELAY_DOCUMENT_TOO_LARGE, or as `merge`

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { ChangeReader, readChange } from '../../automerge/format/change.ts'
-import { CHUNK_TYPES, type Chunk } from '../../automerge/format/chunk.ts'
+import { CHUNK_TYPES, splitChunks, type Chunk } from '../../automerge/format/chunk.ts'
 import type { Hash } from '../../automerge/format/hash.ts'
 import { readOperations } from '../../automerge/format/operations.ts'
 import type { RelayError } from '../../errors.ts'
@@ -94,22 +94,27 @@ export class TrackedDocument {
     const added: Uint8Array[] = []
     const reader = new ChangeReader()
     try {
-      for (const { type, bytes } of chunks) {
-        if (type === CHUNK_TYPES.document) return false
-        const change = reader.read(bytes)
-        const place = this.#history.place(change)
-        if (place === 'unclear') return false
-        if (place === 'known') continue
-        const operations = readOperations(change)
-        this.#history.check(change, operations)
-        const copy = Buffer.from(bytes) // the frame is not to be kept for it
-        this.#history.add(change, operations, copy, from.peer)
-        added.push(copy)
-      }
-      return true
+      return this.#place(chunks, reader, added, from.peer)
     } finally {
       from.peer.charge(reader.inflated)
       this.#store(added, from)
+    }
+  }
+
+  /**
+   * Adds changes that others on the same store have stored: they are not stored again, and count as durable once all
+   * that was added before them is. False when it is unclear whether they fit, those before are added: what is missing
+   * may come, or the document is to be read anew.
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_SYNC_INVALID for one that must not be passed on
+   */
+  learn (changes: Uint8Array): boolean {
+    if (this.#isDeleted) return true
+    const wasSettled = this.isSettled
+    const added: Uint8Array[] = []
+    try {
+      return this.#place(splitChunks(changes), new ChangeReader(), added)
+    } finally {
+      if (added.length > 0) this.#learned(wasSettled)
     }
   }
 
@@ -184,6 +189,40 @@ export class TrackedDocument {
 
   /** Forgets old changes. @param needed the version after which all of them are still needed */
   trim (needed: number): void { this.#history.trim(Math.min(this.#durable.version, needed)) }
+
+  /** Adds changes that are next, until one is not. @param added gets those that were not known */
+  #place (chunks: Chunk[], reader: ChangeReader, added: Uint8Array[], from?: PeerConnection): boolean {
+    for (const { type, bytes } of chunks) {
+      if (type === CHUNK_TYPES.document) return false
+      const change = reader.read(bytes)
+      const place = this.#history.place(change)
+      if (place === 'unclear') return false
+      if (place === 'known') continue
+      const operations = readOperations(change)
+      this.#history.check(change, operations)
+      const copy = Buffer.from(bytes) // the message is not to be kept for it
+      this.#history.add(change, operations, copy, from)
+      added.push(copy)
+    }
+    return true
+  }
+
+  /** The history has changes that are durable. @param wasSettled whether those before them were */
+  #learned (wasSettled: boolean): void {
+    const state = stateOf(this.#history)
+    this.#changedAt = performance.now()
+    const durable = (): void => {
+      if (state.version > this.#durable.version) this.#durable = state
+      this.#events.durable()
+    }
+    if (wasSettled) {
+      durable()
+      return
+    }
+    this.#stored = this.#stored.then(durable)
+    this.#stored.catch(() => {}) // what is before them cannot be stored, which is told where it was to be
+    this.#events.received()
+  }
 
   #store (changes: Uint8Array[], from?: Author): void {
     if (changes.length === 0) return
