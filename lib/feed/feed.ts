@@ -124,12 +124,16 @@ export class Feed {
     await mkdir(folder, { recursive: true })
     const gaps = await Gaps.open(path.join(folder, 'gaps.json'))
     const store = await RecordStore.open({ ...parts.store, folder: path.join(folder, 'records'), log, gaps: () => gaps.list })
-    const opened = {
-      ...await CursorFile.open(path.join(folder, 'cursor.json'), log), store, gaps, deadLetters: await DeadLetters.open(path.join(folder, 'dead-letters.jsonl'))
+    try {
+      const cursor = await CursorFile.open(path.join(folder, 'cursor.json'), log)
+      const deadLetters = await DeadLetters.open(path.join(folder, 'dead-letters.jsonl'))
+      const feed = new Feed(parts, { ...cursor, store, gaps, deadLetters })
+      await feed.#remember()
+      return feed
+    } catch (error) {
+      await store.close()
+      throw error
     }
-    const feed = new Feed(parts, opened)
-    await feed.#remember()
-    return feed
   }
 
   start (): void {

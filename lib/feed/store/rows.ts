@@ -56,18 +56,19 @@ export class Rows {
   async * identities (most: number, sinceUs: (newest: number) => number): AsyncGenerator<{ id: string, timeUs: number }> {
     let left = most
     let newest = 0
-    for (const { file, first, last } of this.#ranges().reverse()) {
-      for (let before = Number.isFinite(last) ? last + 1 : Number.MAX_SAFE_INTEGER; before > first && left > 0;) {
-        const found = await this.#thread.run('identities', path.join(this.#folder, file), before, Math.min(left, TAIL))
-        if (found.length === 0) break
-        for (const { id, timeUs } of found) {
-          newest = Math.max(newest, timeUs)
-          yield { id, timeUs }
-        }
-        left -= found.length
-        before = found.at(-1)!.number
-        if (found.at(-1)!.timeUs < sinceUs(newest)) return
+    for (let before = Number.MAX_SAFE_INTEGER; left > 0;) {
+      const range = this.#ranges().findLast(({ first }) => first < before) // anew each time: files are sealed meanwhile
+      if (range === undefined) return
+      const found = await this.#in(range, async file => await this.#thread.run('identities', file, before, Math.min(left, TAIL)))
+      if (found === undefined) continue
+      for (const { id, timeUs } of found) {
+        newest = Math.max(newest, timeUs)
+        yield { id, timeUs }
       }
+      left -= found.length
+      const oldest = found.at(-1)
+      if (oldest !== undefined && oldest.timeUs < sinceUs(newest)) return
+      before = oldest?.number ?? range.first
     }
   }
 

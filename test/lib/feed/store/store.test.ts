@@ -102,6 +102,17 @@ t.test('repeats are found by identity, in every file', async t => {
   t.strictSame(ids, records.map(({ event }) => event.id).reverse())
 })
 
+t.test('identities are read on although files are sealed meanwhile', async t => {
+  const store = await open(t, await scratch(t), { rotateBytes: 1 })
+  const records = [...await fill(store, 1, 5), ...await fill(store, 6, 10), ...await fill(store, 11, 15)]
+  const ids: string[] = []
+  for await (const { id } of store.rows.identities(1_000, () => 0)) {
+    if (ids.length === 0) await store.seal()
+    ids.push(id)
+  }
+  t.strictSame(ids, records.map(({ event }) => event.id).reverse())
+})
+
 t.test('the oldest files go when they are too many bytes or too old, unless they are still needed', async t => {
   const folder = await scratch(t)
   const store = await open(t, folder, { keepBytes: 1 })
