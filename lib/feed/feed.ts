@@ -82,7 +82,7 @@ export class Feed {
     this.gaps = gaps
     this.deadLetters = deadLetters
     this.hydrator = parts.hydrator
-    this.#number = Math.max(store.lastNumber, ...Object.values(cursor.sinks))
+    this.#number = store.lastNumber
     this.followers = parts.sinks.map(sink => new Follower({
       sink,
       number: cursor.sinks[sink.name] ?? store.lastNumber, // one that is new begins with what comes
@@ -123,9 +123,10 @@ export class Feed {
     const { folder, log } = parts
     await mkdir(folder, { recursive: true })
     const gaps = await Gaps.open(path.join(folder, 'gaps.json'))
-    const store = await RecordStore.open({ ...parts.store, folder: path.join(folder, 'records'), log, gaps: () => gaps.list })
+    const cursor = await CursorFile.open(path.join(folder, 'cursor.json'), log)
+    const { number } = cursor.cursor
+    const store = await RecordStore.open({ ...parts.store, folder: path.join(folder, 'records'), log, gaps: () => gaps.list, lastNumber: number })
     try {
-      const cursor = await CursorFile.open(path.join(folder, 'cursor.json'), log)
       const deadLetters = await DeadLetters.open(path.join(folder, 'dead-letters.jsonl'))
       const feed = new Feed(parts, { ...cursor, store, gaps, deadLetters })
       await feed.#remember()
@@ -277,6 +278,7 @@ export class Feed {
   }
 
   #save (): void {
+    this.#cursor.number = this.#number
     this.#cursor.sinks = Object.fromEntries(this.followers.map(({ sink, number }) => [sink.name, number]))
     this.#cursorFile.save(this.#cursor)
   }

@@ -11,6 +11,8 @@ const INTERVAL = 500 // ms between two writes
 export interface Cursor {
   /** Everything up to there has been made durable by every sink that must */
   position: Position | undefined
+  /** The last number that was given to a record: those that had it may be dropped by now */
+  number: number
   /** The last number that each sink has made durable */
   sinks: Record<string, number>
 }
@@ -44,8 +46,8 @@ export class CursorFile {
   }
 
   /** Has it written soon. */
-  save ({ position, sinks }: Cursor): void {
-    this.#wanted = JSON.stringify({ position, sinks })
+  save ({ position, number, sinks }: Cursor): void {
+    this.#wanted = JSON.stringify({ position, number, sinks })
     this.#timer ??= setTimeout(() => { this.#write() }, INTERVAL)
   }
 
@@ -76,13 +78,14 @@ export class CursorFile {
 }
 
 function parse (text: string, file: string): Cursor {
-  if (text === '') return { position: undefined, sinks: {} }
-  let value: { position?: unknown, sinks?: Record<string, unknown> }
+  if (text === '') return { position: undefined, number: 0, sinks: {} }
+  let value: { position?: unknown, number?: unknown, sinks?: Record<string, unknown> }
   try {
     value = JSON.parse(text)
   } catch (cause) {
     throw new Error(`${file} is damaged. Put it aside to go on from the last record`, { cause })
   }
   const sinks = Object.entries(value.sinks ?? {}).filter((entry): entry is [string, number] => Number.isSafeInteger(entry[1]))
-  return { position: asPosition(value.position), sinks: Object.fromEntries(sinks) }
+  const number = Number.isSafeInteger(value.number) ? value.number as number : 0
+  return { position: asPosition(value.position), number, sinks: Object.fromEntries(sinks) }
 }

@@ -27,23 +27,26 @@ export class Rows {
   readonly #thread = sqliteThread()
   readonly #folder: string
   readonly #ranges: () => FileRange[]
+  readonly #last: () => number
 
-  constructor (folder: string, ranges: () => FileRange[]) {
+  /** @param last the last number that was given out, in one of the files or not */
+  constructor (folder: string, ranges: () => FileRange[], last: () => number) {
     this.#folder = folder
     this.#ranges = ranges
+    this.#last = last
   }
 
   /** The next rows after a number, at most `limit`. There may be none although there are more: go on at `next`. */
   async page (after: number, limit: number, filter: RecordFilter = {}): Promise<Page> {
     const range = this.#ranges().find(({ last }) => last > after)
-    if (range === undefined) return { rows: [], next: after }
+    if (range === undefined) return { rows: [], next: Math.max(after, this.#last()) }
     const from = Math.max(after, range.first - 1)
     const until = Math.min(range.last, from + WINDOW)
     const { collections = [], dids = [], kinds = [], visibilities = [] } = filter
     const query = { after: from, until, limit, collections: [...collections], dids: [...dids], kinds: [...kinds], visibilities: [...visibilities] }
     const rows = await this.#in(range, async file => await this.#thread.run('page', { file, ...query }))
     if (rows === undefined) return await this.page(after, limit, filter)
-    return { rows, next: rows.length === limit ? rows.at(-1)![0] : Number.isFinite(until) ? until : rows.at(-1)?.[0] ?? after }
+    return { rows, next: rows.length === limit ? rows.at(-1)![0] : until }
   }
 
   /** The next records after a number, and the number up to which all have been looked at. */

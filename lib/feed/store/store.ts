@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -26,11 +26,13 @@ export interface StoreOptions {
   readonly keepFor: number
   /** Bytes of all files together, beyond which the oldest go */
   readonly keepBytes: number
+  /** The last number that is known to have been given to a record, also where that was dropped since */
+  readonly lastNumber?: number
   /** The gaps that have been found, for the manifests */
   readonly gaps: () => readonly Gap[]
 }
 
-interface Current { name: string, openedAt: number, firstNumber: number, lastNumber: number, bytes: number, position: Position | undefined }
+interface Current { name: string, openedAt: number, lastNumber: number, bytes: number }
 
 /**
  * The records, in SQLite files that plain `sqlite3` opens: what the feed's other sinks, its consumers and its memory are read
@@ -48,16 +50,18 @@ export class RecordStore {
   readonly #writer = sqliteThread()
   readonly #sealer = sqliteThread()
   readonly #sealed: Manifest[] = []
-  #unsealed: Array<{ name: string, position: Position | undefined }> = []
+  #unsealed: Array<{ name: string, lastNumber: number }> = []
   #current: Current | undefined
   #position: Position | undefined
+  #lastNumber = 0
   #sealing: Promise<void> | undefined
   #writing: Promise<unknown> = Promise.resolve()
   #isClosing = false
 
   private constructor (options: StoreOptions) {
     this.#options = options
-    this.rows = new Rows(options.folder, () => this.#ranges())
+    this.#lastNumber = options.lastNumber ?? 0
+    this.rows = new Rows(options.folder, () => this.#ranges(), () => this.#lastNumber)
   }
 
   /** @throws RelayError RELAY_BAD_OPTION without SQLite */
@@ -69,8 +73,8 @@ export class RecordStore {
     return store
   }
 
-  /** The last record's number, 0 when there is none. */
-  get lastNumber (): number { return this.#current?.lastNumber ?? this.#sealed.at(-1)?.lastNumber ?? 0 }
+  /** The last number that was given to a record, 0 when none was. It never goes back. */
+  get lastNumber (): number { return this.#lastNumber }
 
   /** The first record's number that is kept; one more than the last when there is none. */
   get firstNumber (): number { return this.#ranges().find(({ last, first }) => last >= first)?.first ?? this.lastNumber + 1 }
@@ -92,8 +96,8 @@ export class RecordStore {
       const current = this.#current ?? await this.#begin(batch[0]!.number)
       const now = Date.now()
       current.bytes = await this.#writer.run('append', batch.map(record => rowOf(record, now)), JSON.stringify(position))
-      current.lastNumber = batch.at(-1)!.number
-      current.position = this.#position = position
+      current.lastNumber = this.#lastNumber = batch.at(-1)!.number
+      this.#position = position
       const { rotateAfter, rotateBytes } = this.#options
       if (current.bytes >= rotateBytes || Date.now() - current.openedAt >= rotateAfter) await this.#rotate()
     })
@@ -145,9 +149,9 @@ export class RecordStore {
 
   async #begin (number: number): Promise<Current> {
     const name = openName(fileName(number, new Date()))
-    const position = this.#position
-    await this.#writer.run('open', path.join(this.#options.folder, name), JSON.stringify(position ?? null), this.#options.durability)
-    this.#current = { name, openedAt: Date.now(), firstNumber: number, lastNumber: number - 1, bytes: 0, position }
+    const position = JSON.stringify(this.#position ?? null)
+    await this.#writer.run('open', path.join(this.#options.folder, name), position, this.#options.durability)
+    this.#current = { name, openedAt: Date.now(), lastNumber: number - 1, bytes: 0 }
     return this.#current
   }
 
@@ -161,9 +165,9 @@ export class RecordStore {
   }
 
   async #rotate (): Promise<void> {
-    const { name, position } = this.#current!
+    const { name, lastNumber } = this.#current!
     await this.#writer.run('close')
-    this.#unsealed.push({ name, position })
+    this.#unsealed.push({ name, lastNumber })
     this.#current = undefined
     this.#sealAll()
   }
@@ -208,27 +212,30 @@ export class RecordStore {
       if (manifest === undefined) continue // it is made again
       this.#sealed.push(manifest)
       this.#position = manifest.to ?? this.#position
+      this.#lastNumber = Math.max(this.#lastNumber, manifest.lastNumber)
       await this.#remove(openName(name)) // what it was made of, which may be there still
     }
     const names = all.filter(name => firstNumberOf(name) !== undefined && sealedName(name) !== undefined).sort(byNumber)
     for (const name of names) {
       if (this.#sealed.some(({ file }) => file === sealedName(name))) continue
       try {
-        const { lastNumber, firstNumber, to, rows, bytes } = await this.#writer.run('open', path.join(folder, name), 'null', this.#options.durability)
+        const { lastNumber, to, rows, bytes } = await this.#writer.run('open', path.join(folder, name), 'null', this.#options.durability)
         this.#position = positionIn(to) ?? this.#position
-        if (rows === 0) {
-          await this.#writer.run('close')
-          await this.#remove(name)
-        } else if (name === names.at(-1)) {
-          this.#current = { name, openedAt: Date.now(), firstNumber, lastNumber, bytes, position: this.#position }
-        } else {
-          await this.#writer.run('close')
-          this.#unsealed.push({ name, position: this.#position })
+        if (rows > 0) this.#lastNumber = Math.max(this.#lastNumber, lastNumber)
+        if (rows > 0 && name === names.at(-1)) {
+          this.#current = { name, openedAt: Date.now(), lastNumber, bytes }
+          continue
         }
+        await this.#writer.run('close')
+        if (rows === 0) await this.#remove(name)
+        else this.#unsealed.push({ name, lastNumber })
       } catch (error) {
         if (!/malformed|not a database/.test(messageOf(error))) throw new RelayError('RELAY_STORAGE_FAILED', `the feed cannot open ${name}: ${messageOf(error)}`, { cause: error })
         log.error({ file: name, err: error }, `the feed puts ${name} aside, which is damaged: it goes on from its cursor`)
         await this.#writer.run('close').catch(() => {})
+        // numbers that were given out in it may be known to readers, and are given to nothing else
+        const { size } = await stat(path.join(folder, name))
+        this.#lastNumber = Math.max(this.#lastNumber, firstNumberOf(name)! + Math.ceil(size / SMALLEST))
         for (const suffix of SUFFIXES) await rename(path.join(folder, name + suffix), path.join(folder, `${name}${suffix}.damaged`)).catch(() => {})
       }
     }
@@ -242,18 +249,14 @@ export class RecordStore {
   /** The files in the order of their records. */
   #ranges (): FileRange[] {
     const ranges = this.#sealed.map(({ file, firstNumber, lastNumber, firstTimeUs, lastTimeUs }) => ({ file, first: firstNumber, last: lastNumber, firstTimeUs, lastTimeUs }))
-    const open = [...this.#unsealed.map(({ name }) => name), ...this.#current === undefined ? [] : [this.#current.name]]
-    const added = open.map((file, index) => ({
-      file,
-      first: firstNumberOf(file)!,
-      last: index + 1 < open.length ? firstNumberOf(open[index + 1]!)! - 1 : this.#current?.lastNumber ?? Infinity,
-      firstTimeUs: 0,
-      lastTimeUs: Infinity
-    }))
-    return [...ranges, ...added]
+    const open = [...this.#unsealed, ...this.#current === undefined ? [] : [this.#current]].map(({ name, lastNumber }) => (
+      { file: name, first: firstNumberOf(name)!, last: lastNumber, firstTimeUs: 0, lastTimeUs: Infinity }
+    ))
+    return [...ranges, ...open]
   }
 }
 
+const SMALLEST = 100 // bytes that a record takes at least
 const SUFFIXES = ['', '-wal', '-shm'] // of a file that is written to
 
 const byNumber = (a: string, b: string): number => firstNumberOf(a)! - firstNumberOf(b)! || a.localeCompare(b)
