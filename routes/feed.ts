@@ -18,7 +18,7 @@ interface Asked { collection?: string[], did?: string[], kind?: string[] }
 
 /** The feed over HTTP: how it is, its records as pages and as a stream, its gaps, and what it could not take. */
 async function feedRoutes (fastify: FastifyInstance): Promise<void> {
-  const { access, feed, limits } = fastify
+  const { access, feed, limits, requests } = fastify
   const typed = fastify.withTypeProvider<TypeBoxTypeProvider>()
   // in an open relay everybody is alike
   const isPublic = ({ principal }: FastifyRequest): boolean => !access.isOpen && principal === ANONYMOUS
@@ -61,6 +61,7 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
     if (after < oldestOf(feed)) return await gone(reply, oldestOf(feed))
     reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).type('text/event-stream; charset=utf-8')
     const stream = new EventStream().once('close', limits.connect(request.source))
+    stream.once('close', requests.endless(() => { stream.end('closing', '{}') })).greet()
     // as long as whoever it is may read it
     const session = access.session(request.credentials(), request.principal)
     const refuse = ({ message, code }: RelayError): void => { stream.end('end', JSON.stringify({ error: message, code })) }
@@ -84,16 +85,12 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
       ready()
     }
     stream.once('close', end)
-    closing.add(stream)
-    stream.once('close', () => closing.delete(stream))
     for await (const told of follow(feed, after, filter, isPublic, stop.signal)) {
       if ('oldest' in told) return stream.end('gone', JSON.stringify(told))
       stream.event('record', told.text, String(told.number))
       if (!stream.isReady) await new Promise<void>(resolve => { ready = resolve })
     }
   }
-  const closing = new Set<EventStream>()
-  fastify.addHook('preClose', async () => { for (const stream of closing) stream.end('closing', '{}') })
 
   typed.post('/feed/seal', { schema: schemas.seal, config: MANAGE }, async (_request, reply) => {
     await feed.store.seal()
@@ -124,4 +121,4 @@ const gone = async (reply: FastifyReply, oldest: number): Promise<FastifyReply> 
     error: `Records before number ${oldest + 1} are not kept any more`, code: 'RELAY_FEED_CURSOR_GONE', oldest
   }))
 
-export default fp(feedRoutes, { name: 'relay-routes-feed', fastify: '5.x', encapsulate: true, dependencies: ['relay-feed', 'relay-access', 'relay-limits'] })
+export default fp(feedRoutes, { name: 'relay-routes-feed', fastify: '5.x', encapsulate: true, dependencies: ['relay-feed', 'relay-access', 'relay-limits', 'relay-requests'] })

@@ -34,6 +34,9 @@ export class EventStream extends Readable {
     this.#isFull = !this.push(`event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`)
   }
 
+  /** Has the reader get the headers at once, and not with the first event. */
+  greet (): void { this.push(': \n\n') }
+
   /** Ends it with an event. */
   end (name: string, data: string): void {
     if (this.#isOver || this.destroyed) return

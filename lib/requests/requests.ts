@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export class Requests {
   #count = 0
   #settled: (() => void) | undefined
+  readonly #endless = new Set<() => void>()
 
   /** One has come. What it returns is to be called when it is answered or whoever asked has left; once more does no harm. */
   enter (): () => void {
@@ -16,10 +17,17 @@ export class Requests {
     }
   }
 
+  /** The answer of one ends only when it is told to. @returns what is to be called when it has ended otherwise */
+  endless (end: () => void): () => void {
+    this.#endless.add(end)
+    return () => { this.#endless.delete(end) }
+  }
+
   get size (): number { return this.#count }
 
-  /** Resolves when there are none, after so many ms at the latest. */
+  /** Ends those that are endless. Resolves when there are none, after so many ms at the latest. */
   async settle (ms: number): Promise<void> {
+    for (const end of this.#endless) end()
     if (this.#count === 0) return
     const timer = new AbortController()
     const settled = new Promise<void>(resolve => { this.#settled = resolve })

@@ -6,7 +6,7 @@ import { start } from '../helper.ts'
 t.test('the feed over HTTP', async t => {
   const server = await Jetstream.start()
   t.teardown(async () => { await server.close() })
-  const { http } = await start(t, { feed: { hosts: server.url, hydrate: false, required: true, keepBytes: 1024 * 1024 } })
+  const { http, close } = await start(t, { feed: { hosts: server.url, hydrate: false, required: true, keepBytes: 1024 * 1024 } })
   const get = async (path: string) => {
     const response = await fetch(http + path)
     return { status: response.status, body: await response.json() as any }
@@ -24,8 +24,7 @@ t.test('the feed over HTTP', async t => {
   t.equal(posts.body.next, 40)
   for (const query of ['after=x', 'after=-1', 'limit=0', 'limit=5000', 'collection=']) t.equal((await get(`/feed/records?${query}`)).status, 400, query)
 
-  const stop = new AbortController()
-  const response = await fetch(`${http}/feed/events?kind=commit`, { headers: { 'last-event-id': '38' }, signal: stop.signal })
+  const response = await fetch(`${http}/feed/events?kind=commit`, { headers: { 'last-event-id': '38' } })
   t.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
   let text = ''
   const reading = (async () => { for await (const chunk of response.body!) text += Buffer.from(chunk).toString() })().catch(() => {})
@@ -50,8 +49,9 @@ t.test('the feed over HTTP', async t => {
   server.cut()
   await until(async () => (await get('/feed/health')).status === 503)
   t.match(await get('/health/ready'), { status: 503, body: { checks: { feed: { status: 'failing', reason: /source/ } } } })
-  stop.abort()
+  await close()
   await reading
+  t.match(text, /event: closing/, 'readers are told that the relay closes')
 })
 
 t.test('options that are wrong stop the start by name', async t => {

@@ -17,6 +17,19 @@ t.test('it settles when all have left, each once', async t => {
   t.equal(requests.size, 0)
 })
 
+t.test('those without an end are ended first, unless they have ended by themselves', async t => {
+  const requests = new Requests()
+  const ended: string[] = []
+  const leave = requests.enter()
+  requests.endless(() => {
+    ended.push('one')
+    leave()
+  })
+  requests.endless(() => ended.push('another'))()
+  await requests.settle(60_000)
+  t.strictSame(ended, ['one'])
+})
+
 t.test('it waits no longer than it is told', async t => {
   const requests = new Requests()
   requests.enter()
