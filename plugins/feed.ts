@@ -51,9 +51,10 @@ export const dial: Dial = (url, { headers, maxPayload, timeout }, listener) => {
 
 /** Bluesky's event stream, recorded and handed on. It begins once the relay is ready. */
 async function feed (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { health, log, metrics, storage } = fastify
+  const { access, health, log, metrics, storage, sync } = fastify
   const settings = options.feed!
-  const feed = await openFeed({ settings, storage: storage.folder, durability: options.durability, dial, log })
+  const { folder } = storage
+  const feed = await openFeed({ settings, storage: folder, durability: options.durability, dial, host: sync, isControlled: !access.isOpen, log })
   fastify.decorate('feed', feed)
   metrics.include(registry => { registerFeedMetrics(feed, registry) })
   if (settings.required) {
@@ -66,4 +67,4 @@ async function feed (fastify: FastifyInstance, options: Options): Promise<void> 
   fastify.addHook('onClose', async () => { await feed.close() })
 }
 
-export default fp(feed, { name: 'relay-feed', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-health'] })
+export default fp(feed, { name: 'relay-feed', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-sync', 'relay-access', 'relay-health'] })

@@ -2,6 +2,7 @@ import path from 'node:path'
 import type { Log } from '../log.ts'
 import type { Durability } from '../storage/local/journal.ts'
 import { version } from '../version.ts'
+import type { DocumentsHost } from './documents/documents-host.ts'
 import { Feed } from './feed.ts'
 import { AppViewHydrator } from './hydrate/appview-hydrator.ts'
 import { AppView } from './hydrate/appview.ts'
@@ -10,6 +11,7 @@ import { nobody } from './hydrate/credentials.ts'
 import { bare, type Hydrator } from './hydrate/hydrator.ts'
 import { Pace } from './hydrate/pace.ts'
 import type { FeedSettings } from './options.ts'
+import { openSinks } from './sinks/open-sinks.ts'
 import type { Dial } from './source/dial.ts'
 
 const TIMEOUT = 10_000 // ms of a call
@@ -22,21 +24,33 @@ export interface OpenFeed {
   readonly storage: string
   readonly durability: Durability
   readonly dial: Dial
+  /** What feed documents are synced by */
+  readonly host: DocumentsHost
+  /** Whether the relay asks who its readers are */
+  readonly isControlled: boolean
   readonly log: Log
 }
 
 /** The feed that the options ask for, with all its parts; it is not started. @throws RelayError RELAY_BAD_OPTION */
-export async function openFeed ({ settings, storage, durability, dial, log }: OpenFeed): Promise<Feed> {
-  const { hosts, filter, exclude, shard, shards, shardBy, sinks, rotateAfter, rotateBytes, keepFor, keepBytes } = settings
-  return await Feed.open({
-    folder: path.join(storage, 'feed'),
+export async function openFeed ({ settings, storage, durability, dial, host, isControlled, log }: OpenFeed): Promise<Feed> {
+  const { hosts, filter, exclude, shard, shards, shardBy, rotateAfter, rotateBytes, keepFor, keepBytes } = settings
+  const folder = path.join(storage, 'feed')
+  const sinks = await openSinks({ settings, folder, host, isControlled, log })
+  const parts = {
+    folder,
     source: { hosts, filter, dial },
     selection: { exclude, shard, shards, shardBy },
     hydrator: settings.hydrate ? hydratorOf(settings, log) : bare,
     sinks,
     store: { durability, rotateAfter, rotateBytes, keepFor, keepBytes },
     log
-  })
+  }
+  try {
+    return await Feed.open(parts)
+  } catch (error) {
+    for (const sink of sinks) await sink.close()
+    throw error
+  }
 }
 
 function hydratorOf (settings: FeedSettings, log: Log): Hydrator {

@@ -3,9 +3,12 @@ import { Type, type Static } from 'typebox'
 import type { Concern } from '../concern.ts'
 import { badOption, messageOf } from '../errors.ts'
 import { refuseUnknown, validator } from '../validate.ts'
+import type { Rule } from './documents/rule.ts'
+import { parseRules } from './documents/rules.ts'
 import type { ReferenceOptions } from './hydrate/references.ts'
 import { isDid } from './hydrate/references.ts'
 import type { Shard } from './pipeline/selection.ts'
+import type { RedisLayout } from './sinks/redis.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { Filter } from './source/filter.ts'
 import type { Host } from './source/hosts.ts'
@@ -49,6 +52,16 @@ export const feedSchema = Type.Object({
   rotateBytes: count(256 * MiB, 64 * 1024, 'Size after which the next file of records is begun, in bytes'),
   keepFor: count(72 * HOUR, 1_000, 'Time that files of records are kept, in ms'),
   keepBytes: count(20_480 * MiB, MiB, 'Size of all files of records, beyond which the oldest go, in bytes'),
+  documentsFile: text('File with a JSON list of rules that choose what goes into feed documents: `[{ "name", "accounts", "words", "tags", "collections" }]`'),
+  documentsRequired: Type.Boolean({ default: false, description: 'Whether the stream waits for feed documents that cannot be written' }),
+  redisUrl: Type.Optional(Type.String({ pattern: '^rediss?://', secret: true, description: 'Redis to add records to, as `redis://…` or `rediss://…`' })),
+  redisStream: Type.String({ minLength: 1, default: 'bluesky', description: 'The key of the Redis stream' }),
+  redisLayout: Type.Unsafe<RedisLayout>({
+    type: 'string', enum: ['record', 'graze', 'turbo'], default: 'record', description: 'Fields of its entries: `record`, or those of one of the known programs, `graze` or `turbo`'
+  }),
+  redisMaxLength: count(100_000, 1, 'Entries that it keeps, roughly'),
+  redisMaxAge: Type.Optional(Type.Integer({ minimum: 1_000, description: 'Time that it keeps entries, in ms; counts instead of their number' })),
+  redisRequired: Type.Boolean({ default: false, description: 'Whether the stream waits for Redis' }),
   required: Type.Boolean({ default: false, description: 'Whether the relay is ready only when the feed is well' })
 }, { additionalProperties: false })
 
@@ -58,12 +71,14 @@ type Settings = Static<typeof feedSchema>
 interface Parts {
   /** Sinks of one's own */
   sinks: readonly Sink[]
+  /** What goes into feed documents, those of `documentsFile` included */
+  documents: readonly Rule[]
   /** References of one's own record types */
   references: ReferenceOptions['more']
 }
 
 /** All settings, filled in. */
-export interface FeedSettings extends Omit<Settings, 'hosts' | 'collections' | 'dids' | 'didFile' | 'exclude'>, Parts {
+export interface FeedSettings extends Omit<Settings, 'hosts' | 'collections' | 'dids' | 'didFile' | 'exclude' | 'documentsFile'>, Parts {
   hosts: readonly Host[]
   filter: Filter
   exclude: ReadonlySet<string>
@@ -73,7 +88,7 @@ export type FeedOptions = { [Key in keyof Settings]?: Settings[Key] | undefined 
 
 const bad = (name: string, problem: string): Error => badOption(`feed.${name}`, problem)
 const validate = validator<Settings>(feedSchema, bad)
-const HOST_OPTIONS = ['sinks', 'references']
+const HOST_OPTIONS = ['sinks', 'documents', 'references']
 const MOST_COLLECTIONS = 100
 const MOST_DIDS = 10_000
 const NSID = /^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9][a-zA-Z0-9-]*)+(\.\*)?$/
@@ -84,21 +99,25 @@ const NSID = /^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9][a-zA-Z0-9-]*)+(\.\*)?$/
  */
 export function parseFeedOptions (given: FeedOptions): FeedSettings {
   refuseUnknown(given, [...Object.keys(feedSchema.properties), ...HOST_OPTIONS], bad)
-  const { sinks = [], references, ...rest } = given
-  const { hosts, collections, dids, didFile, exclude, ...settings } = validate(rest)
+  const { sinks = [], documents: rules, references, ...rest } = given
+  const { hosts, collections, dids, didFile, exclude, documentsFile, ...settings } = validate(rest)
   const filter = {
     collections: checked('collections', listOf(collections), name => NSID.test(name), MOST_COLLECTIONS, 'no NSID, nor a prefix that ends in .*'),
     dids: checked('dids', [...listOf(dids), ...didFile === undefined ? [] : linesOf(didFile)], isDid, MOST_DIDS, 'no DID')
   }
   if (settings.shard >= settings.shards) throw bad('shard', `must be less than feed.shards, which is ${settings.shards}`)
   if (!Array.isArray(sinks) || sinks.some(sink => typeof sink?.write !== 'function')) throw bad('sinks', 'must be a list of sinks')
-  const names = sinks.map(({ name }) => name)
+  const documents = parseRules(rules, documentsFile)
+  // whose author has not been looked up is shown to nobody
+  if (documents.length > 0 && !settings.hydrate) throw bad('documents', 'need feed.hydrate: only of whom the profile was seen may anything be shown')
+  const names = [...documents.length > 0 ? ['documents'] : [], ...settings.redisUrl === undefined ? [] : ['redis'], ...sinks.map(({ name }) => name)]
   const twice = names.find((name, index) => names.indexOf(name) !== index || !/^[a-z][a-z0-9-]*$/.test(name))
   if (twice !== undefined) throw bad('sinks', `${JSON.stringify(twice)} must be a word, and of one sink only`)
   if (references !== undefined && typeof references !== 'function') throw bad('references', 'must be a function')
   return {
     ...settings,
     sinks,
+    documents,
     references,
     filter,
     hosts: listOf(hosts).map(url => ({ url: originOf(url), wire: settings.wire })),

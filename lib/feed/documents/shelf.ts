@@ -88,7 +88,7 @@ export class Shelf {
       for (const entry of fresh) this.#place(held, entry)
       held.last = last
     }
-    await this.#name()
+    await this.name()
   }
 
   /** Blanks the items of records that are deleted. Nothing of them is kept. */
@@ -139,7 +139,7 @@ export class Shelf {
       if (old !== undefined && old.at <= takenBefore) await this.#retire(held, old)
       if (held.page.old === undefined && blankSince <= blankBefore) await this.#remake(held)
     }
-    if (this.#state.pages.length > 0) await this.#name()
+    if (this.#state.pages.length > 0) await this.name()
   }
 
   /** The document with room for an item of a day; `byPage` are the items that are about to get there. */
@@ -223,7 +223,7 @@ export class Shelf {
     for (const entry of (await made.file.read()).values()) this.#place(made, entry)
     this.#index.changed()
     await this.#save()
-    await this.#name()
+    await this.name()
     await this.#documentOf(old.id).change([{ type: 'set', path: ['movedTo'], value: `automerge:${next}` }])
     log.info({ feed: name, day: page.day, from: old.id, to: next }, 'a feed document was made anew without what was blanked')
   }
@@ -271,8 +271,8 @@ export class Shelf {
     await this.#save()
   }
 
-  /** The index names all documents. */
-  async #name (): Promise<void> {
+  /** The index names all documents; it is there before the first of them. */
+  async name (): Promise<void> {
     if (!await this.#index.tell(this.#state.pages)) return
     this.#state.index = this.#index.id
     await this.#save()

@@ -64,6 +64,8 @@ export class DocumentsSink implements Sink {
   static async open (options: DocumentsSinkOptions): Promise<DocumentsSink> {
     const sink = new DocumentsSink(options)
     for (const rule of options.rules) await sink.#open(rule)
+    sink.#inLine(async () => { for (const { shelf } of sink.#feeds) await shelf.name() })
+      .catch((error: unknown) => { options.log.warn({ err: error }, `the index of a feed’s documents cannot be written yet: ${messageOf(error)}`) })
     sink.#timer = setInterval(() => { sink.tend().catch(() => {}) }, sink.#options.tendEvery) // it is logged
     sink.#timer.unref()
     return sink
@@ -117,6 +119,7 @@ export class DocumentsSink implements Sink {
     await makeFolder(path.resolve(folder))
     const shelf = await Shelf.open({ name: rule.name, folder, host, thread: this.#thread, log, maxItems, now })
     this.#feeds.push({ rule, chosen, shelf })
+    log.info({ feed: rule.name, index: `automerge:${shelf.index}` }, `the documents of feed ${rule.name} are named in automerge:${shelf.index}`)
   }
 
   /** In the stream's order: what is put is written before anything is taken out. */

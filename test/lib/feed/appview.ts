@@ -47,7 +47,7 @@ export class StandInAppView {
   #url = ''
   #tokens = 0
 
-  static async start (t: Test): Promise<StandInAppView> {
+  static async start (t: Pick<Test, 'teardown'>): Promise<StandInAppView> {
     const appView = new StandInAppView()
     const server = createServer((request, response) => { appView.#answer(request, response).catch(error => { response.destroy(error) }) })
     t.teardown(async () => {
