@@ -1,4 +1,4 @@
-import { RelayError, type RelayErrorCode } from '../errors.ts'
+import { RelayError, messageOf, type RelayErrorCode } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Action } from './action.ts'
@@ -11,6 +11,8 @@ import { Revocations, type RevocationEvent } from './revocations.ts'
 import { DEFAULT_RULES, type Rule } from './rule.ts'
 import { isForAnonymous, permits } from './rules.ts'
 import { Session, type SessionParts } from './session.ts'
+
+const QUIET = 60_000 // ms between two lines about the same
 
 export interface AccessParts {
   /** Asked in turn; with none, everybody is anonymous. */
@@ -42,6 +44,7 @@ export class Access {
   readonly #sessions = new Set<Session>()
   readonly #sessionParts: SessionParts
   readonly #stop: () => void
+  #toldAt = -Infinity
 
   constructor (parts: AccessParts) {
     this.#parts = parts
@@ -52,6 +55,7 @@ export class Access {
       authenticate: credentials => this.authenticate(credentials),
       allows: (principal, action, id) => this.allows(principal, action, id),
       denied: () => { this.refused('RELAY_ACCESS_DENIED') },
+      failed: (principal, id, cause) => { this.#failed(principal, id, cause) },
       opened: session => { this.#sessions.add(session) },
       closed: session => { this.#sessions.delete(session) }
     }
@@ -127,6 +131,15 @@ export class Access {
   close (): void {
     this.#stop()
     for (const authenticator of this.#parts.authenticators) authenticator.close?.()
+  }
+
+  /** Told once a minute: it is seldom about one document. */
+  #failed ({ id: principal }: Principal, documentId: DocumentId, cause: unknown): void {
+    this.refused('RELAY_INTERNAL')
+    const now = performance.now()
+    if (now - this.#toldAt < QUIET) return
+    this.#toldAt = now
+    this.#parts.log.error({ principal, documentId, err: cause }, `a document is withheld, as what somebody may do with it cannot be found out: ${messageOf(cause)}`)
   }
 
   #denial (message: string): RelayError {

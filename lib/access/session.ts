@@ -10,12 +10,15 @@ export interface SessionParts {
   authenticate (credentials: Credentials): Promise<Principal>
   allows (principal: Principal, action: Action, id: DocumentId): boolean | Promise<boolean>
   denied (): void
+  /** What somebody may do with a document could not be found out. */
+  failed (principal: Principal, id: DocumentId, cause: unknown): void
   opened (session: Session): void
   closed (session: Session): void
 }
 
 const MAX_REMEMBERED = 10_000 // documents
 const DOUBTFUL = 1_000 // ms that less than everything is remembered: a document may become part of a bundle
+const PATIENCE = 30_000 // ms for whoever is asked what somebody may do
 const LOOK = 30_000 // ms at most between looks at the clock: timers do not see it being set, nor a machine asleep
 
 /** Who is behind a live connection: what it may do, and until when. */
@@ -91,10 +94,20 @@ export class Session implements Grant {
   }
 
   #ask (id: DocumentId): Rights | Promise<Rights> {
-    const ask = (action: Action): boolean | Promise<boolean> => this.#parts.allows(this.#principal, action, id)
+    const principal = this.#principal
+    const ask = (action: Action): boolean | Promise<boolean> => {
+      try {
+        return this.#parts.allows(principal, action, id)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
     const answers = [ask('document:read'), ask('document:write'), ask('document:create')]
     if (answers.every(answer => typeof answer === 'boolean')) return rightsOf(answers)
-    return Promise.all(answers).then(rightsOf)
+    return inTime(Promise.all(answers)).then(rightsOf).catch((cause: unknown) => {
+      this.#parts.failed(principal, id, cause)
+      throw cause
+    })
   }
 
   #remember (id: DocumentId, rights: Rights | Promise<Rights>): void {
@@ -108,6 +121,15 @@ export class Session implements Grant {
       this.#rights.set(id, { rights, until: rights.read && rights.write && rights.create ? Infinity : performance.now() + DOUBTFUL })
     }
   }
+}
+
+/** Rejects what takes too long: messages wait for it. */
+async function inTime<T> (answer: Promise<T>): Promise<T> {
+  let late: NodeJS.Timeout | undefined
+  const isLate = new Promise<never>((_resolve, reject) => {
+    late = setTimeout(() => { reject(new Error(`no answer after ${PATIENCE / 1000} s`)) }, PATIENCE).unref()
+  })
+  return await Promise.race([answer, isLate]).finally(() => { clearTimeout(late) })
 }
 
 /** What cannot be read can be neither written nor made. */

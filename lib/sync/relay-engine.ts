@@ -41,7 +41,14 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #quotas: Quotas
   readonly #ephemeral: EphemeralRelay
   readonly #slowPeers = new SlowPeers()
-  readonly #permissions = new Permissions()
+  readonly #permissions = new Permissions({
+    unclear: (peer, id, error) => {
+      this.#withhold(peer, id, false)
+      peer.deny(id, error)
+    },
+    again: (peer, id) => { this.#readmit(peer, id) }
+  })
+
   readonly #listeners: ChangeListeners
   readonly #open: OpenDocuments
   readonly #timers: NodeJS.Timeout[]
@@ -145,6 +152,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.disconnect()
     for (const timer of this.#timers) clearInterval(timer)
     this.#slowPeers.close()
+    this.#permissions.close()
     this.#ephemeral.close()
     await this.#open.close() // what is opened now is not to be read after the storage is closed
     await this.#sessions.close()
@@ -158,7 +166,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void {
-    if (frame.type === 'ephemeral') this.#permissions.admit(peer, frame.documentId, ({ read }) => { if (read) this.#ephemeral.pass(peer, frame) })
+    if (frame.type === 'ephemeral') this.#permissions.admit(peer, frame.documentId, ({ read }) => { if (read) this.#ephemeral.pass(peer, frame) }, frame.data.length)
     else if (frame.type !== 'doc-unavailable') this.#sync(peer, frame)
   }
 
@@ -174,13 +182,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
         else this.#withhold(peer, id, false)
       })
     }
-    for (const id of this.#permissions.drainWithheld(peer)) {
-      this.#permissions.admit(peer, id, ({ read }) => {
-        if (!read) return
-        this.#followers.add(peer, id)
-        this.#open.open(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#unopened(peer, id, error) })
-      })
-    }
+    for (const id of this.#permissions.drainWithheld(peer)) this.#readmit(peer, id)
   }
 
   gone (peer: PeerConnection): void {
@@ -216,7 +218,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#permissions.admit(peer, id, rights => {
       if (rights.read) this.#hear(id, peer, statement, rights)
       else this.#withhold(peer, id, statement.changes.length > 0)
-    })
+    }, frame.data.length)
   }
 
   #withholdMessage (peer: PeerConnection, id: DocumentId, bytes: number): void {
@@ -228,6 +230,15 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   #withhold (peer: PeerConnection, id: DocumentId, isChange: boolean): void {
     this.unfollowed(peer, id)
     this.#permissions.withhold(peer, id, isChange)
+  }
+
+  /** Has a peer told of a document that was withheld from it, if it may read it now. */
+  #readmit (peer: PeerConnection, id: DocumentId): void {
+    this.#permissions.admit(peer, id, ({ read }) => {
+      if (!read) return
+      this.#followers.add(peer, id)
+      this.#open.open(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#unopened(peer, id, error) })
+    })
   }
 
   #hear (id: DocumentId, peer: PeerConnection, statement: Statement, rights: Rights): void {

@@ -22,6 +22,8 @@ async function serve (t: Test, { delay = 0 } = {}) {
   const storage = await scratch(t)
   const may = new Map<string, Action[]>()
   const forbidden = new Set<string>()
+  /** Of whom nobody can say what they may. */
+  const broken = new Set<string>()
   const revocations = new Revocations()
   const app = Fastify()
   const seen = { stored: async (_id: string): Promise<unknown> => undefined, figure: async (_name: string): Promise<number> => 0 }
@@ -30,11 +32,16 @@ async function serve (t: Test, { delay = 0 } = {}) {
       storage,
       revocations,
       authenticate: ({ token }) => token === undefined ? null : { id: token },
-      authorize: async ({ id }, action, resource) => {
-        if (delay > 0) await sleep(delay)
-        return may.get(id)?.includes(action) === true && !forbidden.has(`${id} ${resource.id}`)
+      authorize: ({ id }, action, resource) => {
+        // as a function that is not async does
+        if (broken.has(`${id} ${resource.id}`)) throw new Error('the members cannot be read')
+        return authorize(id, action, resource.id)
       }
     })
+    const authorize = async (id: string, action: Action, document: string | undefined): Promise<boolean> => {
+      if (delay > 0) await sleep(delay)
+      return may.get(id)?.includes(action) === true && !forbidden.has(`${id} ${document}`)
+    }
     seen.stored = async id => {
       const bytes = await scope.sync.snapshot(id as DocumentId)
       return bytes === null ? null : Automerge.toJS(Automerge.load(bytes))
@@ -42,7 +49,7 @@ async function serve (t: Test, { delay = 0 } = {}) {
     seen.figure = async name => (await scope.metrics.text()).split('\n').filter(line => line.startsWith(name)).reduce((sum, line) => sum + Number(line.split(' ')[1]), 0)
   })
   const { ws } = await listen(t, app)
-  return { ...seen, may, forbidden, revocations, url: (name: string) => `${ws}/?token=${name}` }
+  return { ...seen, may, forbidden, broken, revocations, url: (name: string) => `${ws}/?token=${name}` }
 }
 
 const idOf = ({ documentId }: DocHandle<unknown>): string => documentId
@@ -98,6 +105,35 @@ for (const [version, connect] of Object.entries(generations)) {
     t.comment(`${refused} messages with changes refused`)
   })
 }
+
+t.test('where nobody can say what one may do with a document, its peers go on with their others', async t => {
+  const { may, broken, url, stored, figure, revocations } = await serve(t)
+  may.set('writer', ALL).set('reader', READ)
+  const [writer, reader] = [client(t, url('writer')), client(t, url('reader'))]
+  const [one, other] = [writer.create<Doc>({ a: 1 }), writer.create<Doc>({ b: 1 })]
+  await until(async () => await stored(idOf(one)) !== null && await stored(idOf(other)) !== null)
+  const read = await reader.find<Doc>(one.url)
+  broken.add(`reader ${idOf(other)}`)
+  await t.rejects(reader.find(other.url), /unavailable/)
+  for (let n = 0; n < 5; n++) one.change(d => { d['a'] = n + 10 })
+  await until(() => read.doc()['a'] === 14)
+  t.equal(await figure('relay_connections_refused_total'), 0, 'nobody is closed')
+  t.ok(await figure('relay_access_refused_total{code="RELAY_INTERNAL"}') > 0)
+
+  broken.clear()
+  revocations.refresh('reader')
+  const late = reader.handles[idOf(other) as never] as unknown as DocHandle<Doc>
+  await until(() => late.isReady() && late.doc()['b'] === 1)
+  broken.add(`reader ${idOf(one)}`)
+  revocations.refresh('reader')
+  other.change(d => { d['b'] = 2 })
+  await until(() => late.doc()['b'] === 2)
+  one.change(d => { d['a'] = 99 })
+  other.change(d => { d['b'] = 3 })
+  await until(() => late.doc()['b'] === 3)
+  t.equal(read.doc()['a'], 14, 'and nothing of it is told')
+  t.equal(await figure('relay_connections_refused_total'), 0)
+})
 
 t.test('changes made while they were not taken arrive when they are', async t => {
   const { may, url, stored, revocations } = await serve(t)

@@ -23,7 +23,7 @@ export interface Grant {
   /** The connection is there, and is over. */
   attach (connection: Granted): void
   detach (): void
-  /** At once where that is known. A rejection closes the connection. */
+  /** At once where that is known; never throws. While it rejects the document is withheld. */
   rights (id: DocumentId): Rights | Promise<Rights>
   /** The peer tried what it may not do. */
   denied (): void
