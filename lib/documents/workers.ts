@@ -1,6 +1,5 @@
-import { Piscina } from 'piscina'
 import { RelayError, codeOf } from '../errors.ts'
-import { threadFile } from '../thread-file.ts'
+import { ThreadPool } from '../threads/thread-pool.ts'
 import type { Job, Jobs, Outcome } from './worker.ts'
 
 export interface WorkersOptions {
@@ -17,26 +16,15 @@ const HEAP_MIB = 1_024 // MiB of JavaScript heap for a thread
 
 /** Threads that show and change documents. They are not those that store and check them, which must not wait for these. */
 export class DocumentWorkers {
-  readonly #threads: Piscina
+  readonly #threads: ThreadPool
   readonly #timeout: number
   readonly #most: number
   #jobs = 0
 
   constructor ({ threads = 2, timeout = 30_000, jobs = 1_000 }: WorkersOptions = {}) {
-    const { path, options } = threadFile(new URL('./worker', import.meta.url))
     this.#timeout = timeout
     this.#most = jobs
-    this.#threads = new Piscina({
-      ...options,
-      filename: path,
-      minThreads: 0,
-      maxThreads: threads,
-      idleTimeout: IDLE_MS,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
-      recordTiming: false
-    })
-    // a thread that could not start and had no job, which else ends the process; jobs are told of theirs
-    this.#threads.on('error', () => {})
+    this.#threads = new ThreadPool(new URL('./worker', import.meta.url), { threads, idleTimeout: IDLE_MS, heap: HEAP_MIB })
   }
 
   /**
@@ -58,7 +46,7 @@ export class DocumentWorkers {
     if (this.#jobs >= this.#most) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many documents are asked for')
     this.#jobs++
     try {
-      return await this.#threads.run(job, { signal: AbortSignal.timeout(this.#timeout) })
+      return await this.#threads.run(job, { signal: AbortSignal.timeout(this.#timeout) }) as Outcome
     } catch (cause) {
       if (codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY') throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document is too large for this', { cause })
       const name = cause instanceof Error ? cause.name : ''

@@ -77,6 +77,8 @@ const TESTED_ELSEWHERE: Record<string, string[]> = {
   'test/app/client.test.ts': [
     'lib/client/frames.ts', 'lib/client/refused-opening.ts', 'lib/client/relay-client-adapter.ts', 'lib/client/saveable.ts'
   ],
+  'test/lib/threads/thread-pool.test.ts': ['lib/threads/thread-file.ts'],
+  'test/lib/feed/store/store.test.ts': ['lib/threads/job-thread.ts'],
   'test/app/full-log.test.ts': ['lib/log-stream.ts'],
   'test/app/embed.test.ts': ['lib/host.ts', 'lib/wasm/wasm-file.ts'],
   'test/app/observe.test.ts': ['lib/tracing.ts'],

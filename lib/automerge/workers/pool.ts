@@ -1,8 +1,7 @@
-import { Piscina } from 'piscina'
 import { RelayError, messageOf } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
 import type { StoredDocument } from '../checks/document.ts'
-import { threadFile } from '../../thread-file.ts'
+import { ThreadPool } from '../../threads/thread-pool.ts'
 import '../format/columns.ts' // what it compares keys by must be known before a thread starts
 import type { Job, jobs } from './worker.ts'
 
@@ -22,20 +21,10 @@ export interface PoolOptions {
  * reject with RELAY_DOCUMENT_INVALID when Automerge cannot load them.
  */
 export class AutomergePool {
-  readonly #threads: Piscina
+  readonly #threads: ThreadPool
 
   constructor ({ threads = 1, idleTimeout = 5_000 }: PoolOptions = {}) {
-    const { path, options } = threadFile(new URL('./worker', import.meta.url))
-    this.#threads = new Piscina({
-      ...options,
-      filename: path,
-      minThreads: 0,
-      maxThreads: threads,
-      idleTimeout,
-      recordTiming: false
-    })
-    // a thread that could not start and had no job, which else ends the process; jobs are told of theirs
-    this.#threads.on('error', () => {})
+    this.#threads = new ThreadPool(new URL('./worker', import.meta.url), { threads, idleTimeout })
   }
 
   /** Loads a document and tells what is in it. */
@@ -74,7 +63,7 @@ export class AutomergePool {
 
   async #run<Name extends Job['name']> (job: Extract<Job, { name: Name }>, signal?: AbortSignal): Promise<ReturnType<typeof jobs[Name]>> {
     try {
-      return await this.#threads.run(job, { signal: signal ?? null })
+      return await this.#threads.run(job, { signal }) as ReturnType<typeof jobs[Name]>
     } catch (error) {
       throw new RelayError('RELAY_DOCUMENT_INVALID', `not an Automerge document: ${messageOf(error)}`, { cause: error })
     }

@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads'
 import { RelayError } from '../../errors.ts'
-import { startThread } from '../../thread-file.ts'
+import { startThread } from '../../threads/thread-file.ts'
 import type { SyncAnswer, SyncJob, SyncReport } from './sync-worker.ts'
 
 /** Something to do for the thread; of `done` and `failed` one is called, unless the thread ends before. */

@@ -6,17 +6,20 @@ import { SegmentCoder, type Segment } from '../segment.ts'
 
 // Runs in a worker thread (see workers.ts): segments are made and opened here.
 
-const platform = await nodePlatform()
-const coder = new SegmentCoder(platform)
+const made = nodePlatform().then(platform => ({ platform, coder: new SegmentCoder(platform) }))
+made.catch(() => {}) // each job is told
 
 const jobs = {
-  encode: (plain: Uint8Array, key: Uint8Array, id: SegmentId) => coder.encode(plain, key, id),
-  decode: (files: Map<number, Uint8Array>, key: Uint8Array, segment: Segment) => coder.decode(files, key, segment),
-  rebuild: (files: Map<number, Uint8Array>, segment: Segment, lost: readonly number[]) =>
-    coder.rebuild(files, segment, lost),
+  encode: async (plain: Uint8Array, key: Uint8Array, id: SegmentId) => await (await made).coder.encode(plain, key, id),
+  decode: async (files: Map<number, Uint8Array>, key: Uint8Array, segment: Segment) =>
+    await (await made).coder.decode(files, key, segment),
+  rebuild: async (files: Map<number, Uint8Array>, segment: Segment, lost: readonly number[]) =>
+    await (await made).coder.rebuild(files, segment, lost),
   /** Which files are not those of these names. */
-  damaged: async (files: readonly Uint8Array[], names: readonly Uint8Array[]): Promise<boolean[]> =>
-    await Promise.all(files.map(async (file, at) => !platform.equal(await platform.sha256(file), names[at]!)))
+  damaged: async (files: readonly Uint8Array[], names: readonly Uint8Array[]): Promise<boolean[]> => {
+    const { platform } = await made
+    return await Promise.all(files.map(async (file, at) => !platform.equal(await platform.sha256(file), names[at]!)))
+  }
 }
 
 export type Jobs = typeof jobs

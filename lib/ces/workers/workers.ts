@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Piscina } from 'piscina'
 import { RelayError } from '../../errors.ts'
-import { threadFile } from '../../thread-file.ts'
+import { ThreadPool } from '../../threads/thread-pool.ts'
 import type { SegmentId } from '../format/segment-header.ts'
 import type { EncodedSegment, Segment, WrongShard } from '../segment.ts'
 import type { Job, Jobs, Outcome } from './worker.ts'
@@ -11,27 +10,16 @@ export interface CesWorkersOptions {
   threads?: number
 }
 
-const IDLE = 5_000 // ms without work after which a thread ends
+const IDLE_MS = 5_000 // ms without work after which a thread ends
 
 /** `SegmentCoder` on threads: nothing here holds the caller's thread. What is given is moved away, not copied. */
 export class CesWorkers {
   readonly threads: number
-  readonly #pool: Piscina
+  readonly #pool: ThreadPool
 
   constructor ({ threads = Math.max(1, Math.min(4, availableParallelism() - 1)) }: CesWorkersOptions = {}) {
-    const { path, options } = threadFile(new URL('./worker', import.meta.url))
     this.threads = threads
-    this.#pool = new Piscina({
-      ...options,
-      filename: path,
-      minThreads: 0,
-      maxThreads: threads,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: IDLE,
-      recordTiming: false
-    })
-    // a thread that could not start and had no job, which else ends the process; jobs are told of theirs
-    this.#pool.on('error', () => {})
+    this.#pool = new ThreadPool(new URL('./worker', import.meta.url), { threads, idleTimeout: IDLE_MS })
   }
 
   /** See SegmentCoder. `plain` is gone afterwards. */
@@ -71,8 +59,8 @@ export class CesWorkers {
   ): Promise<Awaited<ReturnType<Jobs[Name]>>> {
     const outcome: Outcome = await this.#pool.run({ name, args } as Job, {
       transferList: ownBuffers(given),
-      signal: signal ?? null
-    })
+      signal
+    }) as Outcome
     if ('refused' in outcome) throw new RelayError(outcome.refused.code, outcome.refused.message)
     return outcome.result as Awaited<ReturnType<Jobs[Name]>>
   }

@@ -1,6 +1,6 @@
 import { codeOf, messageOf } from '../../errors.ts'
 import type { DocumentId } from '../../ids.ts'
-import type { JobThread } from '../../job-thread.ts'
+import type { JobThread } from '../../threads/job-thread.ts'
 import type { DocumentsHost } from './documents-host.ts'
 import { NOT_OPEN } from './item.ts'
 import type { Edit, Jobs, Opened } from './worker.ts'

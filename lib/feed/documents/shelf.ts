@@ -1,5 +1,5 @@
 import { newDocumentId, type DocumentId } from '../../ids.ts'
-import type { JobThread } from '../../job-thread.ts'
+import type { JobThread } from '../../threads/job-thread.ts'
 import type { Log } from '../../log.ts'
 import type { DocumentsHost } from './documents-host.ts'
 import { FeedIndex } from './feed-index.ts'

@@ -5,7 +5,7 @@ import { diffJson } from '../../documents/json/json-diff.ts'
 import { applyJsonPatch } from '../../documents/json/json-patch.ts'
 import { Editor } from '../../documents/json/editor.ts'
 import { codeOf, messageOf } from '../../errors.ts'
-import type { JobAnswer } from '../../job-thread.ts'
+import type { JobAnswer } from '../../threads/job-thread.ts'
 import { BLANK, ITEM_FIELDS, NOT_OPEN } from './item.ts'
 import type { Fields } from './rule.ts'
 

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { RelayError, messageOf } from '../../errors.ts'
-import { JobThread } from '../../job-thread.ts'
+import { JobThread } from '../../threads/job-thread.ts'
 import type { Log } from '../../log.ts'
 import { makeFolder } from '../../objects/atomic-file.ts'
 import type { DocumentsHost } from '../documents/documents-host.ts'

@@ -1,4 +1,4 @@
-import { JobThread } from '../../job-thread.ts'
+import { JobThread } from '../../threads/job-thread.ts'
 import type { Jobs } from './worker.ts'
 
 /** A thread with SQLite in it. Its jobs reject with SQLite's own message and code. */
