@@ -15,6 +15,8 @@ export interface RelayProcessOptions {
   foldInterval?: number | undefined
   program?: string | undefined
   flags?: string[]
+  /** More variables */
+  env?: Record<string, string>
   /** A command that runs the relay. */
   wrap?: string[]
 }
@@ -51,9 +53,10 @@ export class RelayProcess {
    * @param program the executable, `dist/bin/tonk-relay.js` unless another is given
    * @param flags more arguments for it
    */
-  static async start (folder: string, { foldInterval, program = executable, flags = [], wrap = [] }: RelayProcessOptions = {}): Promise<RelayProcess> {
+  static async start (folder: string, { foldInterval, program = executable, flags = [], env: more = {}, wrap = [] }: RelayProcessOptions = {}): Promise<RelayProcess> {
     const env = { ...process.env }
     for (const { variable } of settings) delete env[variable]
+    Object.assign(env, more)
     const begun = performance.now()
     const node = [process.execPath, ...foldInterval === undefined ? [] : foldEvery(foldInterval)]
     const [command, ...rest] = withoutLoader([...wrap, ...node, program, '0', '--storage', folder, ...flags])

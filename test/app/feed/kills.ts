@@ -1,6 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from 'redis'
 import { eventOf, parseEvent } from '../../../lib/feed/event.ts'
 import { firstNumberOf, sealedName } from '../../../lib/feed/store/manifest.ts'
 import { Database } from '../../../lib/feed/store/sqlite.ts'
@@ -21,6 +22,8 @@ export interface KillOptions {
   rate?: number
   /** The executable, `dist/bin/tonk-relay.js` unless another is given */
   program?: string | undefined
+  /** A Redis to add records to */
+  redis?: string | undefined
 }
 
 /** What is where: of events in the records, of posts in the feed documents. */
@@ -30,6 +33,7 @@ export interface Kills {
   rounds: number
   records: Account
   documents: Account
+  redis: Account | undefined
   /** Came again after the last start, and were recognised */
   recognised: number
   /** Whether each record has a number of its own, without a hole */
@@ -53,7 +57,7 @@ export const NOTES = 'ours'
  * small, so that many of the kills are in the middle of sealing one. At the end every event must be recorded, and every post be
  * in a feed document, once.
  */
-export async function kill ({ folder, rounds, seed, wire, rate = 400, program }: KillOptions): Promise<Kills> {
+export async function kill ({ folder, rounds, seed, wire, rate = 400, program, redis }: KillOptions): Promise<Kills> {
   const below = random(seed)
   const closers: Array<() => unknown> = []
   const server = await Jetstream.start()
@@ -64,6 +68,8 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program }:
     '--feed', '--feed-hosts', server.url, '--feed-wire', wire, '--feed-app-view', appView.url, '--feed-app-view-rate', '1000',
     '--feed-rotate-bytes', '262144', '--feed-documents-file', rules
   ]
+  const stream = `kills-${process.pid}-${wire}`
+  const env: Record<string, string> = redis === undefined ? {} : { RELAY_FEED_REDIS_URL: redis, RELAY_FEED_REDIS_STREAM: stream }
   const errors: string[] = []
   let sent: WireEvent[] = []
   const stop = new AbortController()
@@ -74,7 +80,7 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program }:
     }
   })()
   for (let round = 0; round < rounds; round++) {
-    const relay = await RelayProcess.start(folder, { flags, program })
+    const relay = await RelayProcess.start(folder, { flags, env, program })
     if (round === 0) {
       await until(() => server.readers > 0)
       sent = [] // what happened before the feed was there is nobody's
@@ -91,12 +97,12 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program }:
   }
   stop.abort()
   await sending
-  const relay = await RelayProcess.start(folder, { flags, program })
+  const relay = await RelayProcess.start(folder, { flags, env, program })
   const last = sent.at(-1)!.time_us
   let stats = await statsOf(relay)
   await until(async () => {
     stats = await statsOf(relay)
-    return (stats.position?.timeUs ?? 0) >= last && stats.events.underWay === 0 && stats.sinks[0]?.behind === 0
+    return (stats.position?.timeUs ?? 0) >= last && stats.events.underWay === 0 && stats.sinks.every(({ behind }) => behind === 0)
   })
   const pages = await pagesOf(relay)
   await relay.end('SIGTERM')
@@ -109,6 +115,7 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program }:
     rounds,
     records: account(events.map(({ id }) => id), ids),
     documents: account(events.filter(({ commit }) => commit?.collection === POST).map(({ uri }) => uri), pages.flatMap(({ items }) => Object.keys(items))),
+    redis: redis === undefined ? undefined : account(events.map(({ id }) => id), await added(redis, stream)),
     isNumbered: numbers.sort((a, b) => a - b).every((number, n) => number === n + 1),
     recognised: stats.events.repeats,
     notes: pages[0]?.notes,
@@ -143,6 +150,15 @@ async function note (relay: RelayProcess): Promise<boolean> {
   const headers = { 'content-type': 'application/merge-patch+json' }
   const { ok } = await fetch(`${relay.url}/api/documents/${page.url.slice('automerge:'.length)}`, { method: 'PATCH', headers, body: JSON.stringify({ notes: NOTES }) })
   return ok
+}
+
+/** The identities of all events in a Redis stream, which is deleted. */
+async function added (url: string, stream: string): Promise<string[]> {
+  const client = await createClient({ url }).connect()
+  const entries = await client.xRange(stream, '-', '+')
+  await client.del(stream)
+  client.destroy()
+  return entries!.map(({ message }) => parseEvent(JSON.stringify((JSON.parse(message['record']!) as { event: object }).event)).id)
 }
 
 /** The identities and numbers of all events that are recorded. */
