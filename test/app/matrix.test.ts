@@ -6,8 +6,9 @@ import Fastify from 'fastify'
 import { WebSocket } from 'ws'
 import relay, { Revocations } from '../../app.ts'
 import { newDocumentId, type DocumentId } from '../../lib/ids.ts'
-import { listen } from '../helper.ts'
+import { listen, until } from '../helper.ts'
 import { zip } from '../lib/bundles/zip.ts'
+import { Jetstream } from '../lib/feed/jetstream.ts'
 import { scratch } from '../scratch.ts'
 import { RawPeer } from './interop/raw-peer.ts'
 import { MESSAGES, type MessageRow } from './matrix/messages.ts'
@@ -55,8 +56,12 @@ async function serve (t: Test) {
   const app = Fastify()
   const registered = new Set<string>()
   app.addHook('onRoute', ({ method, url }) => { for (const one of [method].flat()) registered.add(`${one} ${url}`) })
-  app.register(relay, { storage: await scratch(t), ...options, revocations, anyPath: true, openapiUi: true, dashboard: true, tunnel: {} })
+  const stream = await Jetstream.start()
+  t.teardown(async () => { await stream.close() })
+  const feed = { hosts: stream.url, hydrate: false }
+  app.register(relay, { storage: await scratch(t), ...options, revocations, anyPath: true, openapiUi: true, dashboard: true, tunnel: {}, feed })
   const { http, ws } = await listen(t, app)
+  await until(() => stream.readers > 0)
 
   const bearer = (name: Name): Record<string, string> => tokens.has(name) ? { authorization: `Bearer ${tokens.get(name)}` } : {}
   const upload = async (name: Name, id: DocumentId): Promise<void> => {

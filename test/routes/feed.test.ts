@@ -44,6 +44,14 @@ t.test('the feed over HTTP', async t => {
 
   t.match(await (await fetch(`${http}/feed/seal`, { method: 'POST' })).json(), { files: 1, last: /^feed_.*\.db$/ })
   t.equal((await get('/feed/health')).status, 200)
+
+  for (let n = 0; n < 3; n++) happen(server, { collection: 'app.bsky.feed.post', record: { text: 'x'.repeat(500_000) } })
+  await until(async () => (await get('/feed/stats')).body.records.last === 44)
+  await fetch(`${http}/feed/seal`, { method: 'POST' })
+  for (const path of ['/feed/records?after=40', '/feed/events?after=40']) {
+    t.match(await get(path), { status: 410, body: { code: 'RELAY_FEED_CURSOR_GONE', oldest: 44 } }, `${path}: more than keepBytes, so it is not kept`)
+  }
+  t.strictSame((await get('/feed/records')).body, { records: [], next: 44, last: 44 })
   t.match((await get('/health/ready')).body, { checks: { feed: { status: 'ok' } } })
   server.refusal = { status: 400, body: 'subscribe: invalid options' }
   server.cut()

@@ -32,7 +32,8 @@ export const PRINCIPALS = {
   'document-scoped': { grants: [{ allow: ['document:read', 'document:write', 'document:delete'], within: 'documents' }] },
   'bundle-scoped': { grants: [{ allow: ['document:read', 'document:write', 'bundle:read', 'bundle:replace', 'bundle:delete'], within: 'bundles' }] },
   'metrics-reader': { grants: [{ allow: ['metrics:read'] }] },
-  administrator: { grants: [{ allow: [...READING, ...WRITING, 'metrics:read', 'administer'] }] }
+  'feed-reader': { grants: [{ allow: ['feed:read'] }] },
+  administrator: { grants: [{ allow: [...READING, ...WRITING, 'feed:read', 'feed:manage', 'metrics:read', 'administer'] }] }
 } as const satisfies Record<string, Row>
 
 export type Name = keyof typeof PRINCIPALS

@@ -29,6 +29,7 @@ const GONE = { mine: 204, other: 204, absent: 404 }
 const open = (status = 200, path?: string): RouteRow => ({ access: 'public', answer: ['other', status], ...path !== undefined && { path } })
 const document = (row: Partial<RouteRow> = {}): RouteRow => ({ access: ['document:read'], of: 'document', answer: THERE, ...row })
 const bundle = (row: Partial<RouteRow> = {}): RouteRow => ({ access: ['bundle:read'], of: 'bundle', answer: THERE, ...row })
+const feed = (action: Action, status = 200, path?: string): RouteRow => ({ access: [action], answer: ['other', status], ...path !== undefined && { path } })
 const administration = (answer: RouteRow['answer']): RouteRow => ({ access: ['administer'], answer })
 
 /** Every route there is. GET has HEAD with it; what is in no row must be refused (405). */
@@ -66,6 +67,17 @@ export const ROUTES: Record<string, RouteRow> = {
   'GET /api/documents/:id/events': document({ streams: true }),
   'PATCH /api/documents/:id': document({ access: ['document:write'], type: 'application/merge-patch+json', body: '{"b":2}' }),
   'DELETE /api/documents/:id': document({ access: ['document:delete'], destroys: true, answer: GONE }),
+
+  'GET /feed/health': open(),
+  'GET /feed/ready': open(),
+  'GET /feed/stats': feed('feed:read'),
+  'GET /feed/gaps': feed('feed:read'),
+  'GET /feed/records': feed('feed:read'),
+  'GET /feed/events': { ...feed('feed:read'), streams: true },
+  'POST /feed/seal': feed('feed:manage'),
+  'GET /feed/dead-letters': feed('feed:manage'),
+  'POST /feed/dead-letters/:letter': feed('feed:manage', 404, '/feed/dead-letters/none'),
+  'DELETE /feed/dead-letters/:letter': feed('feed:manage', 404, '/feed/dead-letters/none'),
 
   'GET /dashboard': open(),
   'GET /dashboard/:file': open(404, '/dashboard/none.js'),
