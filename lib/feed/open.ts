@@ -7,9 +7,10 @@ import { Feed } from './feed.ts'
 import { AppViewHydrator } from './hydrate/appview-hydrator.ts'
 import { AppView } from './hydrate/appview.ts'
 import { Breaker } from './hydrate/breaker.ts'
-import { nobody } from './hydrate/credentials.ts'
+import { LoggedIn, nobody } from './hydrate/credentials.ts'
 import { bare, type Hydrator } from './hydrate/hydrator.ts'
 import { Pace } from './hydrate/pace.ts'
+import { TokenFiles } from './hydrate/token-file.ts'
 import type { FeedSettings } from './options.ts'
 import { openSinks } from './sinks/open-sinks.ts'
 import type { Dial } from './source/dial.ts'
@@ -40,7 +41,7 @@ export async function openFeed ({ settings, storage, durability, dial, host, isC
     folder,
     source: { hosts, filter, dial },
     selection: { exclude, shard, shards, shardBy },
-    hydrator: settings.hydrate ? hydratorOf(settings, log) : bare,
+    hydrator: settings.hydrate ? hydratorOf(settings, folder, log) : bare,
     sinks,
     store: { durability, rotateAfter, rotateBytes, keepFor, keepBytes },
     log
@@ -53,14 +54,25 @@ export async function openFeed ({ settings, storage, durability, dial, host, isC
   }
 }
 
-function hydratorOf (settings: FeedSettings, log: Log): Hydrator {
-  const { appView, appViewRate, reactions, references, contact, profileCache, postCache, cacheTime } = settings
+function hydratorOf (settings: FeedSettings, folder: string, log: Log): Hydrator {
+  const { logins, appView, appViewRate, reactions, references, contact, profileCache, postCache, cacheTime } = settings
   const breaker = new Breaker({ onChange: state => { log.warn({ appView, state }, `the feed’s calls to ${appView}: the circuit breaker is ${state}`) } })
+  const userAgent = `fastify-automerge-relay/${version}${contact === undefined ? '' : ` (${contact})`}`
+  const store = new TokenFiles(path.join(folder, 'logins'))
+  const accounts = logins.map(({ service, identifier, password, accessJwt, refreshJwt }) => new LoggedIn({
+    service: new URL(service).origin,
+    name: `${service} ${identifier}`,
+    ...password !== undefined && { login: { identifier, password } },
+    ...accessJwt !== undefined && { tokens: { accessJwt, refreshJwt: refreshJwt! } },
+    store,
+    userAgent,
+    log
+  }))
   return new AppViewHydrator({
     appView: new AppView({
-      callers: [{ account: nobody(appView), pace: new Pace({ rate: appViewRate }) }],
+      callers: (accounts.length === 0 ? [nobody(appView)] : accounts).map(account => ({ account, pace: new Pace({ rate: appViewRate }) })),
       breaker,
-      userAgent: `fastify-automerge-relay/${version}${contact === undefined ? '' : ` (${contact})`}`,
+      userAgent,
       timeout: TIMEOUT,
       patience: MAX_WAIT,
       log

@@ -5,6 +5,7 @@ import { badOption, messageOf } from '../errors.ts'
 import { refuseUnknown, validator } from '../validate.ts'
 import type { Rule } from './documents/rule.ts'
 import { parseRules } from './documents/rules.ts'
+import { parseLogins, type Login } from './hydrate/logins.ts'
 import type { ReferenceOptions } from './hydrate/references.ts'
 import { isDid } from './hydrate/references.ts'
 import type { Shard } from './pipeline/selection.ts'
@@ -43,6 +44,10 @@ export const feedSchema = Type.Object({
   hydrate: Type.Boolean({ default: true, description: 'Look up in an AppView what records refer to' }),
   appView: Type.String({ pattern: '^https?://', default: 'https://public.api.bsky.app', description: 'The AppView' }),
   appViewRate: Type.Number({ default: 10, exclusiveMinimum: 0, description: 'Calls a second to the AppView, at most' }),
+  service: Type.String({ pattern: '^https?://', default: 'https://bsky.social', description: 'Host of the account that calls are made as, by way of which they go to its AppView' }),
+  identifier: text('Handle or DID of that account; calls are made without a login unless it is given'),
+  password: Type.Optional(Type.String({ minLength: 1, secret: true, description: 'Its app password' })),
+  loginFile: text('File with a JSON list of accounts to share the calls: `[{ "service", "identifier", "password" }]`'),
   reactions: Type.Boolean({ default: false, description: 'Look up what likes and reposts are of, which are most of the stream' }),
   contact: text('How the AppView’s operators reach you, told to them with each call'),
   profileCache: count(64 * MiB, 1, 'Memory for profiles, in bytes'),
@@ -73,18 +78,20 @@ interface Parts {
   sinks: readonly Sink[]
   /** What goes into feed documents, those of `documentsFile` included */
   documents: readonly Rule[]
+  /** Whom calls are made as; without a login when there is nobody */
+  logins: readonly Login[]
   /** References of one's own record types */
   references: ReferenceOptions['more']
 }
 
 /** All settings, filled in. */
-export interface FeedSettings extends Omit<Settings, 'hosts' | 'collections' | 'dids' | 'didFile' | 'exclude' | 'documentsFile'>, Parts {
+export interface FeedSettings extends Omit<Settings, 'hosts' | 'collections' | 'dids' | 'didFile' | 'exclude' | 'documentsFile' | 'service' | 'identifier' | 'password' | 'loginFile'>, Parts {
   hosts: readonly Host[]
   filter: Filter
   exclude: ReadonlySet<string>
 }
 
-export type FeedOptions = { [Key in keyof Settings]?: Settings[Key] | undefined } & { [Key in keyof Parts]?: Parts[Key] | undefined }
+export type FeedOptions = { [Key in keyof Settings]?: Settings[Key] | undefined } & { [Key in Exclude<keyof Parts, 'logins'>]?: Parts[Key] | undefined }
 
 const bad = (name: string, problem: string): Error => badOption(`feed.${name}`, problem)
 const validate = validator<Settings>(feedSchema, bad)
@@ -100,7 +107,7 @@ const NSID = /^[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9][a-zA-Z0-9-]*)+(\.\*)?$/
 export function parseFeedOptions (given: FeedOptions): FeedSettings {
   refuseUnknown(given, [...Object.keys(feedSchema.properties), ...HOST_OPTIONS], bad)
   const { sinks = [], documents: rules, references, ...rest } = given
-  const { hosts, collections, dids, didFile, exclude, documentsFile, ...settings } = validate(rest)
+  const { hosts, collections, dids, didFile, exclude, documentsFile, service, identifier, password, loginFile, ...settings } = validate(rest)
   const filter = {
     collections: checked('collections', listOf(collections), name => NSID.test(name), MOST_COLLECTIONS, 'no NSID, nor a prefix that ends in .*'),
     dids: checked('dids', [...listOf(dids), ...didFile === undefined ? [] : linesOf(didFile)], isDid, MOST_DIDS, 'no DID')
@@ -118,6 +125,7 @@ export function parseFeedOptions (given: FeedOptions): FeedSettings {
     ...settings,
     sinks,
     documents,
+    logins: parseLogins({ service, identifier, password, loginFile }),
     references,
     filter,
     hosts: listOf(hosts).map(url => ({ url: originOf(url), wire: settings.wire })),

@@ -94,6 +94,35 @@ t.test('a host chooses with a function, which adds fields of its own', async t =
   t.strictSame(texts(day), ['Goal'])
 })
 
+t.test('calls are made as somebody, who logs in once, also over a restart', async t => {
+  const { feed, say, appView } = await network(t)
+  appView.password = 'app-password'
+  const storage = await scratch(t)
+  const options = { ...feed, appView: 'http://127.0.0.1:1', service: appView.url, identifier: 'anna.test', password: 'app-password', documents: [{ name: 'news' }] }
+  for (const did of [ANNA!, BEN!]) {
+    const relay = await start(t, { storage, feed: options })
+    await connected(relay)
+    const { uri } = say(did, 'Hello')
+    const day = await todays(relay, client(t, relay.ws))
+    await until(() => day.doc()?.items[uri] !== undefined)
+    await relay.close()
+  }
+  t.equal(appView.logins, 1)
+  t.ok(appView.callsOf('getProfiles').every(({ authorization }) => authorization?.startsWith('Bearer ') === true))
+})
+
+t.test('logins that are wrong stop the start by name, and are not repeated', async t => {
+  const folder = await scratch(t, { 'no.json': '[{"identifier":"a","password":"s3cret","passwort":"s3cret"}]', 'none.json': '[{"identifier":"a"}]' })
+  for (const [feed, problem] of [
+    [{ identifier: 'a' }, /feed\.identifier: and feed\.password go together/], [{ password: 's3cret' }, /go together/], [{ loginFile: '/nowhere' }, /feed\.loginFile: ENOENT/],
+    [{ loginFile: `${folder}/no.json` }, /feed\.loginFile: 0\.passwort.*did you mean password/], [{ loginFile: `${folder}/none.json` }, /0: has neither/]
+  ] as const) {
+    const error = await start(t, { feed: feed as any }).then(() => undefined, error => error)
+    t.match(error, { code: 'RELAY_BAD_OPTION', message: problem })
+    t.notMatch(error.message, 's3cret')
+  }
+})
+
 t.test('rules that are wrong stop the start by name', async t => {
   const folder = await scratch(t, { 'no.json': '{', 'odd.json': '[{"name":"a","word":["x"]}]' })
   for (const [feed, problem] of [
