@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Breaker } from './breaker.ts'
-import type { Account } from './credentials.ts'
+import type { Account } from './login/credentials.ts'
 import type { Pace } from './pace.ts'
 
 /** Somebody to call as, and how often. */

@@ -1,5 +1,5 @@
-import type { Log } from '../../log.ts'
-import { messageOf } from '../../errors.ts'
+import type { Log } from '../../../log.ts'
+import { messageOf } from '../../../errors.ts'
 
 /** A login of an account at its host, as `com.atproto.server.createSession` gives it. Secrets: not for any log. */
 export interface Tokens { readonly accessJwt: string, readonly refreshJwt: string }

@@ -1,11 +1,11 @@
 import t, { type Test } from 'tap'
 import { readdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { LoggedIn, nobody, type AccountOptions } from '../../../../lib/feed/hydrate/credentials.ts'
-import { TokenFiles } from '../../../../lib/feed/hydrate/token-file.ts'
-import { silent } from '../../../../lib/log.ts'
-import { scratch } from '../../../scratch.ts'
-import { StandInAppView } from '../appview.ts'
+import { LoggedIn, nobody, type AccountOptions } from '../../../../../lib/feed/hydrate/login/credentials.ts'
+import { TokenFiles } from '../../../../../lib/feed/hydrate/login/token-file.ts'
+import { silent } from '../../../../../lib/log.ts'
+import { scratch } from '../../../../scratch.ts'
+import { StandInAppView } from '../../appview.ts'
 
 const login = { identifier: 'relay.test', password: 'abcd-efgh-ijkl-mnop' }
 

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
-import { badOption, messageOf } from '../../errors.ts'
-import { parseJson, readText } from '../../settings-file.ts'
-import { validator, type Fault } from '../../validate.ts'
+import { badOption, messageOf } from '../../../errors.ts'
+import { parseJson, readText } from '../../../settings-file.ts'
+import { validator, type Fault } from '../../../validate.ts'
 
 const text = (description: string) => Type.String({ minLength: 1, description })
 

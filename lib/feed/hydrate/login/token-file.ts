@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { chmod, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf } from '../../errors.ts'
-import { makeFolder, writeAtomic } from '../../objects/atomic-file.ts'
+import { codeOf } from '../../../errors.ts'
+import { makeFolder, writeAtomic } from '../../../objects/atomic-file.ts'
 import type { Tokens, TokenStore } from './credentials.ts'
 
 /** Tokens in files of a folder that is nobody's but the relay's. */
