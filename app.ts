@@ -40,14 +40,17 @@ export type { Authenticate } from './lib/access/identity/authenticator.ts'
 export type { Credentials } from './lib/access/identity/credentials.ts'
 export type { Principal } from './lib/access/identity/principal.ts'
 export { Revocations } from './lib/access/revocations.ts'
-export type { BundleFile, BundlePage, BundleStore, ByteRange, ListedBundle, StoredBundle } from './lib/bundles/stores/store.ts'
+export type {
+  BundleFile, BundlePage, BundleStore, ByteRange, ListedBundle, StoredBundle
+} from './lib/bundles/stores/store.ts'
 export type { Relay } from './host.ts'
 export type { HostBundles, HostSync } from './lib/host.ts'
 export type { RelayOptions } from './lib/options.ts'
 
 /**
  * The relay: `app.register(relay, { prefix: '/sync', storage: './data' })`. Everything it adds stays in its own scope.
- * @throws RelayError RELAY_BAD_OPTION, and what its parts cannot start with (a missing bundle, a folder without write access)
+ * @throws RelayError RELAY_BAD_OPTION, and what its parts cannot start with (a missing bundle, a folder without write
+ *   access)
  */
 export default async function relay (fastify: FastifyInstance, given: RelayOptions): Promise<void> {
   await registerParts(fastify, parseOptions(given))

@@ -36,14 +36,25 @@ loadDotenv()
 /** What the environment says, by flag. */
 export const environment: Values = readValues(process.env, 'variable')
 
-/** Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds. @throws RelayError RELAY_BAD_OPTION */
+/**
+ * Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds.
+ * @throws RelayError RELAY_BAD_OPTION
+ */
 export const serverOptions = ({ logLevel, trustProxy }: { logLevel?: string | undefined, trustProxy?: string | undefined }): FastifyHttpOptions<Server> => ({
   logger: {
     ...(logLevel !== undefined && { level: logLevel }),
-    redact: ['', '*.'].flatMap(at => [`${at}headers.authorization`, `${at}headers.cookie`, `${at}headers["sec-websocket-protocol"]`]),
+    redact: ['', '*.'].flatMap(at => [
+      `${at}headers.authorization`, `${at}headers.cookie`, `${at}headers["sec-websocket-protocol"]`
+    ]),
     serializers: {
       req: ({ method, url, host, ip, socket }: FastifyRequest) =>
-        ({ method, url: withoutToken(url), host, remoteAddress: addressIn(ip ?? '') ?? socket?.remoteAddress, remotePort: socket?.remotePort })
+        ({
+          method,
+          url: withoutToken(url),
+          host,
+          remoteAddress: addressIn(ip ?? '') ?? socket?.remoteAddress,
+          remotePort: socket?.remotePort
+        })
     },
     ...(process.stdout.isTTY
       ? { transport: { target: 'pino-pretty', options: { translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' } } }
@@ -70,12 +81,18 @@ export const serverOptions = ({ logLevel, trustProxy }: { logLevel?: string | un
  * goes to the root (skipOverride) so that a refused upgrade is cleaned up wherever in the server it was refused.
  */
 export const options: FastifyHttpOptions<Server> & RelayOptions & { skipOverride: true } = {
-  ...serverOptions({ logLevel: environment['log-level'] as string | undefined, trustProxy: environment['trust-proxy'] as string | undefined }),
+  ...serverOptions({
+    logLevel: environment['log-level'] as string | undefined,
+    trustProxy: environment['trust-proxy'] as string | undefined
+  }),
   ...settle(environment).relay,
   skipOverride: true
 }
 
-/** What browsers are told of every answer. Pages from elsewhere may use what they load (CORS says which), but frame nothing. */
+/**
+ * What browsers are told of every answer. Pages from elsewhere may use what they load (CORS says which), but frame
+ * nothing.
+ */
 const HEADERS: FastifyHelmetOptions = {
   contentSecurityPolicy: {
     useDefaults: false,

@@ -17,10 +17,15 @@ export { InputFile } from './lib/tunnel/http/input-file.ts'
 export type { TunnelOptions } from './lib/tunnel/options.ts'
 export { registerTunnelMetrics } from './lib/tunnel/metrics.ts'
 export { Serializer, type WireType } from './lib/tunnel/values/serializer.ts'
-export { Tunnel, type EventHandler, type EventOptions, type TaskHandler, type TaskOptions } from './lib/tunnel/tunnel.ts'
+export {
+  Tunnel, type EventHandler, type EventOptions, type TaskHandler, type TaskOptions
+} from './lib/tunnel/tunnel.ts'
 
 export interface TunnelPluginOptions extends TunnelOptions {
-  /** Made with `new FastPath()` and given to Fastify as `serverFactory`: requests reach the tunnel before Fastify sees them. */
+  /**
+   * Made with `new FastPath()` and given to Fastify as `serverFactory`: requests reach the tunnel before Fastify sees
+   * them.
+   */
   fastPath?: FastPath | undefined
   /** One that exists already, to be offered here; the other options were given to it. */
   tunnel?: Tunnel | undefined
@@ -56,7 +61,9 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
  * web pages unless `corsOrigins` names theirs.
  * @throws RelayError RELAY_BAD_OPTION, also for a server that others can reach and everybody could call
  */
-export function createTunnelServer ({ port, host = '127.0.0.1', logger = false, ...options }: TunnelServerOptions): TunnelServer {
+export function createTunnelServer (
+  { port, host = '127.0.0.1', logger = false, ...options }: TunnelServerOptions
+): TunnelServer {
   const fastPath = new FastPath()
   const app = Fastify({ logger, serverFactory: fastPath.serverFactory })
   const settings = parseTunnelOptions({ ...options, ...isForAnybody(options) && forThisMachine(host, options) })
@@ -78,8 +85,12 @@ const isForAnybody = ({ tokens = [], tokenFile, validators = [], allowAnonymous 
 
 function forThisMachine (host: string, { corsOrigins }: TunnelOptions): TunnelOptions {
   if (!LOOPBACK.includes(host)) {
-    throw new RelayError('RELAY_BAD_OPTION', `a tunnel on ${host} needs tokens or validators, or allowAnonymous: everybody could call it`)
+    throw new RelayError(
+      'RELAY_BAD_OPTION', `a tunnel on ${host} needs tokens or validators, or allowAnonymous: everybody could call it`
+    )
   }
   // every page in a browser here could send to it; pages say where they are from
-  return corsOrigins === undefined ? { corsOrigins: [], validators: [({ headers }) => headers.origin === undefined] } : { allowAnonymous: true }
+  return corsOrigins === undefined
+    ? { corsOrigins: [], validators: [({ headers }) => headers.origin === undefined] }
+    : { allowAnonymous: true }
 }

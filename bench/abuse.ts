@@ -1,8 +1,8 @@
 // An honest pair of clients beside attackers, on the relay and on automerge-repo's own server, in turns:
-//   npm run build && npm run bench:abuse [-- connections 'large frames' ...] [--seconds 10] [--servers relay,sync-server] [--program dist/bin/tonk-relay.js]
-// One client types ten edits a second and the other gets them, first alone and then during the attack, which comes from
-// a process of its own. Latencies are from when an edit was due; what has not come 20 s after the end is missing. Each
-// attack has a fresh server. Loopback only.
+// npm run build && npm run bench:abuse [-- connections 'large frames' ...] [--seconds 10] [--servers relay,sync-server]
+// [--program dist/bin/tonk-relay.js] One client types ten edits a second and the other gets them, first alone and then
+// during the attack, which comes from a process of its own. Latencies are from when an edit was due; what has not come
+// 20 s after the end is missing. Each attack has a fresh server. Loopback only.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
@@ -18,12 +18,18 @@ import { percentile, sleep } from './sync/statistics.ts'
 const ATTACKER = fileURLToPath(new URL('../test/app/abuse/attacker.ts', import.meta.url))
 const PER_SECOND = 10
 const LATE = 20_000 // ms
-const COUNTS: Record<string, number> = { connections: 10_000, 'slow handshakes': 2_000, 'large frames': 1_000, 'random bytes': 10_000 }
+const COUNTS: Record<string, number> = {
+  connections: 10_000, 'slow handshakes': 2_000, 'large frames': 1_000, 'random bytes': 10_000
+}
 const UNLIMITED = 10_000_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '10' }, servers: { type: 'string', default: 'relay,sync-server' }, program: { type: 'string', default: 'dist/bin/tonk-relay.js' } }
+  options: {
+    seconds: { type: 'string', default: '10' },
+    servers: { type: 'string', default: 'relay,sync-server' },
+    program: { type: 'string', default: 'dist/bin/tonk-relay.js' }
+  }
 })
 const seconds = Number(values.seconds)
 const kinds = serverKinds(path.resolve(values.program)).filter(({ name }) => values.servers.split(',').includes(name))
@@ -42,12 +48,20 @@ async function attack (kind: ServerKind, name: string): Promise<Record<string, s
     room.reset()
 
     const attacker = fork(ATTACKER, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-    attacker.send({ name, target: { url: server.url, documentId: room.documentId }, force: { count: COUNTS[name] ?? UNLIMITED, ms: seconds * 1000 } })
+    attacker.send({
+      name,
+      target: { url: server.url, documentId: room.documentId },
+      force: { count: COUNTS[name] ?? UNLIMITED, ms: seconds * 1000 }
+    })
     const done = once(attacker, 'message').then(([outcome]) => outcome as Outcome)
     await room.type(seconds * PER_SECOND, PER_SECOND)
     const memory = server.failure === undefined ? memoryOf(server.pid) : undefined
     await room.settle(LATE)
-    const outcome = await Promise.race([done, once(attacker, 'exit').then((): Outcome => ({ 'attacker ended': 1 })), sleep(LATE).then((): Outcome => ({ 'attacker is still at it': 1 }))])
+    const outcome = await Promise.race([
+      done,
+      once(attacker, 'exit').then((): Outcome => ({ 'attacker ended': 1 })),
+      sleep(LATE).then((): Outcome => ({ 'attacker is still at it': 1 }))
+    ])
     attacker.kill()
     const { missing, 'sockets dropped': dropped } = room.troubles()
     return {
@@ -62,11 +76,20 @@ async function attack (kind: ServerKind, name: string): Promise<Record<string, s
       'what came of it': Object.entries(outcome).map(([what, times]) => `${times} ${what}`).join(', ')
     }
   } catch (error) {
-    return { attack: name, server: kind.name, alive: server.failure === undefined ? 'yes' : 'NO', 'what came of it': server.failure ?? (error as Error).message }
+    return {
+      attack: name,
+      server: kind.name,
+      alive: server.failure === undefined ? 'yes' : 'NO',
+      'what came of it': server.failure ?? (error as Error).message
+    }
   } finally {
     await server.stop()
   }
 }
 
 const names = positionals.length > 0 ? positionals : Object.keys(attacks)
-for (const name of names) for (const kind of kinds) console.log(Object.entries(await attack(kind, name)).map(([key, value]) => `${key}: ${value}`).join(' | '))
+for (const name of names) {
+  for (const kind of kinds) {
+    console.log(Object.entries(await attack(kind, name)).map(([key, value]) => `${key}: ${value}`).join(' | '))
+  }
+}

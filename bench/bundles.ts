@@ -1,6 +1,6 @@
-// Uploads, downloads and slim cuts of bundles of growing size against the built executable, each relay on a fresh folder:
-//   npm run build && npm run bench:bundles [-- 1 100 1000]      sizes in MB
-// Linux only: memory is the process's peak (VmHWM, reset before each step), bytes read are what it read in all (rchar).
+// Uploads, downloads and slim cuts of bundles of growing size against the built executable, each relay on a fresh
+// folder: npm run build && npm run bench:bundles [-- 1 100 1000] sizes in MB Linux only: memory is the process's peak
+// (VmHWM, reset before each step), bytes read are what it read in all (rchar).
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
@@ -27,9 +27,13 @@ async function makeBundle (file: string, megabytes: number): Promise<string> {
   const add = (id: string, content: Automerge.Doc<unknown>) => {
     const document = Automerge.save(content)
     Automerge.free(content)
-    zip.addBuffer(Buffer.from(document), `storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, { compress: false })
+    zip.addBuffer(Buffer.from(document), `storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, {
+      compress: false
+    })
   }
-  const manifest = { manifestVersion: 1, version: { major: 1, minor: 0 }, rootId, entrypoints: [], networkUris: [], xNotes: null }
+  const manifest = {
+    manifestVersion: 1, version: { major: 1, minor: 0 }, rootId, entrypoints: [], networkUris: [], xNotes: null
+  }
   zip.addBuffer(Buffer.from(JSON.stringify(manifest, null, 2)), 'manifest.json')
   add(rootId, Automerge.from({ path_index: '{"paths":{}}' }))
   const written = pipeline(zip.outputStream as Readable, createWriteStream(file))
@@ -56,7 +60,12 @@ class Relay {
   constructor (port: number, folder: string) {
     this.url = `http://127.0.0.1:${port}`
     const limit = String(4e9)
-    this.#process = spawn(process.execPath, ['dist/bin/tonk-relay.js', String(port), '--storage', folder, '--max-upload', limit, '--max-inflated', limit, '--log-level', 'silent'], { stdio: 'inherit' })
+    this.#process = spawn(process.execPath, [
+      'dist/bin/tonk-relay.js', String(port), '--storage', folder, '--max-upload', limit, '--max-inflated', limit,
+      '--log-level', 'silent'
+    ], {
+      stdio: 'inherit'
+    })
   }
 
   async ready (): Promise<void> {
@@ -79,7 +88,11 @@ class Relay {
     const start = performance.now()
     await step()
     const seconds = (performance.now() - start) / 1000
-    return { seconds, peak: await this.#read('status', /VmHWM:\s+(\d+)/) / 1000 - idle, read: (await this.#read('io', /rchar: (\d+)/) - before) / MB }
+    return {
+      seconds,
+      peak: await this.#read('status', /VmHWM:\s+(\d+)/) / 1000 - idle,
+      read: (await this.#read('io', /rchar: (\d+)/) - before) / MB
+    }
   }
 
   async stop (): Promise<void> {
@@ -99,7 +112,9 @@ async function drain (response: Response): Promise<number> {
   return bytes
 }
 
-const row = (cells: Array<string | number>) => { console.log(cells.map((cell, n) => String(cell)[n < 2 ? 'padEnd' : 'padStart'](n < 2 ? 18 : 14)).join('')) }
+const row = (cells: Array<string | number>) => {
+  console.log(cells.map((cell, n) => String(cell)[n < 2 ? 'padEnd' : 'padStart'](n < 2 ? 18 : 14)).join(''))
+}
 row(['bundle', 'step', 'seconds', 'MB/s', 'peak +MB', 'read MB'])
 for (const megabytes of sizes.length > 0 ? sizes : [1, 100, 1000]) {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'relay-bench-'))
@@ -112,15 +127,28 @@ for (const megabytes of sizes.length > 0 ? sizes : [1, 100, 1000]) {
   await new Promise(resolve => setTimeout(resolve, 7_000)) // the worker thread of the start has ended
   const idle = await relay.rss()
   const steps: Array<[string, () => Promise<void>]> = [
-    ['upload', async () => { await ok(await fetch(`${relay.url}/api/bundles`, { method: 'POST', body: Readable.toWeb(createReadStream(bundle)) as ReadableStream, duplex: 'half' } as RequestInit)) }],
+    ['upload', async () => {
+      await ok(await fetch(
+        `${relay.url}/api/bundles`,
+        {
+          method: 'POST', body: Readable.toWeb(createReadStream(bundle)) as ReadableStream, duplex: 'half'
+        } as RequestInit
+      ))
+    }],
     ['slim, first', async () => { await drain(await fetch(slim)) }],
     ['slim, cached', async () => { await drain(await fetch(slim)) }],
-    ['download', async () => { if (await drain(await fetch(`${relay.url}/api/bundles/${id}`)) !== size) throw new Error('cut short') }],
+    ['download', async () => {
+      if (await drain(await fetch(`${relay.url}/api/bundles/${id}`)) !== size) {
+        throw new Error('cut short')
+      }
+    }],
     ['live', async () => { await drain(await fetch(`${relay.url}/api/bundles/${id}?state=live`)) }]
   ]
   for (const [name, step] of steps) {
     const { seconds, peak, read } = await relay.measure(idle, step)
-    row([`${megabytes} MB`, name, seconds.toFixed(3), (size / MB / seconds).toFixed(0), peak.toFixed(0), read.toFixed(2)])
+    row([
+      `${megabytes} MB`, name, seconds.toFixed(3), (size / MB / seconds).toFixed(0), peak.toFixed(0), read.toFixed(2)
+    ])
   }
   await relay.stop()
   await rm(folder, { recursive: true })

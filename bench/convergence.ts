@@ -1,12 +1,13 @@
-// Lets real automerge-repo clients edit, go, come back and lose their storage while the relay is killed again and again,
-// and looks whether in the end all have the same, and everything:
-//   npm run build && npm run convergence -- --minutes 10 [--seed 1] [--clients 6] [--documents 8] [--seconds 15] [--idle-timeout 50] [--program dist/bin/tonk-relay.js]
-// Each run of some seconds has a storage folder and a seed of its own; a failure names the seed, and `--seed <it> --minutes 0`
-// takes the same steps again (what the threads of the system do in between is not the same). The folder is kept then.
+// Lets real automerge-repo clients edit, go, come back and lose their storage while the relay is killed again and
+// again, and looks whether in the end all have the same, and everything: npm run build && npm run convergence --
+// --minutes 10 [--seed 1] [--clients 6] [--documents 8] [--seconds 15] [--idle-timeout 50] [--program
+// dist/bin/tonk-relay.js] Each run of some seconds has a storage folder and a seed of its own; a failure names the
+// seed, and `--seed <it> --minutes 0` takes the same steps again (what the threads of the system do in between is not
+// the same). The folder is kept then.
 //
-// What it shows: every client, an empty one that comes last, and the folder read by automerge-repo's own storage end with
-// the same heads and content, which are what Automerge makes of all changes; of the changes, only those may be gone that a
-// client lost itself before the relay had acknowledged them.
+// What it shows: every client, an empty one that comes last, and the folder read by automerge-repo's own storage end
+// with the same heads and content, which are what Automerge makes of all changes; of the changes, only those may be
+// gone that a client lost itself before the relay had acknowledged them.
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -41,7 +42,9 @@ do {
   })
   runs.push(figures)
   const { changes, excused, documents, clients, settled, problems } = figures
-  console.log(`seed ${seed}: ${clients} clients, ${documents} documents, ${changes} changes (${excused} lost by their maker), settled in ${settled?.toFixed(0) ?? '?'} ms${problems.map(problem => `\n  ${problem}`).join('')}`)
+  console.log(
+    `seed ${seed}: ${clients} clients, ${documents} documents, ${changes} changes (${excused} lost by their maker), settled in ${settled?.toFixed(0) ?? '?'} ms${problems.map(problem => `\n  ${problem}`).join('')}`
+  )
   if (problems.length === 0) await rm(folder, { recursive: true })
   else console.log(`  kept: ${folder}`)
   seed++

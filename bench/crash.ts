@@ -1,13 +1,14 @@
 // Kills the relay again and again while it is written to, and looks for what it had acknowledged:
-//   npm run build && npm run crash -- --rounds 300 [--seed 1] [--writing 1500] [--program dist/bin/tonk-relay.js] [--relays 2]
-// Ten rounds share a storage folder and a seed; a failure names the seed, and `--rounds 10 --seed <it>` goes the same way
-// again (what the threads of the system do in between is not the same). The folder is kept then.
+// npm run build && npm run crash -- --rounds 300 [--seed 1] [--writing 1500] [--program dist/bin/tonk-relay.js]
+// [--relays 2] Ten rounds share a storage folder and a seed; a failure names the seed, and `--rounds 10 --seed <it>`
+// goes the same way again (what the threads of the system do in between is not the same). The folder is kept then.
 //
 // With --relays 2, relays fight for each folder: test/app/crash/fight.ts.
 //
-// What it shows: nothing that was acknowledged, or passed on to others, is gone after a SIGKILL at any moment, folds and
-// compactions included; every document loads; a SIGTERM leaves exit code 0 and no journal. What it does not show: that a
-// power cut loses nothing. A killed process leaves behind all that it handed to the operating system, synced or not.
+// What it shows: nothing that was acknowledged, or passed on to others, is gone after a SIGKILL at any moment, folds
+// and compactions included; every document loads; a SIGTERM leaves exit code 0 and no journal. What it does not show:
+// that a power cut loses nothing. A killed process leaves behind all that it handed to the operating system, synced or
+// not.
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -35,9 +36,13 @@ async function all<T extends Outcome> (run: (options: FightOptions) => Promise<T
   const results: T[] = []
   for (let left = Number(values.rounds), seed = Number(values.seed); left > 0; left -= ROUNDS, seed++) {
     const folder = await mkdtemp(path.join(os.tmpdir(), `crash-${seed}-`))
-    const figures = await run({ folder, seed, rounds: Math.min(left, ROUNDS), writing: Number(values.writing), program })
+    const figures = await run({
+      folder, seed, rounds: Math.min(left, ROUNDS), writing: Number(values.writing), program
+    })
     results.push(figures)
-    console.log(`seed ${seed}: ${figures.acknowledged} changes acknowledged, ${figures.lost} lost${figures.problems.map(problem => `\n  ${problem}`).join('')}`)
+    console.log(
+      `seed ${seed}: ${figures.acknowledged} changes acknowledged, ${figures.lost} lost${figures.problems.map(problem => `\n  ${problem}`).join('')}`
+    )
     if (figures.problems.length === 0) await rm(folder, { recursive: true })
     else console.log(`  kept: ${folder}`)
   }
@@ -45,7 +50,8 @@ async function all<T extends Outcome> (run: (options: FightOptions) => Promise<T
   return results
 }
 
-const total = <T>(results: T[], of: (figures: T) => number): number => results.reduce((sum, figures) => sum + of(figures), 0)
+const total = <T>(results: T[], of: (figures: T) => number): number =>
+  results.reduce((sum, figures) => sum + of(figures), 0)
 
 if (Number(values.relays) > 1) {
   const fights = await all(fight)
@@ -64,7 +70,8 @@ if (Number(values.relays) > 1) {
 const lives = await all(live)
 const sum = (of: (figures: Figures) => number): number => total(lives, of)
 const restarts = lives.flatMap(({ restarts }) => restarts).sort((a, b) => a - b)
-const percentile = (part: number): string => restarts[Math.min(restarts.length - 1, Math.floor(part * restarts.length))]!.toFixed(0)
+const percentile = (part: number): string =>
+  restarts[Math.min(restarts.length - 1, Math.floor(part * restarts.length))]!.toFixed(0)
 console.table({
   rounds: sum(({ rounds }) => rounds),
   'of them ended by SIGTERM (one more a folder)': sum(({ terminated }) => terminated) - lives.length,

@@ -1,9 +1,9 @@
 // The tunnel beside the package whose wire it speaks and beside a Fastify route that does the same, in turns:
 //   npm run bench:tunnel [-- rounds [seconds]]
-// Each server in a process of its own on the first core, callers on the second (Linux; elsewhere wherever they land). CPU is
-// all that the server's process used, per answer, in the quarter of the rounds that was disturbed least: the figure to go by
-// where something else runs too. "bare Node" answers the same bytes and does nothing else: what is possible at best. Then
-// one upload and one result of 1 GB, with the process's peak memory.
+// Each server in a process of its own on the first core, callers on the second (Linux; elsewhere wherever they land).
+// CPU is all that the server's process used, per answer, in the quarter of the rounds that was disturbed least: the
+// figure to go by where something else runs too. "bare Node" answers the same bytes and does nothing else: what is
+// possible at best. Then one upload and one result of 1 GB, with the process's peak memory.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -28,7 +28,11 @@ class Server {
   constructor (kind: string) {
     const [command, args] = pinned(0, ['bench/tunnel/server.mjs', kind, DIST])
     this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    this.#child.once('exit', code => { if (code !== null && code !== 0) throw new Error(`the server ${kind} ended with ${code}`) })
+    this.#child.once('exit', code => {
+      if (code !== null && code !== 0) {
+        throw new Error(`the server ${kind} ended with ${code}`)
+      }
+    })
   }
 
   get pid (): number { return this.#child.pid! }
@@ -64,7 +68,8 @@ async function warm (port: number): Promise<void> {
   for (let answered = 0; answered < WARM;) answered += (await load(port, 1)).answered
 }
 
-const quantile = (values: number[], part: number): number => values.toSorted((a, b) => a - b)[Math.floor(values.length * part)]!
+const quantile = (values: number[], part: number): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length * part)]!
 const median = (values: number[]): number => quantile(values, 0.5)
 
 async function compare (): Promise<void> {
@@ -99,17 +104,23 @@ async function compare (): Promise<void> {
 
 /** MB of the process's peak above what it had before. */
 async function peakOf (pid: number, run: () => Promise<void>): Promise<number> {
-  const read = async (key: RegExp): Promise<number> => Number(key.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000
+  const read = async (key: RegExp): Promise<number> =>
+    Number(key.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000
   await writeFile(`/proc/${pid}/clear_refs`, '5')
   const before = await read(/VmRSS:\s+(\d+)/)
   await run()
   return await read(/VmHWM:\s+(\d+)/) - before
 }
 
-function post (port: number, task: string, type: string, send: (request: http.ClientRequest) => Promise<void>): Promise<http.IncomingMessage> {
+function post (
+  port: number, task: string, type: string, send: (request: http.ClientRequest) => Promise<void>
+): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = http.request({
-      port, method: 'POST', path: `/__runner/task/app.tasks.${task}`, headers: { 'content-type': type, 'x-runner-token': 'bench-secret' }
+      port,
+      method: 'POST',
+      path: `/__runner/task/app.tasks.${task}`,
+      headers: { 'content-type': type, 'x-runner-token': 'bench-secret' }
     }, resolve)
     request.on('error', reject)
     send(request).catch(reject)
@@ -119,7 +130,9 @@ function post (port: number, task: string, type: string, send: (request: http.Cl
 async function upload (port: number): Promise<void> {
   const chunk = Buffer.alloc(65536, 1)
   const response = await post(port, 'sink', 'multipart/form-data; boundary=bb', async request => {
-    request.write('--bb\r\ncontent-disposition: form-data; name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F"}}}\r\n')
+    request.write(
+      '--bb\r\ncontent-disposition: form-data; name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F"}}}\r\n'
+    )
     request.write('--bb\r\ncontent-disposition: form-data; name="file:F"; filename="f"\r\n\r\n')
     for (let sent = 0; sent < GB; sent += chunk.length) if (!request.write(chunk)) await once(request, 'drain')
     request.end('\r\n--bb--\r\n')
@@ -129,7 +142,9 @@ async function upload (port: number): Promise<void> {
 }
 
 async function download (port: number): Promise<void> {
-  const response = await post(port, 'source', 'application/json', async request => { request.end(`{"input":{"bytes":${GB}}}`) })
+  const response = await post(port, 'source', 'application/json', async request => {
+    request.end(`{"input":{"bytes":${GB}}}`)
+  })
   let bytes = 0
   for await (const chunk of response) bytes += chunk.length
   if (bytes !== GB) throw new Error(`${bytes} bytes came`)
@@ -141,7 +156,9 @@ async function streams (): Promise<void> {
     await server.ready()
     await load(server.port, 1)
     const start = performance.now()
-    const peak = process.platform === 'linux' ? `${(await peakOf(server.pid, () => run(server.port))).toFixed(0)} MB above idle at most` : await run(server.port)
+    const peak = process.platform === 'linux'
+      ? `${(await peakOf(server.pid, () => run(server.port))).toFixed(0)} MB above idle at most`
+      : await run(server.port)
     console.log(`${name} of 1 GB: ${((performance.now() - start) / 1000).toFixed(1)} s, ${peak}`)
     server.stop()
   }

@@ -24,7 +24,9 @@ try {
 }
 
 function fail (error: unknown): never {
-  const text = logLevel === 'debug' || logLevel === 'trace' ? inspect(error) : messageOf(error).replace(/\s*\n\s*/g, ' ')
+  const text = logLevel === 'debug' || logLevel === 'trace'
+    ? inspect(error)
+    : messageOf(error).replace(/\s*\n\s*/g, ' ')
   process.stderr.write(`tonk-relay: ${text}\n`)
   process.exit(1)
 }
@@ -44,7 +46,8 @@ async function work (task: Task, flags: Values): Promise<number> {
 }
 
 async function start (flags: Values): Promise<void> {
-  const { default: relay, environment, serverOptions } = await import('../fastify.config.ts') // throws what is wrong in the environment
+  // throws what is wrong in the environment
+  const { default: relay, environment, serverOptions } = await import('../fastify.config.ts')
   const { server: { port, host, ...server }, relay: options } = settle(environment, flags)
   logLevel = server.logLevel
   await probe(port, host)
@@ -72,7 +75,8 @@ async function start (flags: Values): Promise<void> {
   await app.listen({
     port,
     host,
-    listenTextResolver: url => `Tonk relay ready at ${url} (WebSocket ${url.replace('http', 'ws')}), documents in ${app.storage.folder}`
+    listenTextResolver: url =>
+      `Tonk relay ready at ${url} (WebSocket ${url.replace('http', 'ws')}), documents in ${app.storage.folder}`
   })
 }
 

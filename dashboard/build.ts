@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import path from 'node:path'
 import { build } from 'esbuild'
 
-// `npm run build`: bundles the page into a folder, with names that change with the contents and a shell that names them.
+// `npm run build`: bundles the page into a folder, with names that change with the contents and a shell that names
+// them.
 
 const { dirname } = import.meta
 
@@ -55,13 +56,17 @@ export async function buildDashboard (folder: string): Promise<void> {
   const outputs = Object.entries(metafile.outputs)
   const [script, { cssBundle }] = outputs.find(([, { entryPoint }]) => entryPoint === 'main.tsx')!
   const [icon] = outputs.find(([name]) => name.endsWith('.svg'))!
-  writeFileSync(path.join(folder, 'index.html'), shell(path.basename(script), path.basename(cssBundle!), path.basename(icon)))
+  writeFileSync(
+    path.join(folder, 'index.html'), shell(path.basename(script), path.basename(cssBundle!), path.basename(icon))
+  )
   writeFileSync(path.join(folder, 'licenses.txt'), licenses(Object.keys(metafile.inputs)))
 }
 
 /** The licences of the packages that files are from: they are to go with every copy. */
 function licenses (inputs: string[]): string {
-  const packages = new Set(inputs.map(input => /.*node_modules\/(@[^/]+\/)?[^/]+/.exec(input)?.[0]).filter(folder => folder !== undefined))
+  const packages = new Set(
+    inputs.map(input => /.*node_modules\/(@[^/]+\/)?[^/]+/.exec(input)?.[0]).filter(folder => folder !== undefined)
+  )
   return [...packages].sort().map(folder => {
     const root = path.join(dirname, folder)
     const { name, version, license } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))

@@ -47,7 +47,8 @@ export function duration (ms: number): string {
   }).join(' ')
 }
 
-export const date = (ms: number): string => new Date(ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+export const date = (ms: number): string =>
+  new Date(ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
 
 /** The first letters of a hash. */
 export const hash = (text: string): string => text.slice(0, 8)

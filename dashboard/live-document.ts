@@ -1,11 +1,20 @@
-import { Automerge, Repo, initializeWasm, type AutomergeUrl, type DocHandle, type PeerId } from '@automerge/automerge-repo/slim'
+import {
+  Automerge, Repo, initializeWasm, type AutomergeUrl, type DocHandle, type PeerId
+} from '@automerge/automerge-repo/slim'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import wasm from '@automerge/automerge/automerge.wasm'
 
 // A chunk of its own: it and the WASM are loaded when a document is looked at.
 
 /** `time` in s since 1970, 0 when its author has not said it. */
-export interface Change { hash: string, actor: string, seq: number, operations: number, time: number, message: string | null }
+export interface Change {
+  hash: string
+  actor: string
+  seq: number
+  operations: number
+  time: number
+  message: string | null
+}
 
 /** A document at one time (ms since 1970). */
 export interface View {
@@ -67,7 +76,8 @@ export function openDocument (address: string, id: string, show: (view: View) =>
 function viewOf (document: Automerge.Doc<unknown>): View {
   const all = Automerge.getChangesMetaSince(document, [])
   const { length: count } = all
-  const changes = (offset: number, limit: number): Change[] => all.slice(Math.max(0, count - offset - limit), count - offset).reverse().map(changeOf)
+  const changes = (offset: number, limit: number): Change[] =>
+    all.slice(Math.max(0, count - offset - limit), count - offset).reverse().map(changeOf)
   return { time: Date.now(), text: textOf(document), heads: Automerge.getHeads(document), count, changes }
 }
 

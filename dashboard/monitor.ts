@@ -77,7 +77,9 @@ export class Monitor {
       this.#take(figures)
       this.#set({ name: 'live' })
     } catch (error) {
-      if (!this.#paused) this.#set({ name: 'lost', error: error instanceof ApiError ? error : new ApiError(String(error)) })
+      if (!this.#paused) {
+        this.#set({ name: 'lost', error: error instanceof ApiError ? error : new ApiError(String(error)) })
+      }
     }
     const isRefused = this.state.name === 'lost' && (this.state.error.status === 401 || this.state.error.status === 403)
     if (!isRefused) this.#next(INTERVAL)
@@ -87,7 +89,10 @@ export class Monitor {
     if (now.time === this.now?.time) return
     // another process, or a sleep: what is before it says nothing of now
     const last = this.now
-    if (last !== undefined && (total(last, 'process_start_time_seconds') !== total(now, 'process_start_time_seconds') || now.time - last.time > 30_000)) this.figures = []
+    if (last !== undefined &&
+        (total(last, 'process_start_time_seconds') !== total(now, 'process_start_time_seconds') || now.time - last.time > 30_000)) {
+      this.figures = []
+    }
     const previous = this.now ?? now
     this.figures = [...this.figures, now].slice(-1 - READINGS)
     this.points = [...this.points, pointOf(this.before!, previous, now)].slice(-POINTS)
@@ -105,7 +110,8 @@ function pointOf (before: Figures, previous: Figures, now: Figures): Point {
     const one = rate(previous, now, name)
     return one === null || sum === null ? null : sum + one
   }, 0)
-  const loop = now.samples.find(({ name, labels }) => name === 'relay_event_loop_delay_seconds' && labels['quantile'] === 0.99)
+  const loop =
+    now.samples.find(({ name, labels }) => name === 'relay_event_loop_delay_seconds' && labels['quantile'] === 0.99)
   return {
     time: now.time / 1000,
     connections: level('relay_connections'),
@@ -155,7 +161,11 @@ export function useData<Answer> (path: string, interval = 2_000): Data<Answer> {
           setData({ path, answer: await get<Answer>(path, abort.signal) })
         } catch (error) {
           if (abort.signal.aborted) return
-          setData(known => ({ ...known.path === path && known, path, error: error instanceof ApiError ? error : new ApiError(String(error)) }))
+          setData(known => ({
+            ...known.path === path && known,
+            path,
+            error: error instanceof ApiError ? error : new ApiError(String(error))
+          }))
         }
       }
       if (!isPaused && !abort.signal.aborted) timer = setTimeout(() => { read() }, interval)

@@ -41,8 +41,11 @@ export function quantile (before: Figures, now: Figures, name: string, q: number
   const rank = q * all
   let [lower, below] = [0, 0]
   for (const [bound, count] of [...counts].sort(([a], [b]) => a - b)) {
-    if (count >= rank && count > below) return bound === Infinity ? lower : lower + (bound - lower) * (rank - below) / (count - below)
-    ;[lower, below] = [bound, count]
+    if (count >= rank && count > below) {
+      return bound === Infinity
+        ? lower
+        : lower + (bound - lower) * (rank - below) / (count - below)
+    }[lower, below] = [bound, count]
   }
   return null
 }

@@ -24,7 +24,10 @@ const presetOf = ({ group, name, default: preset }: Setting): unknown =>
 export function optionsTable (): string {
   const rows = settings.map(setting => {
     const preset = presetOf(setting)
-    return [optionOf(setting), setting.isSecret ? '' : code(`--${setting.flag}`), code(setting.variable), preset === undefined ? '' : code(preset), setting.description]
+    return [
+      optionOf(setting), setting.isSecret ? '' : code(`--${setting.flag}`), code(setting.variable),
+      preset === undefined ? '' : code(preset), setting.description
+    ]
   })
   return [['Option', 'Flag', 'Environment', 'Default', 'Meaning'], ['---', '---', '---', '---', '---'], ...rows]
     .map(cells => `| ${cells.join(' | ')} |\n`).join('')
@@ -34,7 +37,8 @@ export const envExample = (): string => INTRODUCTION + settings.map(({ variable,
   `\n# ${description.replaceAll('`', '')}\n#${variable}=${preset ?? ''}\n`).join('')
 
 /** The text with a fresh table between its markers. */
-export const withTable = (readme: string): string => readme.replace(MARKED, (_, start: string, end: string) => start + optionsTable() + end)
+export const withTable = (readme: string): string =>
+  readme.replace(MARKED, (_, start: string, end: string) => start + optionsTable() + end)
 
 if (import.meta.filename === process.argv[1]) {
   writeFileSync('README.md', withTable(readFileSync('README.md', 'utf8')))

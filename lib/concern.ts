@@ -2,14 +2,14 @@ import type { TObject } from 'typebox'
 import type { Origins } from './http/origins.ts'
 
 /**
- * A part of the relay that is off unless its options are given. Its folder says in `options.ts` what follows; the relay's
- * options, flags, variables, `--help` and the table in the README are made of that.
+ * A part of the relay that is off unless its options are given. Its folder says in `options.ts` what follows; the
+ * relay's options, flags, variables, `--help` and the table in the README are made of that.
  */
 export interface Concern<Given extends object = any, Settings = unknown> {
   /**
-   * Its options that can be written down. A property may also say `secret: true` (given by a variable, never by a flag),
-   * `variable: 'NAME'` (called otherwise than `RELAY_<CONCERN>_<NAME>`) or `hostOnly: true` (neither flag nor variable);
-   * lists are for hosts and files only. One called `enabled` is the flag `--<concern>` itself.
+   * Its options that can be written down. A property may also say `secret: true` (given by a variable, never by a
+   * flag), `variable: 'NAME'` (called otherwise than `RELAY_<CONCERN>_<NAME>`) or `hostOnly: true` (neither flag nor
+   * variable); lists are for hosts and files only. One called `enabled` is the flag `--<concern>` itself.
    */
   readonly schema: TObject
   /** A flag or variable of these turns it on. A host turns it on by giving `<concern>: { … }`. */

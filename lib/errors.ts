@@ -113,7 +113,9 @@ export const messageOf = (error: unknown): string => error instanceof Error ? er
 
 /** What a client is told of an error: where the storage failed, no path of this machine's, which is for the log. */
 export const messageFor = ({ code, message }: RelayError): string =>
-  code === 'RELAY_STORAGE_FAILED' || code === 'RELAY_STORAGE_LOST' ? 'The storage cannot be used at the moment' : message
+  code === 'RELAY_STORAGE_FAILED' || code === 'RELAY_STORAGE_LOST'
+    ? 'The storage cannot be used at the moment'
+    : message
 
 /** The system or library code of an error (`ENOENT`, `NoSuchKey`, …), if it has one. */
 export const codeOf = (error: unknown): string | undefined => {

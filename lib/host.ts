@@ -17,7 +17,10 @@ export interface HostBundles {
    *   RELAY_STORE_UNAVAILABLE, RELAY_STORAGE_FAILED
    */
   receive (body: Readable, length?: number): Promise<{ id: string }>
-  /** As it was uploaded; must be closed. @throws RelayError RELAY_ID_INVALID, RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE */
+  /**
+   * As it was uploaded; must be closed.
+   * @throws RelayError RELAY_ID_INVALID, RELAY_BUNDLE_NOT_FOUND, RELAY_STORE_UNAVAILABLE
+   */
   download (id: string): Promise<StoredBundle>
   /** Its manifest and its root document as it is now. @throws RelayError as `download`, or RELAY_BUNDLE_INVALID */
   slim (id: string): Promise<Slim>
@@ -29,14 +32,20 @@ export interface HostBundles {
 
 /** The documents of a relay without opening them, by their ids (no `automerge:` before them). */
 export interface HostSync {
-  /** As stored now, in `Automerge.save` format; null when there is none. @throws RelayError RELAY_ID_INVALID, RELAY_DOCUMENT_DELETED, RELAY_STORAGE_FAILED */
+  /**
+   * As stored now, in `Automerge.save` format; null when there is none.
+   * @throws RelayError RELAY_ID_INVALID, RELAY_DOCUMENT_DELETED, RELAY_STORAGE_FAILED
+   */
   snapshot (id: string): Promise<Uint8Array | null>
   /**
    * Merges what `Automerge.save` and its like give, creating the document when it is new; durable when resolved.
    * @throws RelayError RELAY_ID_INVALID, RELAY_DOCUMENT_INVALID, RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
    */
   merge (id: string, chunks: Uint8Array[]): Promise<void>
-  /** Calls back after each change of a document that is stored, its deletion included, from wherever it came; returns the way to stop. */
+  /**
+   * Calls back after each change of a document that is stored, its deletion included, from wherever it came; returns
+   * the way to stop.
+   */
   onChange (listener: (id: string) => void): () => void
   stats (): EngineStats
 }

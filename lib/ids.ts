@@ -27,4 +27,5 @@ export function isDocumentId (value: unknown): value is DocumentId {
 }
 
 /** An id that no document has. */
-export const newDocumentId = (): DocumentId => bs58check.encode(Buffer.from(randomUUID().replaceAll('-', ''), 'hex')) as DocumentId
+export const newDocumentId = (): DocumentId =>
+  bs58check.encode(Buffer.from(randomUUID().replaceAll('-', ''), 'hex')) as DocumentId

@@ -15,10 +15,13 @@ export function logStream (fd = 1): DestinationStream {
   let told = -Infinity
   stream.on('drop', () => { lost++ })
   stream.on('error', error => {
-    if (error.code === 'EPIPE' || performance.now() - told < REPORT_INTERVAL) return // of EPIPE pino sees to itself: nobody reads
+    // of EPIPE pino sees to itself: nobody reads
+    if (error.code === 'EPIPE' || performance.now() - told < REPORT_INTERVAL) return
     told = performance.now()
     try {
-      writeSync(STDERR, `tonk-relay: the log cannot be written: ${error.message}${lost > 0 ? `; ${lost} lines are lost` : ''}\n`)
+      writeSync(
+        STDERR, `tonk-relay: the log cannot be written: ${error.message}${lost > 0 ? `; ${lost} lines are lost` : ''}\n`
+      )
     } catch {} // then there is nowhere to tell it
   })
   return stream

@@ -32,7 +32,9 @@ export async function descriptors (): Promise<{ open: number, most: number } | u
 
 let known: number | undefined
 
-/** The soft limit of `ulimit -n`, which Node raises to the hard one when it starts. It is read anew where that is cheap. */
+/**
+ * The soft limit of `ulimit -n`, which Node raises to the hard one when it starts. It is read anew where that is cheap.
+ */
 async function mostDescriptors (): Promise<number | undefined> {
   if (process.platform === 'linux') {
     try {

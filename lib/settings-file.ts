@@ -6,13 +6,18 @@ import { readFileSync } from 'node:fs'
  */
 export function readText (file: string): string {
   const bytes = readFileSync(file)
-  if (bytes.length >= 2 && ['fffe', 'feff'].includes(bytes.toString('hex', 0, 2))) throw new TypeError('is written as UTF-16: save it as UTF-8')
+  if (bytes.length >= 2 && ['fffe', 'feff'].includes(bytes.toString('hex', 0, 2))) {
+    throw new TypeError('is written as UTF-16: save it as UTF-8')
+  }
   return withoutMark(bytes.toString())
 }
 
 export const withoutMark = (text: string): string => text.replace(/^\uFEFF/, '')
 
-/** What a text says in JSON. Node's own words on what is wrong quote the text, which may hold secrets. @throws TypeError saying where it is wrong */
+/**
+ * What a text says in JSON. Node's own words on what is wrong quote the text, which may hold secrets.
+ * @throws TypeError saying where it is wrong
+ */
 export function parseJson (text: string): unknown {
   try {
     return JSON.parse(text)

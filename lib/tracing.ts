@@ -9,7 +9,8 @@ export interface FoldTrace { documents: number, bytes: number }
 
 /**
  * What a host's tracing can listen to (`diagnostics_channel.tracingChannel(name)`): `start`, `end`, `asyncStart`,
- * `asyncEnd` and `error` are published with the context and, for `error`, its `error`. The names and the fields are API.
+ * `asyncEnd` and `error` are published with the context and, for `error`, its `error`. The names and the fields are
+ * API.
  */
 export const channels = {
   upload: tracingChannel<unknown, UploadTrace>('fastify-automerge-relay.upload'),
@@ -18,8 +19,8 @@ export const channels = {
 }
 
 /**
- * Runs something that a channel tells of, with the context that it may add to; without listeners it is only run. What it
- * results in is the relay's own and not published.
+ * Runs something that a channel tells of, with the context that it may add to; without listeners it is only run. What
+ * it results in is the relay's own and not published.
  */
 export async function traced<Context extends object, Result> (
   channel: TracingChannel<unknown, Context>, contextOf: () => Context, run: (context?: Context) => Promise<Result>

@@ -9,12 +9,15 @@ const MAX_LISTED = 12
 export type Fault = (path: string, problem: string) => Error
 
 /**
- * A check of what people write by hand: it fills in defaults, and refuses what it does not know instead of doing without,
- * because a setting that is misspelt is often one that was to protect something.
+ * A check of what people write by hand: it fills in defaults, and refuses what it does not know instead of doing
+ * without, because a setting that is misspelt is often one that was to protect something.
  * @returns a function that gives a copy, filled in, or throws what `fault` makes of the first thing that is wrong
  */
-export function validator<T> (schema: TSchema, fault: Fault, formats: NonNullable<AjvOptions['formats']> = {}): (given: unknown) => T {
-  const valid = new Ajv({ useDefaults: true, strict: false, allErrors: true, verbose: true, formats }).compile<T>(schema)
+export function validator<T> (
+  schema: TSchema, fault: Fault, formats: NonNullable<AjvOptions['formats']> = {}
+): (given: unknown) => T {
+  const valid =
+    new Ajv({ useDefaults: true, strict: false, allErrors: true, verbose: true, formats }).compile<T>(schema)
   return given => {
     const filled = copy(given)
     if (valid(filled)) return filled
@@ -48,12 +51,18 @@ function hint (name: string, known: readonly string[]): string {
 
 function pathOf ({ instancePath, keyword, params }: ErrorObject): string {
   const path = instancePath.slice(1).replaceAll('/', '.')
-  const member = keyword === 'additionalProperties' ? params['additionalProperty'] : keyword === 'required' ? params['missingProperty'] : undefined
+  const member = keyword === 'additionalProperties'
+    ? params['additionalProperty']
+    : keyword === 'required'
+      ? params['missingProperty']
+      : undefined
   return [path, member].filter(Boolean).join('.')
 }
 
 function problemOf ({ keyword, params, parentSchema, data, message }: ErrorObject): string {
-  if (keyword === 'additionalProperties') return unknown(params['additionalProperty'], Object.keys(parentSchema!['properties']))
+  if (keyword === 'additionalProperties') {
+    return unknown(params['additionalProperty'], Object.keys(parentSchema!['properties']))
+  }
   if (keyword === 'required') return 'is missing'
   if (keyword !== 'enum') return message!
   const near = typeof data === 'string' ? nearest(data, params['allowedValues']) : undefined

@@ -30,8 +30,16 @@ const CONNECT: readonly Action[] = ['document:read']
 
 /** What an id in a path may name, and how it is answered when it is not there. */
 const READABLE = [
-  { isOf: (action: Action) => action.startsWith('document:'), read: 'document:read', missing: (id: DocumentId) => new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${id}`) },
-  { isOf: (action: Action) => action.startsWith('bundle:'), read: 'bundle:read', missing: (id: DocumentId) => new RelayError('RELAY_BUNDLE_NOT_FOUND', `Bundle not found: ${id}`) }
+  {
+    isOf: (action: Action) => action.startsWith('document:'),
+    read: 'document:read',
+    missing: (id: DocumentId) => new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${id}`)
+  },
+  {
+    isOf: (action: Action) => action.startsWith('bundle:'),
+    read: 'bundle:read',
+    missing: (id: DocumentId) => new RelayError('RELAY_BUNDLE_NOT_FOUND', `Bundle not found: ${id}`)
+  }
 ] as const
 
 /** Access control: every request is looked at before its body is, and before a WebSocket is opened. */
@@ -69,7 +77,9 @@ function credentialsOf ({ raw: { headers, url = '/' }, ip }: FastifyRequest): Cr
 }
 
 /** A bundle or a document that one may not read is one that is not there. */
-async function admit (access: Access, { principal, params }: FastifyRequest, actions: readonly Action[]): Promise<void> {
+async function admit (
+  access: Access, { principal, params }: FastifyRequest, actions: readonly Action[]
+): Promise<void> {
   const id = idOf(params)
   if (id !== undefined) {
     for (const { isOf, read, missing } of READABLE) {
@@ -91,7 +101,11 @@ function warn (fastify: FastifyInstance): void {
   const reachable = (fastify.addresses() as AddressInfo[]).filter(({ address }) => !isLoopback(address))
   if (reachable.length === 0) return
   const where = reachable.map(({ address, port }) => `${address} port ${port}`).join(', ')
-  fastify.log.warn(`NO ACCESS CONTROL: whoever can reach ${where} can read and change every document. Set tokens, jwtKeys or rules (docs/access.md), or listen on 127.0.0.1.`)
+  fastify.log.warn(
+    `NO ACCESS CONTROL: whoever can reach ${where} can read and change every document. Set tokens, jwtKeys or rules (docs/access.md), or listen on 127.0.0.1.`
+  )
 }
 
-export default fp(access, { name: 'relay-access', fastify: '5.x', dependencies: ['relay-metrics', 'relay-bundles', 'relay-websocket'] })
+export default fp(access, {
+  name: 'relay-access', fastify: '5.x', dependencies: ['relay-metrics', 'relay-bundles', 'relay-websocket']
+})

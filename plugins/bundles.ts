@@ -24,5 +24,7 @@ async function bundles (fastify: FastifyInstance, options: Options): Promise<voi
 }
 
 export default fp(bundles, {
-  name: 'relay-bundles', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics', 'relay-limits', 'relay-objects', 'relay-sync']
+  name: 'relay-bundles',
+  fastify: '5.x',
+  dependencies: ['relay-automerge', 'relay-metrics', 'relay-limits', 'relay-objects', 'relay-sync']
 })

@@ -11,7 +11,9 @@ const PREFLIGHT = {
   'access-control-max-age': '86400'
 }
 
-/** Methods that change nothing (RFC 9110 section 9.2.1): whether a page may read the answer is the browser's to see to. */
+/**
+ * Methods that change nothing (RFC 9110 section 9.2.1): whether a page may read the answer is the browser's to see to.
+ */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Which pages may use the relay: all, or those of some origins. */
@@ -22,13 +24,15 @@ async function cors (fastify: FastifyInstance, options: Options): Promise<void> 
 }
 
 /**
- * Lets pages read answers, without credentials (fetch standard, "CORS protocol"). Not @fastify/cors, whose OPTIONS route
- * takes every path there is: inside a host it would approve requests to the host's own routes, and the host could not
- * register it any more. On a server of its own it would answer every OPTIONS request itself: 400, or without `Allow`.
+ * Lets pages read answers, without credentials (fetch standard, "CORS protocol"). Not @fastify/cors, whose OPTIONS
+ * route takes every path there is: inside a host it would approve requests to the host's own routes, and the host could
+ * not register it any more. On a server of its own it would answer every OPTIONS request itself: 400, or without
+ * `Allow`.
  */
 function answer (fastify: FastifyInstance, origins: Origins): void {
   fastify.addHook('onRequest', async (request, reply) => {
-    const { origin, 'access-control-request-method': method, 'access-control-request-headers': asked = 'content-type' } = request.headers
+    const { origin, 'access-control-request-method': method, 'access-control-request-headers': asked = 'content-type' } =
+      request.headers
     reply.header('access-control-expose-headers', EXPOSED)
     if (origins.areAll) reply.header('access-control-allow-origin', '*')
     else {
@@ -45,7 +49,10 @@ function answer (fastify: FastifyInstance, origins: Origins): void {
 function refuseOthers (fastify: FastifyInstance, origins: Origins): void {
   fastify.addHook('onRequest', async ({ method, headers: { origin, upgrade } }) => {
     if ((SAFE.has(method) && upgrade === undefined) || origins.allows(origin)) return
-    throw new RelayError('RELAY_ORIGIN_NOT_ALLOWED', `Pages of ${origin} may not use this relay: it is not among the origins of its options`)
+    throw new RelayError(
+      'RELAY_ORIGIN_NOT_ALLOWED',
+      `Pages of ${origin} may not use this relay: it is not among the origins of its options`
+    )
   })
 }
 

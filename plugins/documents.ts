@@ -21,4 +21,8 @@ async function documents (fastify: FastifyInstance, { maxDocument }: Options): P
   fastify.addHook('onClose', async () => { await documents.close() })
 }
 
-export default fp(documents, { name: 'relay-documents', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics', 'relay-storage', 'relay-sync'] })
+export default fp(documents, {
+  name: 'relay-documents',
+  fastify: '5.x',
+  dependencies: ['relay-automerge', 'relay-metrics', 'relay-storage', 'relay-sync']
+})

@@ -18,7 +18,9 @@ export const dial: Dial = (url, { headers, maxPayload, timeout }, listener) => {
   let end: End | undefined
   let date = NaN
   // compression of its own is refused beside zstd, and costs more than it saves without
-  const socket = new WebSocket(url, { headers, maxPayload, handshakeTimeout: timeout, perMessageDeflate: false, followRedirects: true })
+  const socket = new WebSocket(url, {
+    headers, maxPayload, handshakeTimeout: timeout, perMessageDeflate: false, followRedirects: true
+  })
   socket.on('upgrade', ({ headers }) => { date = Date.parse(headers.date ?? '') })
   socket.on('open', () => { listener.opened(Number.isNaN(date) ? undefined : date) })
   socket.on('message', (data, isBinary) => { listener.message(data as Buffer, isBinary) })
@@ -26,7 +28,10 @@ export const dial: Dial = (url, { headers, maxPayload, timeout }, listener) => {
   socket.on('error', error => { end ??= { reason: error.message } })
   socket.on('close', (code, reason) => {
     // 1005 and 1006 are never sent: there was no code, or no closing handshake
-    listener.closed(end ?? { code: code === 1005 || code === 1006 ? undefined : code, reason: reason.toString() || 'the connection broke' })
+    listener.closed(
+      end ??
+        { code: code === 1005 || code === 1006 ? undefined : code, reason: reason.toString() || 'the connection broke' }
+    )
   })
   socket.on('unexpected-response', (_request, response) => {
     let body = ''
@@ -54,7 +59,9 @@ async function feed (fastify: FastifyInstance, options: Options): Promise<void> 
   const { access, health, log, metrics, storage, sync } = fastify
   const settings = options.feed!
   const { folder } = storage
-  const feed = await openFeed({ settings, storage: folder, durability: options.durability, dial, host: sync, isControlled: !access.isOpen, log })
+  const feed = await openFeed({
+    settings, storage: folder, durability: options.durability, dial, host: sync, isControlled: !access.isOpen, log
+  })
   fastify.decorate('feed', feed)
   metrics.include(registry => { registerFeedMetrics(feed, registry) })
   if (settings.required) {
@@ -67,4 +74,8 @@ async function feed (fastify: FastifyInstance, options: Options): Promise<void> 
   fastify.addHook('onClose', async () => { await feed.close() })
 }
 
-export default fp(feed, { name: 'relay-feed', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-sync', 'relay-access', 'relay-health'] })
+export default fp(feed, {
+  name: 'relay-feed',
+  fastify: '5.x',
+  dependencies: ['relay-metrics', 'relay-storage', 'relay-sync', 'relay-access', 'relay-health']
+})

@@ -33,5 +33,7 @@ async function health (fastify: FastifyInstance): Promise<void> {
 }
 
 export default fp(health, {
-  name: 'relay-health', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-bundles', 'relay-websocket']
+  name: 'relay-health',
+  fastify: '5.x',
+  dependencies: ['relay-metrics', 'relay-storage', 'relay-bundles', 'relay-websocket']
 })

@@ -19,7 +19,9 @@ declare module 'fastify' {
     readonly source: Client
   }
   interface FastifyContextConfig {
-    /** It is answered however often it is asked, and when load is shed: it is there for that, or has limits of its own. */
+    /**
+     * It is answered however often it is asked, and when load is shed: it is there for that, or has limits of its own.
+     */
     unlimited?: boolean
   }
 }
@@ -38,13 +40,17 @@ async function limits (fastify: FastifyInstance, options: Options): Promise<void
   fastify.addHook('onRequest', async ({ raw: { headers, socket } }) => {
     const { 'x-forwarded-for': forwarded } = headers
     // that there was one still shows that a proxy has passed it on
-    if (forwarded !== undefined) headers['x-forwarded-for'] = forwardedAddresses([forwarded].flat().join(',')) ?? socket.remoteAddress ?? 'local'
+    if (forwarded !== undefined) {
+      headers['x-forwarded-for'] = forwardedAddresses([forwarded].flat().join(',')) ?? socket.remoteAddress ?? 'local'
+    }
   })
   const descriptors = await keepDescriptors(fastify, limits)
   fastify.metrics.include(registry => { registerLimitsMetrics(limits.refusals, descriptors, registry) })
   fastify.addHook('onClose', async () => { limits.close() })
   fastify.addHook('onError', async (request, _reply, error) => {
-    if (error instanceof RelayError && (TOLD.has(error.statusCode) || error.code === 'RELAY_OVERLOADED')) limits.refusals.tell(nameOf(request.source), error)
+    if (error instanceof RelayError && (TOLD.has(error.statusCode) || error.code === 'RELAY_OVERLOADED')) {
+      limits.refusals.tell(nameOf(request.source), error)
+    }
   })
 
   if (!fastify.hasPlugin('@fastify/under-pressure')) shed(fastify, limits)
@@ -59,7 +65,9 @@ async function keepDescriptors (fastify: FastifyInstance, limits: Limits): Promi
   const descriptors = new Descriptors({
     server: fastify.server,
     most: limits.settings.descriptors,
-    dropped: reason => { limits.refusals.meet('descriptors', 'connections', new RelayError('RELAY_OVERLOADED', reason)) }
+    dropped: reason => {
+      limits.refusals.meet('descriptors', 'connections', new RelayError('RELAY_OVERLOADED', reason))
+    }
   })
   await descriptors.start()
   fastify.addHook('onListen', async () => { await descriptors.look() })
@@ -90,13 +98,19 @@ async function limitRate (fastify: FastifyInstance, limits: Limits): Promise<voi
     allowList: ({ routeOptions }) => routeOptions.config.unlimited === true,
     addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
     errorResponseBuilder: (_request, { after }) =>
-      limits.met('requestsPerMinute', 'RELAY_RATE_LIMITED', `More than ${max} requests a minute from your address, try again in ${after}`)
+      limits.met(
+        'requestsPerMinute',
+        'RELAY_RATE_LIMITED',
+        `More than ${max} requests a minute from your address, try again in ${after}`
+      )
   })
   fastify.addHook('onRequest', fastify.rateLimit())
 }
 
 function sourceOf ({ ip, principal }: FastifyRequest): Client {
-  return { address: networkOf(ip), principal: principal === undefined || principal === ANONYMOUS ? undefined : principal.id }
+  return {
+    address: networkOf(ip), principal: principal === undefined || principal === ANONYMOUS ? undefined : principal.id
+  }
 }
 
 export default fp(limits, { name: 'relay-limits', fastify: '5.x', dependencies: ['relay-metrics'] })

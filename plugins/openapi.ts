@@ -61,8 +61,12 @@ async function openapi (fastify: FastifyInstance, options: Options): Promise<voi
  * A Fastify that has the same routes, to be described and never called. Made when somebody asks, so that no start waits
  * for it, and apart, so that the host may have the same plugins.
  */
-async function describe (host: FastifyInstance, routes: readonly Described[], { openapiUi }: Options): Promise<{ app: FastifyInstance, document: Uint8Array }> {
-  const [{ default: Fastify }, { default: swagger }] = await Promise.all([import('fastify'), import('@fastify/swagger')])
+async function describe (
+  host: FastifyInstance, routes: readonly Described[], { openapiUi }: Options
+): Promise<{ app: FastifyInstance, document: Uint8Array }> {
+  const [{ default: Fastify }, { default: swagger }] = await Promise.all([
+    import('fastify'), import('@fastify/swagger')
+  ])
   const app = Fastify()
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => JSON.stringify)
@@ -81,7 +85,9 @@ async function describe (host: FastifyInstance, routes: readonly Described[], { 
   app.setNotFoundHandler(async () => { throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'Not found') })
   if (openapiUi) {
     await app.register((await import('@fastify/swagger-ui')).default, {
-      routePrefix: `${host.prefix}/docs`, staticCSP: POLICY, transformSpecification: document => ({ ...document, servers: [{ url: '..' }] })
+      routePrefix: `${host.prefix}/docs`,
+      staticCSP: POLICY,
+      transformSpecification: document => ({ ...document, servers: [{ url: '..' }] })
     })
   }
   for (const schema of Object.values(host.getSchemas())) app.addSchema(schema)

@@ -11,7 +11,8 @@ declare module 'fastify' {
 async function repo (fastify: FastifyInstance, { closeTimeout }: Options): Promise<void> {
   // which has the engine disconnect everybody, this one's peer too
   if (fastify.hasPlugin('relay-websocket')) throw new Error('relay-repo must be registered before relay-websocket')
-  const { LazyRepo } = await import('../lib/repo/lazy-repo.ts') // it loads Automerge, of which most relays need nothing here
+  // it loads Automerge, of which most relays need nothing here
+  const { LazyRepo } = await import('../lib/repo/lazy-repo.ts')
   const { sync: engine, log } = fastify
   const lazy = new LazyRepo({ engine, log, closeTimeout })
   fastify.decorate<Repo>('repo', { getter: () => lazy.repo })

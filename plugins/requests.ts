@@ -26,4 +26,6 @@ async function requests (fastify: FastifyInstance, { closeTimeout }: Options): P
   })
 }
 
-export default fp(requests, { name: 'relay-requests', fastify: '5.x', dependencies: ['relay-documents', 'relay-websocket'] })
+export default fp(requests, {
+  name: 'relay-requests', fastify: '5.x', dependencies: ['relay-documents', 'relay-websocket']
+})

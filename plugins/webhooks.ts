@@ -12,7 +12,9 @@ declare module 'fastify' {
 /** Tells the webhooks of the options what happens in the relay. */
 async function webhooks (fastify: FastifyInstance, options: Options): Promise<void> {
   const { bundles, log, metrics, sockets, storage, sync } = fastify
-  const webhooks = await Webhooks.open({ webhooks: options.webhooks, folder: path.join(storage.folder, 'webhooks'), log })
+  const webhooks = await Webhooks.open({
+    webhooks: options.webhooks, folder: path.join(storage.folder, 'webhooks'), log
+  })
   fastify.decorate('webhooks', webhooks)
   metrics.include(registry => { registerWebhookMetrics(webhooks, registry) })
   const stops = options.webhooks.length === 0
@@ -28,4 +30,8 @@ async function webhooks (fastify: FastifyInstance, options: Options): Promise<vo
   })
 }
 
-export default fp(webhooks, { name: 'relay-webhooks', fastify: '5.x', dependencies: ['relay-metrics', 'relay-storage', 'relay-sync', 'relay-bundles', 'relay-websocket'] })
+export default fp(webhooks, {
+  name: 'relay-webhooks',
+  fastify: '5.x',
+  dependencies: ['relay-metrics', 'relay-storage', 'relay-sync', 'relay-bundles', 'relay-websocket']
+})

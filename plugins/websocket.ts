@@ -26,7 +26,8 @@ async function peers (fastify: FastifyInstance, options: Options): Promise<void>
   fastify.decorate('sockets', sockets)
   ignoreOffers(fastify.server)
   fastify.storage.lost.then(loss => { sockets.refuse(loss) })
-  // else the websocket plugin opens a WebSocket only to close it, and waits half a minute for a peer that does not answer
+  // else the websocket plugin opens a WebSocket only to close it, and waits half a minute for a peer that does not
+  // answer
   fastify.addHook('preValidation', async ({ ws, routeOptions }) => {
     if (ws && routeOptions.config.peers !== true) throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'No WebSocket here')
     if (ws && sockets.refusal !== undefined) throw sockets.refusal
@@ -70,4 +71,6 @@ function refuseHandshake (socket: Duplex, problem: string): void {
     `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
-export default fp(peers, { name: 'relay-websocket', fastify: '5.x', dependencies: ['relay-limits', 'relay-storage', 'relay-sync'] })
+export default fp(peers, {
+  name: 'relay-websocket', fastify: '5.x', dependencies: ['relay-limits', 'relay-storage', 'relay-sync']
+})

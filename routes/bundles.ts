@@ -38,7 +38,9 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
   fastify.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
   await fastify.register(multipart, { limits: { files: 1, fields: 16, fileSize: options.maxUpload + 1 } })
 
-  fastify.get('/.manifest.tonk', { schema: schemas.served, config: { access: ['bundle:read'] } }, async (request, reply) => {
+  fastify.get('/.manifest.tonk', {
+    schema: schemas.served, config: { access: ['bundle:read'] }
+  }, async (request, reply) => {
     const slim = await bundles.servedSlim()
     await access.require(request.principal, 'bundle:read', slim.rootId)
     return await named(reply, SLIM_TYPE, 'manifest').represent(made(slim))
@@ -82,7 +84,9 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     }
   })
 
-  fastify.delete<{ Params: { id: string } }>('/api/bundles/:id', { schema: schemas.remove, config: { access: ['bundle:delete'] } }, async ({ params, headers, query, principal }, reply) => {
+  fastify.delete<{ Params: { id: string } }>('/api/bundles/:id', {
+    schema: schemas.remove, config: { access: ['bundle:delete'] }
+  }, async ({ params, headers, query, principal }, reply) => {
     const conditions = preconditions(headers, query)
     await bundles.remove(documentId(params.id), async stored => {
       await access.requireOwn(principal, stored.owner)
@@ -91,7 +95,9 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
     return await reply.code(204).send()
   })
 
-  fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', { schema: schemas.slim, config: { access: ['bundle:read'] } }, async (request, reply) => {
+  fastify.get<{ Params: { id: string } }>('/api/bundles/:id/manifest', {
+    schema: schemas.slim, config: { access: ['bundle:read'] }
+  }, async (request, reply) => {
     const id = documentId(request.params.id)
     return await named(reply, SLIM_TYPE, id).represent(made(await bundles.slim(id)))
   })
@@ -115,13 +121,19 @@ function preconditions (headers: IncomingHttpHeaders, query: unknown): Precondit
 /** @throws RelayError RELAY_PRECONDITION_FAILED */
 function requireVersion (conditions: Preconditions, stored: { etag: string } | null): void {
   if (holds(conditions, stored?.etag ?? null)) return
-  throw new RelayError('RELAY_PRECONDITION_FAILED', stored === null ? 'There is no such bundle' : 'There is another version of this bundle')
+  throw new RelayError(
+    'RELAY_PRECONDITION_FAILED', stored === null ? 'There is no such bundle' : 'There is another version of this bundle'
+  )
 }
 
 /** The file of a form; everything else in it is ignored. */
 async function uploadedFile (request: FastifyRequest): Promise<Readable> {
   const part = await request.file().catch(error => {
-    throw error.statusCode < 500 ? error : new RelayError('RELAY_BAD_REQUEST', `Invalid form: ${messageOf(error)}`, { cause: error })
+    throw error.statusCode < 500
+      ? error
+      : new RelayError('RELAY_BAD_REQUEST', `Invalid form: ${messageOf(error)}`, {
+        cause: error
+      })
   })
   if (part === undefined) throw new RelayError('RELAY_BUNDLE_INVALID', 'Invalid bundle data: the form has no file')
   return part.file
@@ -132,6 +144,13 @@ const named = (reply: FastifyReply, type: string, name: string): FastifyReply =>
 
 /** Bytes in memory as something to represent. */
 const made = ({ bytes, etag }: { bytes: Uint8Array, etag: string }): Representation =>
-  ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
+  ({
+    size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end)
+  })
 
-export default fp(bundleRoutes, { name: 'relay-routes-bundles', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-bundles', 'relay-http', 'relay-limits', 'relay-storage', 'relay-openapi'] })
+export default fp(bundleRoutes, {
+  name: 'relay-routes-bundles',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['relay-access', 'relay-bundles', 'relay-http', 'relay-limits', 'relay-storage', 'relay-openapi']
+})

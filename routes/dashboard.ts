@@ -30,7 +30,9 @@ async function dashboardRoutes (fastify: FastifyInstance): Promise<void> {
     const reason = access.isOpen ? whyNotLocal(request.socket.remoteAddress, request.headers) : undefined
     if (reason === undefined) return
     access.refused('RELAY_ACCESS_DENIED')
-    throw new RelayError('RELAY_ACCESS_DENIED', `The dashboard of a relay without access control is not for everybody: ${reason}`)
+    throw new RelayError(
+      'RELAY_ACCESS_DENIED', `The dashboard of a relay without access control is not for everybody: ${reason}`
+    )
   }
 
   // it holds nothing of the relay's, and who is to show a token needs something to show it to
@@ -51,7 +53,9 @@ async function dashboardRoutes (fastify: FastifyInstance): Promise<void> {
     fresh(reply).send(await dashboard.figures()))
 
   typed.get('/dashboard/data/connections', { ...data, schema: schemas.connections }, async ({ query }, reply) =>
-    fresh(reply).send(dashboard.connections({ ...query, document: query.document === undefined ? undefined : documentId(query.document) })))
+    fresh(reply).send(dashboard.connections({
+      ...query, document: query.document === undefined ? undefined : documentId(query.document)
+    })))
 
   typed.get('/dashboard/data/documents', { ...data, schema: schemas.documents }, async ({ query }, reply) =>
     fresh(reply).send(await dashboard.documents(query)))
@@ -74,9 +78,13 @@ const toShell = async ({ url }: FastifyRequest, reply: FastifyReply): Promise<Fa
 
 const fresh = (reply: FastifyReply): FastifyReply => reply.header('cache-control', 'no-store')
 
-async function send (reply: FastifyReply, { type, bytes, etag }: PageFile, cacheControl: string): Promise<FastifyReply> {
+async function send (
+  reply: FastifyReply, { type, bytes, etag }: PageFile, cacheControl: string
+): Promise<FastifyReply> {
   const { length: size } = bytes
-  return await reply.type(type).represent({ size, etag, cacheControl, stream: ({ start, end } = { start: 0, end: size }) => bytes.subarray(start, end) })
+  return await reply.type(type).represent({
+    size, etag, cacheControl, stream: ({ start, end } = { start: 0, end: size }) => bytes.subarray(start, end)
+  })
 }
 
 function documentId (text: string): DocumentId {
@@ -84,4 +92,9 @@ function documentId (text: string): DocumentId {
   return text
 }
 
-export default fp(dashboardRoutes, { name: 'relay-routes-dashboard', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-dashboard', 'relay-http', 'relay-openapi'] })
+export default fp(dashboardRoutes, {
+  name: 'relay-routes-dashboard',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['relay-access', 'relay-dashboard', 'relay-http', 'relay-openapi']
+})

@@ -26,7 +26,9 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
 
   // bodies are read where documents are opened, on another thread
   fastify.removeAllContentTypeParsers()
-  fastify.addContentTypeParser(TYPES, { parseAs: 'buffer', bodyLimit: options.maxDocument }, (_request, body, done) => { done(null, body) })
+  fastify.addContentTypeParser(TYPES, { parseAs: 'buffer', bodyLimit: options.maxDocument }, (_request, body, done) => {
+    done(null, body)
+  })
   fastify.addContentTypeParser('*', (_request, _payload, done) => { done(unsupported(TYPES)) })
 
   /** Where events go on from: nowhere, where the heads are not known any more. */
@@ -39,7 +41,9 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     }
   }
 
-  typed.get('/api/documents/:id', { schema: schemas.view, config: READ }, async ({ method, params, query, headers }, reply) => {
+  typed.get('/api/documents/:id', {
+    schema: schemas.view, config: READ
+  }, async ({ method, params, query, headers }, reply) => {
     const id = documentId(params.id)
     const current = await documents.heads(id)
     const heads = query.heads === undefined ? current : documents.headsOf(id, query.heads)
@@ -57,7 +61,9 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     return isKnown(headers, etag) ? await unchanged(reply, etag) : await fresh(reply, etag).send({ heads })
   })
 
-  typed.get('/api/documents/:id/history', { schema: schemas.history, config: READ }, async ({ params, query, headers }, reply) => {
+  typed.get('/api/documents/:id/history', {
+    schema: schemas.history, config: READ
+  }, async ({ params, query, headers }, reply) => {
     const id = documentId(params.id)
     const { offset, limit } = query
     const current = await documents.heads(id)
@@ -65,11 +71,15 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     const etag = etagOf(heads, 'history', `.${offset}.${limit}`)
     if (isKnown(headers, etag)) return await unchanged(reply, etag)
     const { total, changes } = await documents.history(id, heads, offset, limit)
-    const next = offset + changes.length < total ? `history?heads=${headsText(heads)}&offset=${offset + changes.length}&limit=${limit}` : null
+    const next = offset + changes.length < total
+      ? `history?heads=${headsText(heads)}&offset=${offset + changes.length}&limit=${limit}`
+      : null
     return await fresh(reply, etag).send({ heads, total, changes, next })
   })
 
-  typed.get('/api/documents/:id/snapshot', { schema: schemas.snapshot, config: READ }, async ({ params, headers }, reply) => {
+  typed.get('/api/documents/:id/snapshot', {
+    schema: schemas.snapshot, config: READ
+  }, async ({ params, headers }, reply) => {
     const id = documentId(params.id)
     reply.type(SNAPSHOT_TYPE).header('content-disposition', `attachment; filename="${id}.automerge"`)
     const known = knownSnapshot(headers['if-none-match'], await documents.heads(id))
@@ -106,7 +116,9 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     const type = typeOf(headers)
     if (type !== JSON_TYPE && type !== SNAPSHOT_TYPE) throw unsupported([JSON_TYPE, SNAPSHOT_TYPE])
     const bytes = body as unknown as Uint8Array
-    const { id, heads } = type === JSON_TYPE ? await documents.create(bytes, query.message) : await documents.import(bytes)
+    const { id, heads } = type === JSON_TYPE
+      ? await documents.create(bytes, query.message)
+      : await documents.import(bytes)
     reply.code(201).headers({ location: below(url, id), etag: etagOf(heads) })
     return await reply.send({ id, url: `automerge:${id}`, heads })
   })
@@ -117,13 +129,22 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     const id = documentId(params.id)
     const type = typeOf(headers)
     if (type !== MERGE_PATCH && type !== JSON_PATCH) throw unsupported([MERGE_PATCH, JSON_PATCH])
-    const patch = { type: type as PatchType, patch: body as unknown as Uint8Array, message, base: base === undefined ? undefined : documents.headsOf(id, base) }
+    const patch = {
+      type: type as PatchType,
+      patch: body as unknown as Uint8Array,
+      message,
+      base: base === undefined ? undefined : documents.headsOf(id, base)
+    }
     const conditions = preconditions(headers, ifMatch)
-    const heads = await documents.patch(id, patch, isConditional(conditions) ? heads => holds(conditions, etagOf(heads)) : undefined)
+    const heads = await documents.patch(
+      id, patch, isConditional(conditions) ? heads => holds(conditions, etagOf(heads)) : undefined
+    )
     return await reply.header('etag', etagOf(heads)).send({ heads })
   })
 
-  fastify.delete<{ Params: { id: string }, Querystring: { ifMatch?: string } }>('/api/documents/:id', { schema: schemas.remove, config: { access: ['document:delete'] } }, async ({ params, headers, query, principal }, reply) => {
+  fastify.delete<{ Params: { id: string }, Querystring: { ifMatch?: string } }>('/api/documents/:id', {
+    schema: schemas.remove, config: { access: ['document:delete'] }
+  }, async ({ params, headers, query, principal }, reply) => {
     const id = documentId(params.id)
     await access.require(principal, 'document:delete', id) // an open relay asks nobody before
     const conditions = preconditions(headers, query.ifMatch)
@@ -139,7 +160,11 @@ const below = (url: string, name: string): string => {
 }
 
 const preconditions = (headers: IncomingHttpHeaders, ifMatch: string | undefined): Preconditions =>
-  ({ 'if-match': headers['if-match'], 'if-none-match': headers['if-none-match'], ifMatch: ifMatch === undefined ? undefined : canonicalHeads(ifMatch) })
+  ({
+    'if-match': headers['if-match'],
+    'if-none-match': headers['if-none-match'],
+    ifMatch: ifMatch === undefined ? undefined : canonicalHeads(ifMatch)
+  })
 
 /** What is no id names no document. */
 function documentId (text: string): DocumentId {
@@ -147,16 +172,26 @@ function documentId (text: string): DocumentId {
   return text
 }
 
-const typeOf = (headers: IncomingHttpHeaders): string => (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
+const typeOf = (headers: IncomingHttpHeaders): string =>
+  (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
 
-const unsupported = (types: readonly string[]): RelayError => new RelayError('RELAY_MEDIA_TYPE_UNSUPPORTED', `The body must be ${types.join(' or ')}`)
+const unsupported = (types: readonly string[]): RelayError =>
+  new RelayError('RELAY_MEDIA_TYPE_UNSUPPORTED', `The body must be ${types.join(' or ')}`)
 
 /** What the representation of an id is changes: caches ask each time whether it has. */
 const fresh = (reply: FastifyReply, etag: string): FastifyReply => reply.headers({ etag, 'cache-control': 'no-cache' })
 
-const unchanged = async (reply: FastifyReply, etag: string): Promise<FastifyReply> => await fresh(reply, etag).code(304).send()
+const unchanged = async (reply: FastifyReply, etag: string): Promise<FastifyReply> =>
+  await fresh(reply, etag).code(304).send()
 
 const made = (bytes: Uint8Array, etag: string): Representation =>
-  ({ size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end) })
+  ({
+    size: bytes.length, etag, stream: ({ start, end } = { start: 0, end: bytes.length }) => bytes.subarray(start, end)
+  })
 
-export default fp(documentRoutes, { name: 'relay-routes-documents', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-documents', 'relay-http', 'relay-limits', 'relay-openapi'] })
+export default fp(documentRoutes, {
+  name: 'relay-routes-documents',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['relay-access', 'relay-documents', 'relay-http', 'relay-limits', 'relay-openapi']
+})

@@ -23,13 +23,17 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
   // in an open relay everybody is alike
   const isPublic = ({ principal }: FastifyRequest): boolean => !access.isOpen && principal === ANONYMOUS
 
-  typed.get('/feed/health', { schema: schemas.health, config: { access: 'public', unlimited: true } }, async (_request, reply) => {
+  typed.get('/feed/health', {
+    schema: schemas.health, config: { access: 'public', unlimited: true }
+  }, async (_request, reply) => {
     const isWell = feed.problems.length === 0
     reply.header('cache-control', 'no-store')
     return await reply.code(isWell ? 200 : 503).send({ status: isWell ? 'ok' : 'failing' })
   })
 
-  typed.get('/feed/ready', { schema: schemas.health, config: { access: 'public', unlimited: true } }, async (_request, reply) => {
+  typed.get('/feed/ready', {
+    schema: schemas.health, config: { access: 'public', unlimited: true }
+  }, async (_request, reply) => {
     const isReady = feed.source.state === 'connected' && feed.problem === undefined
     reply.header('cache-control', 'no-store')
     return await reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ok' : 'failing' })
@@ -40,7 +44,8 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
   })
 
   typed.get('/feed/gaps', { schema: schemas.gaps, config: READ }, async (_request, reply) => {
-    return await reply.header('cache-control', 'no-store').type(JSON_TYPE).send(JSON.stringify({ gaps: feed.gaps.list }))
+    return await reply.header('cache-control', 'no-store').type(JSON_TYPE)
+      .send(JSON.stringify({ gaps: feed.gaps.list }))
   })
 
   typed.get('/feed/records', { schema: schemas.records, config: READ }, async (request, reply) => {
@@ -56,7 +61,9 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
 
   typed.get('/feed/events', { schema: schemas.events, config: READ }, async (request, reply) => {
     const known = request.headers['last-event-id']
-    if (known !== undefined && !/^\d{1,15}$/.test(known)) throw new RelayError('RELAY_BAD_REQUEST', 'Last-Event-ID must be the number of a record')
+    if (known !== undefined && !/^\d{1,15}$/.test(known)) {
+      throw new RelayError('RELAY_BAD_REQUEST', 'Last-Event-ID must be the number of a record')
+    }
     const after = known === undefined ? request.query.after ?? feed.store.lastNumber : Number(known)
     if (after < oldestOf(feed)) return await gone(reply, oldestOf(feed))
     reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).type('text/event-stream; charset=utf-8')
@@ -64,7 +71,9 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
     stream.once('close', requests.endless(() => { stream.end('closing', '{}') })).greet()
     // as long as whoever it is may read it
     const session = access.session(request.credentials(), request.principal)
-    const refuse = ({ message, code }: RelayError): void => { stream.end('end', JSON.stringify({ error: message, code })) }
+    const refuse = ({ message, code }: RelayError): void => {
+      stream.end('end', JSON.stringify({ error: message, code }))
+    }
     session?.attach({
       refuse,
       reassess () { access.require(request.principal, 'feed:read').catch(refuse) }
@@ -94,11 +103,13 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
 
   typed.post('/feed/seal', { schema: schemas.seal, config: MANAGE }, async (_request, reply) => {
     await feed.store.seal()
-    return await reply.type(JSON_TYPE).send(JSON.stringify({ files: feed.store.sealed.length, last: feed.store.sealed.at(-1)?.file ?? null }))
+    return await reply.type(JSON_TYPE)
+      .send(JSON.stringify({ files: feed.store.sealed.length, last: feed.store.sealed.at(-1)?.file ?? null }))
   })
 
   typed.get('/feed/dead-letters', { schema: schemas.letters, config: MANAGE }, async (_request, reply) => {
-    return await reply.header('cache-control', 'no-store').type(JSON_TYPE).send(JSON.stringify({ deadLetters: feed.deadLetters.list }))
+    return await reply.header('cache-control', 'no-store').type(JSON_TYPE)
+      .send(JSON.stringify({ deadLetters: feed.deadLetters.list }))
   })
 
   typed.post('/feed/dead-letters/:letter', { schema: schemas.retry, config: MANAGE }, async ({ params }, reply) => {
@@ -107,7 +118,9 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
   })
 
   typed.delete('/feed/dead-letters/:letter', { schema: schemas.drop, config: MANAGE }, async ({ params }, reply) => {
-    if (feed.deadLetters.get(params.letter) === undefined) throw new RelayError('RELAY_DEAD_LETTER_NOT_FOUND', 'Dead letter not found')
+    if (feed.deadLetters.get(params.letter) === undefined) {
+      throw new RelayError('RELAY_DEAD_LETTER_NOT_FOUND', 'Dead letter not found')
+    }
     await feed.deadLetters.remove([params.letter])
     return await reply.code(204).send(null)
   })
@@ -121,4 +134,9 @@ const gone = async (reply: FastifyReply, oldest: number): Promise<FastifyReply> 
     error: `Records before number ${oldest + 1} are not kept any more`, code: 'RELAY_FEED_CURSOR_GONE', oldest
   }))
 
-export default fp(feedRoutes, { name: 'relay-routes-feed', fastify: '5.x', encapsulate: true, dependencies: ['relay-feed', 'relay-access', 'relay-limits', 'relay-requests'] })
+export default fp(feedRoutes, {
+  name: 'relay-routes-feed',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['relay-feed', 'relay-access', 'relay-limits', 'relay-requests']
+})

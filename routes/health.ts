@@ -13,10 +13,21 @@ const report = (description: string) => Type.Object({
 
 const tags = ['Operations']
 
-const live = { tags, summary: 'Whether it runs', response: { 200: Type.Object({ status: Type.Literal('ok') }, { description: 'The process answers' }) } }
-const ready = { tags, summary: 'Whether it is of use', response: { 200: report('Everything works'), 503: report('Something does not; each check says what') } }
+const live = {
+  tags,
+  summary: 'Whether it runs',
+  response: { 200: Type.Object({ status: Type.Literal('ok') }, { description: 'The process answers' }) }
+}
+const ready = {
+  tags,
+  summary: 'Whether it is of use',
+  response: { 200: report('Everything works'), 503: report('Something does not; each check says what') }
+}
 
-/** For whoever starts, watches and balances relays. Open to all, as they carry no token; asked every second, so not logged. */
+/**
+ * For whoever starts, watches and balances relays. Open to all, as they carry no token; asked every second, so not
+ * logged.
+ */
 async function healthRoutes (fastify: FastifyInstance): Promise<void> {
   const { health } = fastify
   const typed = fastify.withTypeProvider<TypeBoxTypeProvider>()
@@ -24,10 +35,14 @@ async function healthRoutes (fastify: FastifyInstance): Promise<void> {
   typed.get('/health/live', { schema: live, logLevel: 'warn', config: { access: 'public', unlimited: true } }, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' as const }))
 
-  typed.get('/health/ready', { schema: ready, logLevel: 'warn', config: { access: 'public', unlimited: true } }, async (_request, reply) => {
+  typed.get('/health/ready', {
+    schema: ready, logLevel: 'warn', config: { access: 'public', unlimited: true }
+  }, async (_request, reply) => {
     const report = await health.report()
     return reply.code(report.status === 'ok' ? 200 : 503).header('cache-control', 'no-store').send(report)
   })
 }
 
-export default fp(healthRoutes, { name: 'relay-routes-health', fastify: '5.x', encapsulate: true, dependencies: ['relay-health', 'relay-openapi'] })
+export default fp(healthRoutes, {
+  name: 'relay-routes-health', fastify: '5.x', encapsulate: true, dependencies: ['relay-health', 'relay-openapi']
+})

@@ -33,4 +33,6 @@ async function methodRoutes (fastify: FastifyInstance): Promise<void> {
 }
 
 // a route that comes after it stops the start
-export default fp(methodRoutes, { name: 'relay-routes-methods', fastify: '5.x', encapsulate: true, dependencies: ['relay-errors', 'relay-methods'] })
+export default fp(methodRoutes, {
+  name: 'relay-routes-methods', fastify: '5.x', encapsulate: true, dependencies: ['relay-errors', 'relay-methods']
+})

@@ -43,13 +43,18 @@ async function metricsRoutes (fastify: FastifyInstance): Promise<void> {
   const { metrics } = fastify
   const offered = [JSON_TYPE, metrics.contentType, ...OPEN_METRICS]
 
-  fastify.withTypeProvider<TypeBoxTypeProvider>().get('/metrics', { schema, config: { access: ['metrics:read'], unlimited: true } }, async (request, reply) => {
-    const vary = reply.getHeader('vary')
-    reply.headers({ 'cache-control': 'no-store', vary: vary === undefined ? 'Accept' : `${vary}, Accept` })
-    const preferred = accepts(request.raw).types(offered)
-    if (preferred === JSON_TYPE || preferred === false) return reply.type(`${JSON_TYPE}; charset=utf-8`).send(metrics.json())
-    return reply.type(metrics.contentType).send(await metrics.text())
-  })
+  fastify.withTypeProvider<TypeBoxTypeProvider>()
+    .get('/metrics', { schema, config: { access: ['metrics:read'], unlimited: true } }, async (request, reply) => {
+      const vary = reply.getHeader('vary')
+      reply.headers({ 'cache-control': 'no-store', vary: vary === undefined ? 'Accept' : `${vary}, Accept` })
+      const preferred = accepts(request.raw).types(offered)
+      if (preferred === JSON_TYPE || preferred === false) {
+        return reply.type(`${JSON_TYPE}; charset=utf-8`).send(metrics.json())
+      }
+      return reply.type(metrics.contentType).send(await metrics.text())
+    })
 }
 
-export default fp(metricsRoutes, { name: 'relay-routes-metrics', fastify: '5.x', encapsulate: true, dependencies: ['relay-metrics', 'relay-openapi'] })
+export default fp(metricsRoutes, {
+  name: 'relay-routes-metrics', fastify: '5.x', encapsulate: true, dependencies: ['relay-metrics', 'relay-openapi']
+})

@@ -18,7 +18,9 @@ async function openapiRoutes (fastify: FastifyInstance, { openapiUi }: Options):
   if (!openapiUi) return
   for (const url of ['/docs', '/docs/*']) {
     fastify.get(url, { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) => {
-      if (/\/docs(\?|$)/i.test(request.url)) return await reply.redirect(request.url.replace(/^[^?]*\/([^/?]+)/, '$1/'), 308) // what it loads is beside it
+      if (/\/docs(\?|$)/i.test(request.url)) {
+        return await reply.redirect(request.url.replace(/^[^?]*\/([^/?]+)/, '$1/'), 308)
+      } // what it loads is beside it
       const answer = await openapi.page()
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
@@ -27,4 +29,6 @@ async function openapiRoutes (fastify: FastifyInstance, { openapiUi }: Options):
   }
 }
 
-export default fp(openapiRoutes, { name: 'relay-routes-openapi', fastify: '5.x', encapsulate: true, dependencies: ['relay-openapi'] })
+export default fp(openapiRoutes, {
+  name: 'relay-routes-openapi', fastify: '5.x', encapsulate: true, dependencies: ['relay-openapi']
+})

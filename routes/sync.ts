@@ -34,7 +34,8 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
     url: '/',
     schema,
     config: { peers: true, access: 'public' },
-    handler: async (_request: FastifyRequest, reply: FastifyReply) => reply.type('text/plain; charset=utf-8').send(GREETING),
+    handler: async (_request: FastifyRequest, reply: FastifyReply) =>
+      reply.type('text/plain; charset=utf-8').send(GREETING),
     wsHandler: accept
   })
 
@@ -50,4 +51,9 @@ async function syncRoutes (fastify: FastifyInstance, options: Options): Promise<
   }
 }
 
-export default fp(syncRoutes, { name: 'relay-routes-sync', fastify: '5.x', encapsulate: true, dependencies: ['relay-access', 'relay-websocket', 'relay-openapi'] })
+export default fp(syncRoutes, {
+  name: 'relay-routes-sync',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['relay-access', 'relay-websocket', 'relay-openapi']
+})

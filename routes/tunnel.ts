@@ -7,7 +7,8 @@ const TYPES = ['application/json', 'application/octet-stream', 'multipart/form-d
 
 type CallerOf = (request: FastifyRequest) => Pick<Host, 'principal' | 'identify'>
 
-const callerOfHost: CallerOf = request => ({ principal: (request as FastifyRequest & { principal?: unknown }).principal })
+const callerOfHost: CallerOf = request =>
+  ({ principal: (request as FastifyRequest & { principal?: unknown }).principal })
 
 /** What makes Fastify set up its compilers, which tasks' schemas go through too. */
 const schema = { hide: true, params: { type: 'object' }, response: { default: { type: 'object' } } }
@@ -25,13 +26,18 @@ async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
     done()
   })
 
-  const callerOf = fastify.hasDecorator('tunnelCaller') ? fastify.getDecorator<CallerOf>('tunnelCaller') : callerOfHost // only a relay has it
+  // only a relay has it
+  const callerOf = fastify.hasDecorator('tunnelCaller') ? fastify.getDecorator<CallerOf>('tunnelCaller') : callerOfHost
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
     reply.hijack()
     tunnel.serve(request.raw, reply.raw, { log: request.log, headers: reply.getHeaders(), ...callerOf(request) })
   }
-  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) fastify.all(url, { schema: { hide: true }, config: { access: 'public', unlimited: true }, handler }) // it has tokens of its own
-  fastify.get(`${base === '/' ? '' : base}/discovery`, { schema, config: { access: 'public', unlimited: true }, handler })
+  for (const url of base === '/' ? ['/*'] : [base, `${base}/*`]) {
+    fastify.all(url, { schema: { hide: true }, config: { access: 'public', unlimited: true }, handler })
+  } // it has tokens of its own
+  fastify.get(`${base === '/' ? '' : base}/discovery`, {
+    schema, config: { access: 'public', unlimited: true }, handler
+  })
 
   fastify.addHook('onReady', async () => {
     tunnel.compile({
@@ -41,4 +47,6 @@ async function tunnelRoutes (fastify: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(tunnelRoutes, { name: 'relay-routes-tunnel', fastify: '5.x', encapsulate: true, dependencies: ['relay-tunnel'] })
+export default fp(tunnelRoutes, {
+  name: 'relay-routes-tunnel', fastify: '5.x', encapsulate: true, dependencies: ['relay-tunnel']
+})

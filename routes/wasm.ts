@@ -21,4 +21,9 @@ async function wasmRoutes (fastify: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(wasmRoutes, { name: 'relay-routes-wasm', fastify: '5.x', encapsulate: true, dependencies: ['relay-http', 'relay-wasm', 'relay-openapi'] })
+export default fp(wasmRoutes, {
+  name: 'relay-routes-wasm',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['relay-http', 'relay-wasm', 'relay-openapi']
+})

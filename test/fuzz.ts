@@ -42,8 +42,11 @@ export function shortened (bytes: Uint8Array): Uint8Array[] {
   const variants: Uint8Array[] = []
   for (let at = 0; at < bytes.length; at++) {
     const length = bytes.subarray(at).findIndex(byte => byte < 0x80) + 1
-    const low = bytes.subarray(at, at + length).reduce((value, byte, n) => n < 5 ? value + (byte & 0x7f) * 2 ** (7 * n) : value, 0) % 2 ** 32
-    if (length >= 5) variants.push(Buffer.concat([bytes.subarray(0, at), Buffer.from(leb(low)), bytes.subarray(at + length)]))
+    const low =
+      bytes.subarray(at, at + length).reduce((value, byte, n) => n < 5 ? value + (byte & 0x7f) * 2 ** (7 * n) : value, 0) % 2 ** 32
+    if (length >= 5) {
+      variants.push(Buffer.concat([bytes.subarray(0, at), Buffer.from(leb(low)), bytes.subarray(at + length)]))
+    }
   }
   return variants
 }

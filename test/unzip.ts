@@ -5,7 +5,9 @@ import yauzl from 'yauzl'
 /** The files of a ZIP, read the usual way. */
 export async function unzip (bytes: Uint8Array): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>()
-  const zip = await promisify<Buffer, yauzl.Options, yauzl.ZipFile>(yauzl.fromBuffer)(Buffer.from(bytes), { lazyEntries: true })
+  const zip = await promisify<Buffer, yauzl.Options, yauzl.ZipFile>(yauzl.fromBuffer)(Buffer.from(bytes), {
+    lazyEntries: true
+  })
   const read = promisify<yauzl.Entry, NodeJS.ReadableStream>(zip.openReadStream.bind(zip))
   await new Promise((resolve, reject) => {
     zip.on('error', reject).on('end', resolve).on('entry', (entry: yauzl.Entry) => {

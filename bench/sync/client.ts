@@ -4,7 +4,9 @@ import type { Wire } from './wire.ts'
 export interface HistoryOptions {
   /** Changes that are in the document before the clock starts. */
   seed: number
-  /** Edits, made beforehand. Edit `n` is by writer `n % writers`; each writer's edits follow one another from the seed. */
+  /**
+   * Edits, made beforehand. Edit `n` is by writer `n % writers`; each writer's edits follow one another from the seed.
+   */
   edits: number
   writers: number
   /** Random bytes that an edit sets; 0: one character is typed. */

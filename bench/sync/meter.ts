@@ -58,9 +58,18 @@ export class Meter {
 
   #read (): Reading {
     const traffic: Traffic = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 }
-    for (const wire of this.#wires) for (const key of Object.keys(traffic) as Array<keyof Traffic>) traffic[key] += wire.traffic[key]
+    for (const wire of this.#wires) {
+      for (const key of Object.keys(traffic) as Array<keyof Traffic>) traffic[key] += wire.traffic[key]
+    }
     const own = process.cpuUsage()
-    return { at: performance.now(), server: cpuOf(this.#server.pid), load: (own.user + own.system) / 1e6, machine: machineCpu(), memory: memoryOf(this.#server.pid), traffic }
+    return {
+      at: performance.now(),
+      server: cpuOf(this.#server.pid),
+      load: (own.user + own.system) / 1e6,
+      machine: machineCpu(),
+      memory: memoryOf(this.#server.pid),
+      traffic
+    }
   }
 }
 

@@ -16,7 +16,10 @@ export class Room {
   readonly documentId: string
   /** A client of the same document that is neither connected nor counted. */
   readonly newcomer: () => Client
-  /** ms from when an edit was due until another client had it, for each delivery; and until its writer knew it was stored. */
+  /**
+   * ms from when an edit was due until another client had it, for each delivery; and until its writer knew it was
+   * stored.
+   */
   deliveries: number[] = []
   acknowledgements: number[] = []
   delivered = 0
@@ -44,7 +47,9 @@ export class Room {
     return new Room(clients, newcomer, options, history.id)
   }
 
-  private constructor (clients: Client[], newcomer: () => Client, { edits, writers = 1 }: RoomOptions, documentId: string) {
+  private constructor (
+    clients: Client[], newcomer: () => Client, { edits, writers = 1 }: RoomOptions, documentId: string
+  ) {
     this.documentId = documentId
     this.clients = clients
     this.newcomer = newcomer
@@ -83,7 +88,10 @@ export class Room {
     this.clients[edit % this.#writers]!.edit(edit)
   }
 
-  /** Sends so many edits at so many a second, whatever the server does. Late ones count from when they were due. Throws when there are no more. */
+  /**
+   * Sends so many edits at so many a second, whatever the server does. Late ones count from when they were due. Throws
+   * when there are no more.
+   */
   async type (edits: number, perSecond: number): Promise<void> {
     const start = performance.now()
     if (this.sent + edits > this.#edits) throw new RangeError('no edits are left')
@@ -100,7 +108,9 @@ export class Room {
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, ms)
       this.#onAcknowledged = () => {
-        while (this.sent - this.acknowledged < window && this.sent < this.#edits && performance.now() < end) this.#send(performance.now())
+        while (this.sent - this.acknowledged < window && this.sent < this.#edits && performance.now() < end) {
+          this.#send(performance.now())
+        }
         if (this.acknowledged < this.#edits) return
         clearTimeout(timer)
         resolve()

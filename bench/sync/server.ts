@@ -44,7 +44,9 @@ export class Server {
     this.url = `ws://127.0.0.1:${port}/`
     const log = openSync(this.#log, 'w')
     this.#child = spawn(process.execPath, [...kind.command(port, this.folder), ...kind.name === 'relay' ? relay : []], {
-      cwd: kind.peer, env: { ...process.env, NODE_OPTIONS: '', PORT: String(port), DATA_DIR: this.folder }, stdio: ['ignore', log, log]
+      cwd: kind.peer,
+      env: { ...process.env, NODE_OPTIONS: '', PORT: String(port), DATA_DIR: this.folder },
+      stdio: ['ignore', log, log]
     })
     this.pid = this.#child.pid!
     process.once('exit', this.#kill)
@@ -54,7 +56,10 @@ export class Server {
   get #hasExited (): boolean { return this.#child.exitCode !== null || this.#child.signalCode !== null }
   readonly #kill = (): void => { this.#child.kill('SIGKILL') }
 
-  /** Ready is who has answered: a peer's `join`, where that is the protocol. One of the servers takes sockets earlier and never answers those. */
+  /**
+   * Ready is who has answered: a peer's `join`, where that is the protocol. One of the servers takes sockets earlier
+   * and never answers those.
+   */
   async #ready (): Promise<void> {
     const begun = performance.now()
     while (!await answers(this.url, this.#kind.isAutomerge)) {
@@ -105,8 +110,11 @@ async function answers (url: string, joins: boolean): Promise<boolean> {
     socket.on('error', () => { end(false) })
     socket.on('message', () => { end(true) })
     socket.on('open', () => {
-      if (joins) socket.send(encodeCbor({ type: 'join', senderId: 'bench-probe', peerMetadata: { isEphemeral: true }, supportedProtocolVersions: ['1'] }))
-      else end(true)
+      if (joins) {
+        socket.send(encodeCbor({
+          type: 'join', senderId: 'bench-probe', peerMetadata: { isEphemeral: true }, supportedProtocolVersions: ['1']
+        }))
+      } else end(true)
     })
   })
 }

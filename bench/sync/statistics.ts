@@ -11,7 +11,9 @@ export function median (values: number[]): number | undefined {
   return sorted.length % 2 === 1 || sorted.length === 0 ? sorted[middle] : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-export const sleep = async (ms: number): Promise<void> => { await new Promise(resolve => setTimeout(resolve, Math.max(0, ms))) }
+export const sleep = async (ms: number): Promise<void> => {
+  await new Promise(resolve => setTimeout(resolve, Math.max(0, ms)))
+}
 
 /** Runs a function for each item, so many at once, in order. */
 export async function inBatches<Item> (items: Item[], size: number, run: (item: Item) => Promise<void>): Promise<void> {
@@ -21,6 +23,8 @@ export async function inBatches<Item> (items: Item[], size: number, run: (item: 
 /** Rejects when a promise has not settled in time. */
 export async function within<Value> (promise: Promise<Value>, ms: number, what: string): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(() => { reject(new Error(`${what}: nothing within ${ms} ms`)) }, ms) })
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { reject(new Error(`${what}: nothing within ${ms} ms`)) }, ms)
+  })
   return await Promise.race([promise, late]).finally(() => { clearTimeout(timer) })
 }

@@ -18,7 +18,9 @@ export async function storedDocuments (count: number, document: Uint8Array, head
   const complete = `${folder}.complete`
   if (existsSync(complete)) return folder
   console.error(`storing ${count} documents in ${folder}, once`)
-  for (let n = 0; n < count; n += 100) await Promise.all(Array.from({ length: 100 }, async () => { await store(folder, newId(), document, head) }))
+  for (let n = 0; n < count; n += 100) {
+    await Promise.all(Array.from({ length: 100 }, async () => { await store(folder, newId(), document, head) }))
+  }
   await writeFile(complete, '')
   return folder
 }

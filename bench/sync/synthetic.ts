@@ -32,7 +32,14 @@ class Chain {
   add (operation: object): string {
     const startOp = ++this.#operations
     const change = Automerge.encodeChange({
-      actor: ACTOR, seq: startOp, startOp, time: EPOCH + startOp, message: null, deps: [this.head], ops: [operation as Operation], hash: null
+      actor: ACTOR,
+      seq: startOp,
+      startOp,
+      time: EPOCH + startOp,
+      message: null,
+      deps: [this.head],
+      ops: [operation as Operation],
+      hash: null
     } as unknown as Automerge.DecodedChange)
     this.head = createHash('sha256').update(change.subarray(8)).digest('hex') // after the magic bytes and the checksum
     this.changes.push(change)
@@ -48,7 +55,8 @@ async function made (name: string, make: () => Synthetic): Promise<Synthetic> {
     console.error(`making ${file}.automerge, once`)
     const { document, head } = make()
     await mkdir(FOLDER, { recursive: true })
-    for (const [end, content] of [['head', head], ['automerge', document]] as const) { // the document last: it is looked for first
+    // the document last: it is looked for first
+    for (const [end, content] of [['head', head], ['automerge', document]] as const) {
       await writeFile(`${file}.${process.pid}`, content)
       await rename(`${file}.${process.pid}`, `${file}.${end}`)
     }
@@ -57,7 +65,9 @@ async function made (name: string, make: () => Synthetic): Promise<Synthetic> {
 }
 
 function finish (doc: Automerge.Doc<unknown>, { changes, head }: Chain): Synthetic {
-  for (let at = 0; at < changes.length; at += APPLIED_AT_ONCE) [doc] = Automerge.applyChanges(doc, changes.slice(at, at + APPLIED_AT_ONCE))
+  for (let at = 0; at < changes.length; at += APPLIED_AT_ONCE) {
+    [doc] = Automerge.applyChanges(doc, changes.slice(at, at + APPLIED_AT_ONCE))
+  }
   if (Automerge.getHeads(doc)[0] !== head) throw new Error('the changes made do not follow one another')
   return { document: Automerge.save(doc), head }
 }
@@ -65,11 +75,14 @@ function finish (doc: Automerge.Doc<unknown>, { changes, head }: Chain): Synthet
 /** Text that was typed a character a change, in bursts at moving places with three of ten characters deleted again. */
 export async function typedText (operations: number): Promise<Synthetic> {
   return await made(`text-${operations}`, () => {
-    const doc = Automerge.change(Automerge.init<{ text: string }>({ actor: ACTOR }), { time: EPOCH }, d => { d.text = '' })
+    const doc = Automerge.change(Automerge.init<{ text: string }>({ actor: ACTOR }), { time: EPOCH }, d => {
+      d.text = ''
+    })
     const chain = new Chain(doc)
     const elements: string[] = []
     let random = 1
-    const below = (bound: number): number => { random = (random * 48_271) % 2_147_483_647; return random % bound } // Park and Miller's
+    // Park and Miller's
+    const below = (bound: number): number => { random = (random * 48_271) % 2_147_483_647; return random % bound }
     let cursor = 0
     for (let n = 0; n < operations; n++) {
       if (below(40) === 0) cursor = below(elements.length + 1)
@@ -77,7 +90,14 @@ export async function typedText (operations: number): Promise<Synthetic> {
         const [id] = elements.splice(--cursor, 1)
         chain.add({ action: 'del', obj: OBJECT, elemId: id, pred: [id] })
       } else {
-        const id = chain.add({ action: 'set', obj: OBJECT, elemId: elements[cursor - 1] ?? '_head', insert: true, value: 'etaoin shrdlu'[below(13)], pred: [] })
+        const id = chain.add({
+          action: 'set',
+          obj: OBJECT,
+          elemId: elements[cursor - 1] ?? '_head',
+          insert: true,
+          value: 'etaoin shrdlu'[below(13)],
+          pred: []
+        })
         elements.splice(cursor++, 0, id)
       }
     }
@@ -88,7 +108,9 @@ export async function typedText (operations: number): Promise<Synthetic> {
 /** A list that grew by 40 hexadecimal digits a change: about 20 bytes each, stored. */
 export async function longList (changes: number): Promise<Synthetic> {
   return await made(`list-${changes}`, () => {
-    const doc = Automerge.change(Automerge.init<{ list: string[] }>({ actor: ACTOR }), { time: EPOCH }, d => { d.list = [] })
+    const doc = Automerge.change(Automerge.init<{ list: string[] }>({ actor: ACTOR }), { time: EPOCH }, d => {
+      d.list = []
+    })
     const chain = new Chain(doc)
     for (let n = 0, previous = '_head'; n < changes; n++) {
       const value = createHash('sha1').update(String(n)).digest('hex')

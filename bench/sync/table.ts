@@ -7,7 +7,9 @@ const BUSY = 0.9 // cores of the load generator's one thread
 /** The middle figures of several runs. */
 export function medians (runs: Figures[]): Figures {
   const names = new Set(runs.flatMap(run => Object.keys(run)))
-  return Object.fromEntries([...names].map(name => [name, median(runs.map(run => run[name]).filter(value => value !== undefined))]))
+  return Object.fromEntries([...names].map(name => [
+    name, median(runs.map(run => run[name]).filter(value => value !== undefined))
+  ]))
 }
 
 /** Three significant digits, or all before the point. */
@@ -24,11 +26,21 @@ export function printTable (title: string, figures: Map<string, Figures>): void 
   const names = new Set([...figures.values()].flatMap(one => Object.keys(one)))
   const rows = [['', ...figures.keys(), ...bases.map(base => `/ ${base}`)]]
   for (const name of names) {
-    const ratios = bases.map(base => CREDIBILITY.includes(name) ? '' : format(figures.get(first!)![name]! / figures.get(base)![name]!))
+    const ratios = bases.map(base => CREDIBILITY.includes(name)
+      ? ''
+      : format(
+        figures.get(first!)![name]! / figures.get(base)![name]!
+      ))
     rows.push([name, ...[...figures.values()].map(one => format(one[name])), ...ratios])
   }
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)) + 2)
   console.log(`\n${title}\n`)
-  for (const row of rows) console.log(row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join(''))
-  for (const [server, { [LOAD_CORES]: cores = 0 }] of figures) if (cores > BUSY) console.log(`${server}: the load generator was the limit, not the server`)
+  for (const row of rows) {
+    console.log(
+      row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join('')
+    )
+  }
+  for (const [server, { [LOAD_CORES]: cores = 0 }] of figures) {
+    if (cores > BUSY) console.log(`${server}: the load generator was the limit, not the server`)
+  }
 }

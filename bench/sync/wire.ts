@@ -24,7 +24,9 @@ export class Wire {
   }
 
   async open (): Promise<void> {
-    const socket = new WebSocket(this.#url, { perMessageDeflate: false, skipUTF8Validation: true, maxPayload: MAX_PAYLOAD })
+    const socket = new WebSocket(this.#url, {
+      perMessageDeflate: false, skipUTF8Validation: true, maxPayload: MAX_PAYLOAD
+    })
     this.#socket = socket
     socket.on('error', error => { this.closed ??= error.message })
     socket.on('close', code => { this.closed ??= `closed with ${code}` })

@@ -1,7 +1,7 @@
 // The callers of bench/tunnel.ts, in one process for all rounds, so that it is compiled when it matters. Told `{ port,
 // connections, seconds }` it calls: each connection waits for its answer before it asks again. It tells the answers per
-// second, the median and the 99th percentile of their times in ms, and its own CPU per answer in us: well below that of the
-// server, or it is the callers that are measured.
+// second, the median and the 99th percentile of their times in ms, and its own CPU per answer in us: well below that of
+// the server, or it is the callers that are measured.
 import { connect } from 'node:net'
 
 const body = '{"input":{"a":1,"b":2}}'
@@ -20,7 +20,9 @@ process.on('message', ({ port, connections, seconds }) => {
       socket.write(request)
     }
     const callback = (length, buffer) => {
-      if (buffer.compare(END, 0, END.length, length - END.length, length) !== 0) throw new Error(`answered ${buffer.toString('latin1', 0, length)}`)
+      if (buffer.compare(END, 0, END.length, length - END.length, length) !== 0) {
+        throw new Error(`answered ${buffer.toString('latin1', 0, length)}`)
+      }
       if (++answered % 16 === 0) times.push(performance.now() - start)
       ask()
     }

@@ -13,7 +13,8 @@ const TOKEN = 'bench-secret'
 
 /** Those of a tunnel's answer. */
 const HEADERS = [
-  'x-runner-request-id', randomUUID(), 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY', 'access-control-allow-origin', '*',
+  'x-runner-request-id', randomUUID(), 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY',
+  'access-control-allow-origin', '*',
   'content-type', 'application/json; charset=utf-8'
 ]
 
@@ -47,14 +48,20 @@ const servers = {
     const allowed = r.resource('app.tunnel').tags([globals.tags.tunnel])
       .init(async () => ({ mode: 'server', transport: 'http', tasks: [task.id], events: [] })).build()
     const exposure = nodeExposure.with({ http: { basePath: '/__runner', listen: { port: 0 }, auth: { token: TOKEN } } })
-    const running = await run(r.resource('app').register([task, allowed, exposure]).build(), { logs: { printThreshold: null } })
+    const running = await run(r.resource('app').register([task, allowed, exposure]).build(), {
+      logs: { printThreshold: null }
+    })
     return running.getResourceValue(nodeExposure).server.address().port
   },
 
   async 'bare Fastify' () {
     const app = Fastify()
     const result = { type: 'object', properties: { ok: { type: 'boolean' }, result: { type: 'number' } } }
-    app.post('/__runner/task/app.tasks.add', { schema: { response: { 200: result } } }, async ({ body: { input: { a, b } } }) => ({ ok: true, result: a + b }))
+    app.post(
+      '/__runner/task/app.tasks.add',
+      { schema: { response: { 200: result } } },
+      async ({ body: { input: { a, b } } }) => ({ ok: true, result: a + b })
+    )
     await app.listen({ port: 0, host: '127.0.0.1' })
     return app.server.address().port
   },

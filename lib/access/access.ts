@@ -35,7 +35,9 @@ export interface Upload {
   replaces: { readonly owner?: string | undefined } | null
 }
 
-/** Who may do what: asked by the routes for each request, and by the sync engine through a session for each connection. */
+/**
+ * Who may do what: asked by the routes for each request, and by the sync engine through a session for each connection.
+ */
 export class Access {
   /** Everybody may do everything: nothing has been said about access. */
   readonly isOpen: boolean
@@ -72,17 +74,24 @@ export class Access {
   /** Lets somebody in. @throws RelayError RELAY_TOKEN_EXPIRED or RELAY_ACCESS_REVOKED */
   admit (principal: Principal): Principal {
     if (this.#revocations.has(principal.id)) throw new RelayError('RELAY_ACCESS_REVOKED', 'Access has been revoked')
-    if (principal.expires !== undefined && principal.expires <= Date.now()) throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired')
+    if (principal.expires !== undefined && principal.expires <= Date.now()) {
+      throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired')
+    }
     return principal
   }
 
-  /** Whether it may; without an id, whether it may with any. At once where that is known. Where nothing has been said about access nobody deletes documents. */
+  /**
+   * Whether it may; without an id, whether it may with any. At once where that is known. Where nothing has been said
+   * about access nobody deletes documents.
+   */
   allows (principal: Principal, action: Action, id?: DocumentId): boolean | Promise<boolean> {
     if (this.isOpen) return action !== 'document:delete'
     const { authorize, holds } = this.#parts
     const resource = { id, isIn: async (bundle: DocumentId) => id !== undefined && await holds(bundle, id) }
     if (authorize !== undefined) return authorize(principal, action, resource)
-    const rules = [...this.#parts.rules() ?? (principal.rules === undefined ? DEFAULT_RULES : []), ...principal.rules ?? []]
+    const rules = [
+      ...this.#parts.rules() ?? (principal.rules === undefined ? DEFAULT_RULES : []), ...principal.rules ?? []
+    ]
     return permits(rules, principal, action, resource)
   }
 
@@ -92,17 +101,21 @@ export class Access {
   }
 
   /**
-   * Whether somebody may store a bundle: it is new, or its owner's, or an administrator's to replace; what it brings into
-   * documents that are there already must be allowed, too.
+   * Whether somebody may store a bundle: it is new, or its owner's, or an administrator's to replace; what it brings
+   * into documents that are there already must be allowed, too.
    * @param hasDocument whether a document is there
    * @throws RelayError RELAY_ACCESS_DENIED
    */
-  async requireUpload (principal: Principal, upload: Upload, hasDocument: (id: DocumentId) => Promise<boolean>): Promise<void> {
+  async requireUpload (
+    principal: Principal, upload: Upload, hasDocument: (id: DocumentId) => Promise<boolean>
+  ): Promise<void> {
     if (this.isOpen) return
     const { id, documents, replaces } = upload
     await this.require(principal, replaces === null ? 'bundle:create' : 'bundle:replace', id)
     if (replaces !== null) await this.requireOwn(principal, replaces.owner)
-    for (const document of documents) if (await hasDocument(document)) await this.require(principal, 'document:write', document)
+    for (const document of documents) {
+      if (await hasDocument(document)) await this.require(principal, 'document:write', document)
+    }
   }
 
   /**
@@ -111,7 +124,9 @@ export class Access {
    */
   async requireOwn (principal: Principal, owner: string | undefined): Promise<void> {
     const isOwn = owner !== undefined && owner === principal.id
-    if (!isOwn && (this.isOpen || await this.allows(principal, 'administer') !== true)) throw this.#denial('The bundle is not yours')
+    if (!isOwn && (this.isOpen || await this.allows(principal, 'administer') !== true)) {
+      throw this.#denial('The bundle is not yours')
+    }
   }
 
   /** What a connection is given; nothing when everybody may do everything. */
@@ -139,7 +154,10 @@ export class Access {
     const now = performance.now()
     if (now - this.#toldAt < QUIET) return
     this.#toldAt = now
-    this.#parts.log.error({ principal, documentId, err: cause }, `a document is withheld, as what somebody may do with it cannot be found out: ${messageOf(cause)}`)
+    this.#parts.log.error(
+      { principal, documentId, err: cause },
+      `a document is withheld, as what somebody may do with it cannot be found out: ${messageOf(cause)}`
+    )
   }
 
   #denial (message: string): RelayError {
@@ -147,7 +165,10 @@ export class Access {
     return new RelayError('RELAY_ACCESS_DENIED', message)
   }
 
-  /** Who it is, let in or not. @throws RelayError RELAY_UNAUTHENTICATED, RELAY_TOKEN_EXPIRED or RELAY_KEYS_UNAVAILABLE */
+  /**
+   * Who it is, let in or not.
+   * @throws RelayError RELAY_UNAUTHENTICATED, RELAY_TOKEN_EXPIRED or RELAY_KEYS_UNAVAILABLE
+   */
   async identify (credentials: Credentials): Promise<Principal> {
     const { authenticators, rules } = this.#parts
     if (authenticators.length === 0) return ANONYMOUS
@@ -160,7 +181,9 @@ export class Access {
     }
     const { token } = credentials
     if (token === undefined && isForAnonymous(rules() ?? [])) return ANONYMOUS
-    throw new RelayError('RELAY_UNAUTHENTICATED', token === undefined ? 'A token is needed' : 'The token is not accepted')
+    throw new RelayError(
+      'RELAY_UNAUTHENTICATED', token === undefined ? 'A token is needed' : 'The token is not accepted'
+    )
   }
 
   #heed (event: RevocationEvent): void {

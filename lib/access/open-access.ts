@@ -24,10 +24,14 @@ export interface AccessSurroundings {
 }
 
 /** The access control that the options ask for. @throws RelayError RELAY_BAD_OPTION */
-export async function openAccess (settings: AccessSettings, { log, refused, holds }: AccessSurroundings): Promise<{ access: Access, close: () => void }> {
+export async function openAccess (
+  settings: AccessSettings, { log, refused, holds }: AccessSurroundings
+): Promise<{ access: Access, close: () => void }> {
   const { authenticate, authorize, revocations, tokens, jwtKeys, rules } = settings
   const authenticators: Authenticator[] = []
-  if (authenticate !== undefined) authenticators.push({ authenticate: async credentials => withRules(await authenticate(credentials)) })
+  if (authenticate !== undefined) {
+    authenticators.push({ authenticate: async credentials => withRules(await authenticate(credentials)) })
+  }
   if (tokens !== undefined) authenticators.push(new Tokens(tokens))
   if (jwtKeys !== undefined) {
     const { Jwt } = await import('./identity/jwt.ts') // with a library that nobody else needs to wait for
@@ -35,7 +39,15 @@ export async function openAccess (settings: AccessSettings, { log, refused, hold
   }
   const file = rules === undefined
     ? undefined
-    : new WatchedFile({ option: 'rules', file: rules, parse: text => readRules(parseJson(text)), changed: () => { access.refresh() }, log })
+    : new WatchedFile({
+      option: 'rules',
+      file: rules,
+      parse: text => readRules(parseJson(text)),
+      changed: () => {
+        access.refresh()
+      },
+      log
+    })
   const access = new Access({ authenticators, authorize, revocations, rules: () => file?.value, holds, refused, log })
   const close = (): void => {
     file?.close()

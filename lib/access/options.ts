@@ -9,10 +9,14 @@ const text = (description: string) => Type.Optional(Type.String({ minLength: 1, 
 /** The settings of access control that can be written down. */
 export const accessProperties = {
   tokens: text('Fixed tokens: `<principal>:<SHA-256 of the token in hex>`, comma-separated'),
-  jwtKeys: text('Keys that signed tokens (JWT) are checked with: a JWKS, as file or URL, or a file with a public key (PEM)'),
+  jwtKeys: text(
+    'Keys that signed tokens (JWT) are checked with: a JWKS, as file or URL, or a file with a public key (PEM)'
+  ),
   jwtIssuer: text('What `iss` of a signed token must be'),
   jwtAudience: text('What `aud` of a signed token must be or hold'),
-  jwtTolerance: Type.Integer({ default: 30_000, minimum: 0, maximum: 3_600_000, description: 'How much clocks may differ, in ms' }),
+  jwtTolerance: Type.Integer({
+    default: 30_000, minimum: 0, maximum: 3_600_000, description: 'How much clocks may differ, in ms'
+  }),
   rules: text('File with a JSON object of who may do what; read again when it changes')
 }
 
@@ -32,7 +36,11 @@ export function parseAccessOptions (given: AccessOptions & { rules?: string | un
   for (const [name, value] of Object.entries({ authenticate, authorize })) {
     if (value !== undefined && typeof value !== 'function') throw badOption(name, 'must be a function')
   }
-  if (revocations !== undefined && !(revocations instanceof Revocations)) throw badOption('revocations', 'must be a Revocations')
-  if (authorize !== undefined && rules !== undefined) throw badOption('authorize, rules', 'exclude each other: give one')
+  if (revocations !== undefined && !(revocations instanceof Revocations)) {
+    throw badOption('revocations', 'must be a Revocations')
+  }
+  if (authorize !== undefined && rules !== undefined) {
+    throw badOption('authorize, rules', 'exclude each other: give one')
+  }
   return { ...authenticate && { authenticate }, ...authorize && { authorize }, ...revocations && { revocations } }
 }

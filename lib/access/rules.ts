@@ -8,7 +8,9 @@ export const isForAnonymous = (rules: readonly Rule[]): boolean =>
   rules.some(({ principals }) => principals.includes(ANONYMOUS.id))
 
 /** Whether the rules allow it; at once, unless it depends on what is part of a bundle. */
-export function permits (rules: readonly Rule[], principal: Principal, action: Action, resource: Resource): boolean | Promise<boolean> {
+export function permits (
+  rules: readonly Rule[], principal: Principal, action: Action, resource: Resource
+): boolean | Promise<boolean> {
   const { id } = resource
   const isOfDocument = action.startsWith('document:')
   const bundles = new Set<DocumentId>()

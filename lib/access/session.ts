@@ -118,7 +118,9 @@ export class Session implements Grant {
         settled => { if (this.#rights.get(id)?.rights === rights) this.#remember(id, settled) },
         () => { this.#rights.delete(id) }) // who asked is told
     } else {
-      this.#rights.set(id, { rights, until: rights.read && rights.write && rights.create ? Infinity : performance.now() + DOUBTFUL })
+      this.#rights.set(id, {
+        rights, until: rights.read && rights.write && rights.create ? Infinity : performance.now() + DOUBTFUL
+      })
     }
   }
 }
@@ -133,4 +135,5 @@ async function inTime<T> (answer: Promise<T>): Promise<T> {
 }
 
 /** What cannot be read can be neither written nor made. */
-const rightsOf = ([read, write, create]: boolean[]): Rights => ({ read: read!, write: read! && write!, create: read! && create! })
+const rightsOf = ([read, write, create]: boolean[]): Rights =>
+  ({ read: read!, write: read! && write!, create: read! && create! })

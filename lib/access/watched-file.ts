@@ -17,8 +17,9 @@ export interface WatchedFileOptions<T> {
 }
 
 /**
- * A file of settings that counts as it is now: what cannot be used when it has changed is logged, and the old stays. What
- * cannot be read, which may be a matter of the moment, is read again until it can: it may take somebody's access away.
+ * A file of settings that counts as it is now: what cannot be used when it has changed is logged, and the old stays.
+ * What cannot be read, which may be a matter of the moment, is read again until it can: it may take somebody's access
+ * away.
  */
 export class WatchedFile<T> {
   readonly #options: WatchedFileOptions<T>
@@ -31,7 +32,9 @@ export class WatchedFile<T> {
   constructor (options: WatchedFileOptions<T>) {
     this.#options = options
     this.#value = this.#parse(this.#read())
-    this.#listener = (now, before) => { if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino || now.size !== before.size) this.#reload() }
+    this.#listener = (now, before) => {
+      if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino || now.size !== before.size) this.#reload()
+    }
     watchFile(options.file, { interval: INTERVAL, persistent: false }, this.#listener)
   }
 

@@ -6,24 +6,30 @@ import { readValues, settings, type Values } from './settings.ts'
 import { verbs } from './verbs.ts'
 
 /** What a command line asks for. */
-export type Command = { name: 'help' } | { name: 'version' } | { name: 'start', flags: Values } | { name: 'work', task: Task, flags: Values }
+export type Command =
+  { name: 'help' } | { name: 'version' } | { name: 'start', flags: Values }
+  | { name: 'work', task: Task, flags: Values }
 
 /** Arguments without a flag, in their order, as Tonk's relays take them. */
 const positions = ['port', 'bundle', 'storage']
 
 /** Those of verbs, which each belong to some of them. */
-const ownFlags = Object.assign({}, ...Object.values(verbs).map(({ flags }) => flags)) as Record<string, 'boolean' | 'string'>
+const ownFlags =
+  Object.assign({}, ...Object.values(verbs).map(({ flags }) => flags)) as Record<string, 'boolean' | 'string'>
 
 const flags: NonNullable<ParseArgsConfig['options']> = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
   ...Object.fromEntries(Object.entries(ownFlags).map(([flag, type]) => [flag, { type }])),
-  ...Object.fromEntries(settings.filter(({ isSecret }) => !isSecret).map(({ flag, type }) => [flag, { type: type === 'boolean' ? 'boolean' : 'string' }]))
+  ...Object.fromEntries(settings.filter(({ isSecret }) => !isSecret).map(({ flag, type }) => [flag, {
+    type: type === 'boolean' ? 'boolean' : 'string'
+  }]))
 }
 
 /**
- * Reads `tonk-relay [port] [bundle] [storage] [--flags]` and `tonk-relay <verb> [words] [--flags]`; `argv` starts behind
- * the program's name. A positional is another way to write its flag, so giving both is refused instead of guessed.
+ * Reads `tonk-relay [port] [bundle] [storage] [--flags]` and `tonk-relay <verb> [words] [--flags]`; `argv` starts
+ * behind the program's name. A positional is another way to write its flag, so giving both is refused instead of
+ * guessed.
  * @throws RelayError RELAY_BAD_OPTION naming the argument.
  */
 export function parseArguments (argv: string[]): Command {
@@ -34,7 +40,9 @@ export function parseArguments (argv: string[]): Command {
   const own = Object.fromEntries(all.filter(([flag]) => flag in ownFlags)) as Task['own']
   const texts = Object.fromEntries(all.filter(([flag]) => !(flag in ownFlags)))
   const [verb = '', ...words] = positionals
-  if (Object.hasOwn(verbs, verb)) return { name: 'work', task: taskOf(verb, words, own), flags: readValues(texts, 'flag') }
+  if (Object.hasOwn(verbs, verb)) {
+    return { name: 'work', task: taskOf(verb, words, own), flags: readValues(texts, 'flag') }
+  }
   refuseForeign(own, undefined)
   for (const [index, text] of positionals.entries()) {
     const flag = positions[index]

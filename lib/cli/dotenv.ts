@@ -3,7 +3,8 @@ import { RelayError } from '../errors.ts'
 import { withoutMark } from '../settings-file.ts'
 
 /** A comment or `NAME=value`, the value bare on one line or quoted over many; what Node's own reader understands. */
-const entry = /^[ \t]*(?:#.*|(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*(?:(?:'[^']*'|"[^"]*"|`[^`]*`)[ \t]*(?:#.*)?|(?![ \t'"`]).*))$/gm
+const entry =
+  /^[ \t]*(?:#.*|(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*(?:(?:'[^']*'|"[^"]*"|`[^`]*`)[ \t]*(?:#.*)?|(?![ \t'"`]).*))$/gm
 
 /**
  * The variables of a `.env` file. Node's reader makes one name of several lines when one of them is no assignment, so

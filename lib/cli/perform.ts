@@ -24,7 +24,9 @@ type Places = BundlePlace & { storage: string }
 export const perform: Perform = async (task, given, print) => {
   const options = parseOptions(given)
   const store = await s3Store(options)
-  const places = { storage: path.resolve(options.storage), bundles: path.resolve(options.bundles ?? options.storage), store }
+  const places = {
+    storage: path.resolve(options.storage), bundles: path.resolve(options.bundles ?? options.storage), store
+  }
   try {
     return await performIn(places, task, options, print)
   } finally {
@@ -39,10 +41,14 @@ async function s3Store ({ s3 }: Options): Promise<ListedStore | undefined> {
   return new ObjectBundles(new S3Objects(s3))
 }
 
-async function performIn (places: Places, { verb, words: [place = ''], own: { json, repair } }: Task, options: Options, print: Print): Promise<number> {
+async function performIn (
+  places: Places, { verb, words: [place = ''], own: { json, repair } }: Task, options: Options, print: Print
+): Promise<number> {
   if (verb === 'backup') {
     const { documents, bundles, files, bytes } = await backUp({ ...places, target: place })
-    print(`${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ${place}\n`)
+    print(
+      `${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ${place}\n`
+    )
   } else if (verb === 'restore') {
     const { files, bytes, createdAt } = await restore({ ...places, source: place })
     print(`${bytes} bytes in ${files} files, as they were at ${createdAt}, from ${place} to ${places.storage}\n`)
@@ -68,6 +74,8 @@ async function check (repair: boolean, places: Places, limits: Options): Promise
 }
 
 function checkText ({ documents, bundles, findings }: CheckSummary): string {
-  const lines = findings.map(({ kind, name, problem, repair }) => `${kind} ${name}: ${problem}${repair === undefined ? '' : ` (${repair})`}\n`)
+  const lines = findings.map(
+    ({ kind, name, problem, repair }) => `${kind} ${name}: ${problem}${repair === undefined ? '' : ` (${repair})`}\n`
+  )
   return `${lines.join('')}${documents} documents and ${bundles} bundles looked at, ${findings.length} findings\n`
 }

@@ -9,15 +9,20 @@ import { unknown } from '../validate.ts'
 
 /** What the process needs beside the relay's own options. */
 export const serverSchema = Type.Object({
-  port: Type.Integer({ minimum: 0, maximum: 65535, default: 8081, description: 'Port to listen on; 0 takes a free one' }),
-  host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address or name to listen on; `0.0.0.0` for every interface' }),
+  port: Type.Integer({
+    minimum: 0, maximum: 65535, default: 8081, description: 'Port to listen on; 0 takes a free one'
+  }),
+  host: Type.String({
+    minLength: 1, default: '127.0.0.1', description: 'Address or name to listen on; `0.0.0.0` for every interface'
+  }),
   logLevel: Type.String({
     enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
     description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`'
   }),
   trustProxy: Type.Optional(Type.String({
-    minLength: 1, description: 'Proxies whose `X-Forwarded-For` is believed: how many there are in a row, or their addresses and networks, comma-separated'
+    minLength: 1,
+    description: 'Proxies whose `X-Forwarded-For` is believed: how many there are in a row, or their addresses and networks, comma-separated'
   }))
 })
 
@@ -26,7 +31,9 @@ export type ServerSettings = Static<typeof serverSchema>
 /** Options that are on in a process of its own and off in a host. */
 const standaloneDefaults: Record<string, unknown> = { anyPath: true }
 
-/** One option as the command line (`--<flag>`) and the environment (`variable`) know it; `default` is the executable's. */
+/**
+ * One option as the command line (`--<flag>`) and the environment (`variable`) know it; `default` is the executable's.
+ */
 export interface Setting {
   /** Where the option is: the server's own, one of the relay's, or one of a part of the relay */
   group: string
@@ -63,7 +70,14 @@ const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${let
 const upperSnake = (name: string): string => kebab(name).replaceAll('-', '_').toUpperCase()
 
 /** What a property says of itself. */
-interface Property { type: string, description: string, default?: unknown, secret?: boolean, hostOnly?: boolean, variable?: string }
+interface Property {
+  type: string
+  description: string
+  default?: unknown
+  secret?: boolean
+  hostOnly?: boolean
+  variable?: string
+}
 
 /** Those of a schema that are one word. @param prefix of flags, with a dash at its end */
 export function collect (group: string, { properties }: TObject, prefix: string, variablePrefix: string): Setting[] {
@@ -93,7 +107,8 @@ export const settings: Setting[] = [
 ]
 
 const serverDefaults: Values = Object.fromEntries(
-  settings.filter(({ group, default: preset }) => group === 'server' && preset !== undefined).map(({ name, default: preset }) => [name, preset])
+  settings.filter(({ group, default: preset }) => group === 'server' && preset !== undefined)
+    .map(({ name, default: preset }) => [name, preset])
 )
 
 /** What Kubernetes, and Docker's links, say of a service called "relay" or "relay-…". */
@@ -134,7 +149,9 @@ export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variab
     })
     return Object.fromEntries(given.map(setting => [setting.flag, values[setting[by]]]))
   } catch (cause) {
-    const [first] = (cause as { errors?: Array<{ instancePath: string, message?: string, params: { allowedValues?: string[] } }> }).errors ?? []
+    const [first] =
+      (cause as { errors?: Array<{ instancePath: string, message?: string, params: { allowedValues?: string[] } }> }).errors ??
+        []
     if (first === undefined) throw cause
     const name = first.instancePath.slice(1)
     const problem = [first.message, first.params.allowedValues?.join(', ')].filter(Boolean).join(': ')
@@ -153,7 +170,9 @@ export function settle (environment: Values, flags: Values = {}): Settings {
   for (const [group, { turnedOnBy }] of Object.entries(groups)) {
     const given = valuesOf(group, values)
     // AWS_REGION alone is common and asks for nothing
-    const isOn = turnedOnBy === undefined ? Object.keys(given).length > 0 : turnedOnBy.some(name => given[name] !== undefined && given[name] !== false)
+    const isOn = turnedOnBy === undefined
+      ? Object.keys(given).length > 0
+      : turnedOnBy.some(name => given[name] !== undefined && given[name] !== false)
     if (isOn) relay[group] = given
     else if (turnedOnBy !== undefined) refuseLost(group, turnedOnBy, flags)
   }
@@ -162,13 +181,15 @@ export function settle (environment: Values, flags: Values = {}): Settings {
 
 /** Those of a group, by name. */
 const valuesOf = (group: string, values: Values): Values => Object.fromEntries(
-  settings.filter(setting => setting.group === group && values[setting.flag] !== undefined).map(({ name, flag }) => [name, values[flag]])
+  settings.filter(setting => setting.group === group && values[setting.flag] !== undefined)
+    .map(({ name, flag }) => [name, values[flag]])
 )
 
 function refuseLost (group: string, turnedOnBy: readonly string[], flags: Values): void {
   const own = settings.filter(setting => setting.group === group)
   const lost = own.find(({ name, flag }) => flags[flag] !== undefined && !turnedOnBy.includes(name))
   if (lost === undefined) return
-  const needed = own.filter(({ name }) => turnedOnBy.includes(name)).map(({ flag, isSecret, variable }) => isSecret ? variable : `--${flag} (${variable})`)
+  const needed = own.filter(({ name }) => turnedOnBy.includes(name))
+    .map(({ flag, isSecret, variable }) => isSecret ? variable : `--${flag} (${variable})`)
   throw new RelayError('RELAY_BAD_OPTION', `--${lost.flag} needs ${needed.join(' or ')}`)
 }

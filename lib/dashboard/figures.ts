@@ -10,11 +10,13 @@ const SHOWN = [
   'relay_messages_received_total', 'relay_messages_sent_total', 'relay_received_bytes_total', 'relay_sent_bytes_total',
   'relay_sync_latency_seconds', 'relay_sync_fallbacks_total',
   'relay_journal_commit_seconds', 'relay_journal_written_bytes_total',
-  'relay_storage_failing', 'relay_storage_backlog_bytes', 'relay_fold_backlog_bytes', 'relay_disk_free_bytes', 'relay_disk_size_bytes',
+  'relay_storage_failing', 'relay_storage_backlog_bytes', 'relay_fold_backlog_bytes', 'relay_disk_free_bytes',
+  'relay_disk_size_bytes',
   'relay_operation_duration_seconds',
   'relay_connections_refused_total', 'relay_access_refused_total', 'relay_limits_met_total',
   'relay_memory_bytes', 'relay_event_loop_delay_seconds',
-  'process_cpu_user_seconds_total', 'process_cpu_system_seconds_total', 'process_resident_memory_bytes', 'nodejs_heap_size_used_bytes'
+  'process_cpu_user_seconds_total', 'process_cpu_system_seconds_total', 'process_resident_memory_bytes',
+  'nodejs_heap_size_used_bytes'
 ]
 
 /** There are hundreds of these, and the page shows averages. */

@@ -1,5 +1,7 @@
 /** Of some texts, the first `limit` in order that fit. However many there are, few are ever put in order. */
-export function firstOf<Text extends string> (texts: Iterable<Text>, limit: number, fits: (text: Text) => boolean): Text[] {
+export function firstOf<Text extends string> (
+  texts: Iterable<Text>, limit: number, fits: (text: Text) => boolean
+): Text[] {
   let first: Text[] = []
   let last: Text | undefined
   for (const text of texts) {

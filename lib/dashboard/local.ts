@@ -1,7 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isLoopback } from '../loopback.ts'
 
-/** Headers by which proxies say that they pass something on (RFC 7239, RFC 9110 section 7.6.3, and what was there before). */
+/**
+ * Headers by which proxies say that they pass something on (RFC 7239, RFC 9110 section 7.6.3, and what was there
+ * before).
+ */
 const FORWARDING = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip']
 
 const OWN_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
@@ -19,7 +22,10 @@ export function whyNotLocal (address: string | undefined, headers: IncomingHttpH
   if (forwarding !== undefined) return `only this machine may see it, and a proxy has passed this on (${forwarding})`
   if (!OWN_NAME.test(headers.host ?? '')) return 'only this machine may see it, as localhost or 127.0.0.1'
   const site = headers['sec-fetch-site'] ?? 'none'
-  const isOwn = site === 'same-origin' || site === 'none' || headers['sec-fetch-dest'] === 'document' // a link that somebody has followed
-  if (!isOwn || (headers.origin !== undefined && headers.origin !== `http://${headers.host}`)) return 'no page of another site may see it'
+  // a link that somebody has followed
+  const isOwn = site === 'same-origin' || site === 'none' || headers['sec-fetch-dest'] === 'document'
+  if (!isOwn || (headers.origin !== undefined && headers.origin !== `http://${headers.host}`)) {
+    return 'no page of another site may see it'
+  }
   return undefined
 }

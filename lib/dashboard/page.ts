@@ -17,7 +17,10 @@ const TYPES: Record<string, string> = {
   '.wasm': 'application/wasm'
 }
 
-/** The page as `npm run build` has made it: in memory, some megabytes. Every name but the shell's has a hash of the contents in it. */
+/**
+ * The page as `npm run build` has made it: in memory, some megabytes. Every name but the shell's has a hash of the
+ * contents in it.
+ */
 export class Page {
   readonly shell: PageFile
   readonly #files: ReadonlyMap<string, PageFile>
@@ -31,11 +34,17 @@ export class Page {
   static async open (folder = builtFolder()): Promise<Page> {
     try {
       const names = (await readdir(folder)).filter(name => path.extname(name) in TYPES)
-      const files = new Map(await Promise.all(names.map(async name => [name, await readPageFile(path.join(folder, name))] as const)))
+      const files = new Map(
+        await Promise.all(names.map(async name => [name, await readPageFile(path.join(folder, name))] as const))
+      )
       if (!files.has(SHELL)) throw new Error(`no ${SHELL}`)
       return new Page(files)
     } catch (cause) {
-      throw new RelayError('RELAY_BAD_OPTION', `option dashboard: the page has not been built (npm run build): ${messageOf(cause)}`, { cause })
+      throw new RelayError(
+        'RELAY_BAD_OPTION',
+        `option dashboard: the page has not been built (npm run build): ${messageOf(cause)}`,
+        { cause }
+      )
     }
   }
 
@@ -45,8 +54,14 @@ export class Page {
 
 async function readPageFile (file: string): Promise<PageFile> {
   const bytes = await readFile(file)
-  return { type: TYPES[path.extname(file)]!, bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"` }
+  return {
+    type: TYPES[path.extname(file)]!,
+    bytes,
+    etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`
+  }
 }
 
 /** The same from the sources as from `dist`. */
-const builtFolder = (): string => path.join(path.dirname(createRequire(import.meta.url).resolve('fastify-automerge-relay/package.json')), 'dist/dashboard')
+const builtFolder = (): string => path.join(
+  path.dirname(createRequire(import.meta.url).resolve('fastify-automerge-relay/package.json')), 'dist/dashboard'
+)

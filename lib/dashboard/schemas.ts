@@ -7,7 +7,8 @@ import { refusals } from '../openapi/responses.ts'
 const tags = ['Dashboard']
 const amount = Type.Object({ messages: Type.Integer(), bytes: Type.Integer() })
 const maybe = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
-const listing = <Schema extends TSchema>(row: Schema) => ({ list: Type.Array(row), isMore: Type.Boolean({ description: 'Ask again with the last id as `after`' }) })
+const listing = <Schema extends TSchema>(row: Schema) =>
+  ({ list: Type.Array(row), isMore: Type.Boolean({ description: 'Ask again with the last id as `after`' }) })
 
 const limit = Type.Integer({ minimum: 1, maximum: 200, default: 50 })
 const after = Type.Optional(Type.String({ maxLength: 64, description: 'Begin after this id' }))
@@ -32,14 +33,19 @@ export const file = {
   response: represented('application/octet-stream', 'A file of the page')
 }
 
-const answer = (response: TSchema, ...codes: Parameters<typeof refusals>) => ({ 200: response, ...refusals('RELAY_ACCESS_DENIED', ...codes) })
+const answer = (response: TSchema, ...codes: Parameters<typeof refusals>) =>
+  ({ 200: response, ...refusals('RELAY_ACCESS_DENIED', ...codes) })
 
 export const figures = {
   tags,
   summary: 'Some of the metrics as they are now',
   response: answer(Type.Object({
     time: Type.Integer({ description: 'ms since 1970' }),
-    samples: Type.Array(Type.Object({ name: Type.String(), labels: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])), value: Type.Number() }))
+    samples: Type.Array(Type.Object({
+      name: Type.String(),
+      labels: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])),
+      value: Type.Number()
+    }))
   }))
 }
 
@@ -49,7 +55,9 @@ export const connections = {
   querystring: Type.Object({
     offset: Type.Integer({ minimum: 0, default: 0 }),
     limit,
-    search: Type.Optional(Type.String({ maxLength: 256, description: 'Part of a peer’s id, an address or a principal' })),
+    search: Type.Optional(Type.String({
+      maxLength: 256, description: 'Part of a peer’s id, an address or a principal'
+    })),
     document: Type.Optional(Type.String({ description: 'Only those that follow this document' }))
   }),
   response: answer(Type.Object({
@@ -73,7 +81,9 @@ const documentRow = Type.Object({
   bytes: Type.Integer({ description: 'Stored' }),
   files: Type.Integer(),
   isDeleted: Type.Boolean(),
-  damage: maybe(Type.String({ description: 'What is wrong with what is stored, as far as it was read since the start' })),
+  damage: maybe(Type.String({
+    description: 'What is wrong with what is stored, as far as it was read since the start'
+  })),
   live: maybe(Type.Object({
     heads: Type.Array(Type.String()),
     changes: Type.Optional(Type.Integer()),
@@ -101,7 +111,9 @@ export const document = {
   response: answer(documentRow, 'RELAY_ID_INVALID', 'RELAY_STORAGE_FAILED')
 }
 
-const bundleFacts = { id: Type.String(), size: Type.Integer(), modified: Type.Unsafe<Date>({ type: 'string', format: 'date-time' }) }
+const bundleFacts = {
+  id: Type.String(), size: Type.Integer(), modified: Type.Unsafe<Date>({ type: 'string', format: 'date-time' })
+}
 
 export const bundles = {
   tags,

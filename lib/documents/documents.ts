@@ -30,14 +30,17 @@ const ENTRY_BYTES = 512 // bytes of an entry, roughly
 const LONG_HEADS = 65_536 // heads of documents with many that their digests are still understood of
 
 /**
- * Documents for those who have no Automerge: shown as JSON, made of it, and changed by patches. A change is made on a worker
- * thread and given to the sync engine, whose peers get it like any other.
+ * Documents for those who have no Automerge: shown as JSON, made of it, and changed by patches. A change is made on a
+ * worker thread and given to the sync engine, whose peers get it like any other.
  */
 export class DocumentService {
   readonly #parts: DocumentServiceParts
   readonly #workers: DocumentWorkers
   readonly #queue = new KeyedQueue()
-  readonly #views = new LRUCache<string, Uint8Array>({ maxSize: CACHE_BYTES, sizeCalculation: ({ length }) => length + ENTRY_BYTES })
+  readonly #views = new LRUCache<string, Uint8Array>({
+    maxSize: CACHE_BYTES, sizeCalculation: ({ length }) => length + ENTRY_BYTES
+  })
+
   /** Heads that were told by their digest. */
   readonly #digests = new LRUCache<string, Hash[]>({ maxSize: LONG_HEADS, sizeCalculation: ({ length }) => length })
   readonly #pending = new Map<string, Promise<Uint8Array>>()
@@ -52,7 +55,10 @@ export class DocumentService {
   /** Bytes of views that are kept ready. */
   get cachedBytes (): number { return this.#views.calculatedSize }
 
-  /** The heads, sorted, without opening the document. @throws RelayError RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED, RELAY_DOCUMENT_DAMAGED or RELAY_STORAGE_FAILED */
+  /**
+   * The heads, sorted, without opening the document.
+   * @throws RelayError RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED, RELAY_DOCUMENT_DAMAGED or RELAY_STORAGE_FAILED
+   */
   async heads (id: DocumentId): Promise<Hash[]> {
     const heads = await this.#parts.sync.heads(id)
     if (heads.length === 0) throw new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${id}`)
@@ -109,13 +115,17 @@ export class DocumentService {
 
   /**
    * Makes a document of JSON text. Durable when resolved, as all that follow.
-   * @throws RelayError RELAY_BAD_REQUEST, RELAY_PATCH_INVALID, RELAY_DOCUMENT_BUSY, RELAY_DOCUMENT_TOO_LARGE, RELAY_STORAGE_FAILED
+   * @throws RelayError RELAY_BAD_REQUEST, RELAY_PATCH_INVALID, RELAY_DOCUMENT_BUSY, RELAY_DOCUMENT_TOO_LARGE,
+   *   RELAY_STORAGE_FAILED
    */
   async create (json: Uint8Array, message?: string): Promise<Created> {
     return await this.#store(await this.#workers.run('create', json, message))
   }
 
-  /** Makes a document of what `Automerge.save` gives, or its like. @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED */
+  /**
+   * Makes a document of what `Automerge.save` gives, or its like.
+   * @throws RelayError RELAY_DOCUMENT_INVALID or RELAY_STORAGE_FAILED
+   */
   async import (chunks: Uint8Array): Promise<Created> {
     const { heads } = await this.#parts.automerge.inspect([chunks])
     if (heads.length === 0) throw new RelayError('RELAY_DOCUMENT_INVALID', 'a document without any change')
@@ -123,17 +133,21 @@ export class DocumentService {
   }
 
   /**
-   * Changes a document; patches of the same one are applied one after the other, and merge with what peers do meanwhile.
+   * Changes a document; patches of the same one are applied one after the other, and merge with what peers do
+   * meanwhile.
    * @param permits whether it may be changed as it is: asked with its heads, which it then still has when it is changed
    * @returns its heads then
-   * @throws RelayError RELAY_PRECONDITION_FAILED, RELAY_PATCH_INVALID, RELAY_PATCH_CONFLICT, RELAY_BAD_REQUEST or as `view`
+   * @throws RelayError RELAY_PRECONDITION_FAILED, RELAY_PATCH_INVALID, RELAY_PATCH_CONFLICT, RELAY_BAD_REQUEST or as
+   *   `view`
    */
   async patch (id: DocumentId, patch: Patch, permits?: (heads: Hash[]) => boolean): Promise<Hash[]> {
     return await this.#queue.run(id, async () => {
       const before = await this.heads(id)
       const expected = permits === undefined ? undefined : before
       if (permits?.(before) === false) throw changed()
-      const { change, heads } = await this.#workers.run('edit', await this.#chunks(id), { ...patch, actor: this.#actor })
+      const { change, heads } = await this.#workers.run('edit', await this.#chunks(id), {
+        ...patch, actor: this.#actor
+      })
       if (expected !== undefined && headsText(heads) !== headsText(expected)) throw changed()
       if (change === null) return heads
       await this.#apply(id, change, expected)
@@ -141,7 +155,11 @@ export class DocumentService {
     })
   }
 
-  /** Deletes a document for good. @param permits as for `patch` @throws RelayError RELAY_PRECONDITION_FAILED or as `heads` */
+  /**
+   * Deletes a document for good.
+   * @param permits as for `patch`
+   * @throws RelayError RELAY_PRECONDITION_FAILED or as `heads`
+   */
   async remove (id: DocumentId, permits: (heads: Hash[]) => boolean): Promise<void> {
     await this.#queue.run(id, async () => {
       if (!permits(await this.#headsOrNone(id))) throw changed()
@@ -181,7 +199,12 @@ export class DocumentService {
     const { storage, maxDocument } = this.#parts
     const chunks = await storage.chunks(id)
     const size = chunks.reduce((sum, { length }) => sum + length, 0)
-    if (size > maxDocument) throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', `The document takes ${size} bytes; no more than ${maxDocument} are opened. Its snapshot can be had`)
+    if (size > maxDocument) {
+      throw new RelayError(
+        'RELAY_DOCUMENT_TOO_LARGE',
+      `The document takes ${size} bytes; no more than ${maxDocument} are opened. Its snapshot can be had`
+      )
+    }
     return chunks
   }
 }

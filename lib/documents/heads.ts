@@ -9,7 +9,10 @@ const HASH = /^[0-9a-f]{64}$/
 const DIGEST = /^sha256-[0-9a-f]{64}$/
 const MAX_HEADS = 1_024
 
-/** Heads that are told one by one in URLs and headers, about 1 KiB of them; whoever writes to a document can make thousands. */
+/**
+ * Heads that are told one by one in URLs and headers, about 1 KiB of them; whoever writes to a document can make
+ * thousands.
+ */
 const MAX_LISTED = 16
 
 /** Whether the text of heads does not list them. */
@@ -31,7 +34,10 @@ export const isDigest = (text: string): boolean => DIGEST.test(text)
 export function parseHeads (text: string): Hash[] {
   const heads = [...new Set(text.split('.'))].sort()
   if (heads.length > MAX_HEADS || !heads.every(head => HASH.test(head))) {
-    throw new RelayError('RELAY_BAD_REQUEST', 'heads must be hashes of changes: 64 hexadecimal digits each, joined by dots, or as an ETag has them')
+    throw new RelayError(
+      'RELAY_BAD_REQUEST',
+      'heads must be hashes of changes: 64 hexadecimal digits each, joined by dots, or as an ETag has them'
+    )
   }
   return heads
 }

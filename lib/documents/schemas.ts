@@ -7,11 +7,29 @@ const tags = ['Documents']
 const params = Type.Object({ id: Type.String({ description: 'The document’s id, without `automerge:`' }) })
 const hashes = (description: string) => Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), { description })
 const heads = hashes('The document’s heads, sorted')
-const atHeads = { heads: Type.Optional(Type.String({ description: 'The document as it was at these heads: hashes joined by dots, or as an ETag has them; as it is now without them' })) }
-const message = { message: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, description: 'What history tells of the change' })) }
+const atHeads = {
+  heads: Type.Optional(Type.String({
+    description: 'The document as it was at these heads: hashes joined by dots, or as an ETag has them; as it is now without them'
+  }))
+}
+const message = {
+  message: Type.Optional(Type.String({
+    minLength: 1, maxLength: 1_000, description: 'What history tells of the change'
+  }))
+}
 
-const MISSING = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_DAMAGED', 'RELAY_STORAGE_FAILED')
-const OPENED = refusals('RELAY_DOCUMENT_NOT_FOUND', 'RELAY_HEADS_UNKNOWN', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_DAMAGED', 'RELAY_DOCUMENT_TOO_LARGE', 'RELAY_DOCUMENT_BUSY', 'RELAY_STORAGE_FAILED')
+const MISSING = refusals(
+  'RELAY_DOCUMENT_NOT_FOUND', 'RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_DAMAGED', 'RELAY_STORAGE_FAILED'
+)
+const OPENED = refusals(
+  'RELAY_DOCUMENT_NOT_FOUND',
+  'RELAY_HEADS_UNKNOWN',
+  'RELAY_DOCUMENT_DELETED',
+  'RELAY_DOCUMENT_DAMAGED',
+  'RELAY_DOCUMENT_TOO_LARGE',
+  'RELAY_DOCUMENT_BUSY',
+  'RELAY_STORAGE_FAILED'
+)
 const unchanged = { type: 'null', description: 'It is as the client knows it' } as const
 
 /** A body that is read, and checked, on another thread. */
@@ -28,8 +46,21 @@ const entry = Type.Object({
 
 /** What the routes say of themselves. */
 export const schemas = {
-  view: { tags, summary: 'A document as JSON', params, querystring: Type.Object(atHeads), headers: conditionalHeaders, response: { ...represented(JSON_TYPE, 'The document; its ETag is its heads'), ...OPENED } },
-  heads: { tags, summary: 'A document’s heads', params, headers: Type.Pick(conditionalHeaders, ['if-none-match']), response: { 200: Type.Object({ heads }, { description: 'Its heads' }), 304: unchanged, ...MISSING } },
+  view: {
+    tags,
+    summary: 'A document as JSON',
+    params,
+    querystring: Type.Object(atHeads),
+    headers: conditionalHeaders,
+    response: { ...represented(JSON_TYPE, 'The document; its ETag is its heads'), ...OPENED }
+  },
+  heads: {
+    tags,
+    summary: 'A document’s heads',
+    params,
+    headers: Type.Pick(conditionalHeaders, ['if-none-match']),
+    response: { 200: Type.Object({ heads }, { description: 'Its heads' }), 304: unchanged, ...MISSING }
+  },
   history: {
     tags,
     summary: 'A document’s changes, the newest first',
@@ -51,14 +82,30 @@ export const schemas = {
       ...OPENED
     }
   },
-  snapshot: { tags, summary: 'A document as Automerge saves it', params, headers: conditionalHeaders, response: { ...represented(SNAPSHOT_TYPE, 'All of it, with its history'), ...MISSING } },
+  snapshot: {
+    tags,
+    summary: 'A document as Automerge saves it',
+    params,
+    headers: conditionalHeaders,
+    response: { ...represented(SNAPSHOT_TYPE, 'All of it, with its history'), ...MISSING }
+  },
   events: {
     tags,
     summary: 'What changes in a document, as server-sent events',
     params,
-    querystring: Type.Object({ ...atHeads, patches: Type.Boolean({ default: true, description: 'Whether to tell what has changed, and not only that something has' }) }),
-    headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'Heads that are known, in place of `heads`' })) }),
-    response: { 200: { description: 'Events `heads`, `patches` and, last, `end`', content: bytes('text/event-stream') }, ...MISSING }
+    querystring: Type.Object({
+      ...atHeads,
+      patches: Type.Boolean({
+        default: true, description: 'Whether to tell what has changed, and not only that something has'
+      })
+    }),
+    headers: Type.Object({
+      'last-event-id': Type.Optional(Type.String({ description: 'Heads that are known, in place of `heads`' }))
+    }),
+    response: {
+      200: { description: 'Events `heads`, `patches` and, last, `end`', content: bytes('text/event-stream') },
+      ...MISSING
+    }
   },
   create: {
     tags,
@@ -66,15 +113,31 @@ export const schemas = {
     querystring: Type.Object(message),
     body: { content: { ...read(JSON_TYPE, 'An object: what the document is to hold'), ...bytes(SNAPSHOT_TYPE) } },
     response: {
-      201: Type.Object({ id: Type.String(), url: Type.String({ description: 'For Automerge clients' }), heads }, { description: 'It is stored' }),
-      ...refusals('RELAY_BAD_REQUEST', 'RELAY_DOCUMENT_INVALID', 'RELAY_PATCH_INVALID', 'RELAY_MEDIA_TYPE_UNSUPPORTED', 'RELAY_DOCUMENT_TOO_LARGE', 'RELAY_DOCUMENT_BUSY', 'RELAY_STORAGE_FAILED')
+      201: Type.Object({ id: Type.String(), url: Type.String({ description: 'For Automerge clients' }), heads }, {
+        description: 'It is stored'
+      }),
+      ...refusals(
+        'RELAY_BAD_REQUEST',
+        'RELAY_DOCUMENT_INVALID',
+        'RELAY_PATCH_INVALID',
+        'RELAY_MEDIA_TYPE_UNSUPPORTED',
+        'RELAY_DOCUMENT_TOO_LARGE',
+        'RELAY_DOCUMENT_BUSY',
+        'RELAY_STORAGE_FAILED'
+      )
     }
   },
   patch: {
     tags,
     summary: 'Changes a document',
     params,
-    querystring: Type.Object({ ...message, heads: Type.Optional(Type.String({ description: 'The heads of what the change was thought up on: what came since is merged with it' })), ...preconditionQuery }),
+    querystring: Type.Object({
+      ...message,
+      heads: Type.Optional(Type.String({
+        description: 'The heads of what the change was thought up on: what came since is merged with it'
+      })),
+      ...preconditionQuery
+    }),
     headers: preconditionHeaders,
     body: {
       content: {
@@ -85,8 +148,21 @@ export const schemas = {
     response: {
       200: Type.Object({ heads }, { description: 'It is changed, and on disk' }),
       ...OPENED,
-      ...refusals('RELAY_PRECONDITION_FAILED', 'RELAY_PATCH_CONFLICT', 'RELAY_MEDIA_TYPE_UNSUPPORTED', 'RELAY_PATCH_INVALID')
+      ...refusals(
+        'RELAY_PRECONDITION_FAILED', 'RELAY_PATCH_CONFLICT', 'RELAY_MEDIA_TYPE_UNSUPPORTED', 'RELAY_PATCH_INVALID'
+      )
     }
   },
-  remove: { tags, summary: 'Deletes a document for good', params, querystring: Type.Object(preconditionQuery), headers: preconditionHeaders, response: { 204: { type: 'null', description: 'It is gone' }, ...MISSING, ...refusals('RELAY_ACCESS_DENIED', 'RELAY_PRECONDITION_FAILED') } }
+  remove: {
+    tags,
+    summary: 'Deletes a document for good',
+    params,
+    querystring: Type.Object(preconditionQuery),
+    headers: preconditionHeaders,
+    response: {
+      204: { type: 'null', description: 'It is gone' },
+      ...MISSING,
+      ...refusals('RELAY_ACCESS_DENIED', 'RELAY_PRECONDITION_FAILED')
+    }
+  }
 } as const

@@ -6,8 +6,8 @@ import { etagOf } from './heads.ts'
 const CHECKSUM = [4, 8] as const // where a chunk has it
 
 /**
- * The strong ETag of a document chunk (Automerge's binary format): the heads it tells, and its checksum and length, as the same
- * changes can be written in several ways. Nothing else of it is read.
+ * The strong ETag of a document chunk (Automerge's binary format): the heads it tells, and its checksum and length, as
+ * the same changes can be written in several ways. Nothing else of it is read.
  */
 export function snapshotEtag (chunk: Uint8Array): string {
   const checksum = Buffer.from(chunk.subarray(...CHECKSUM)).toString('hex')

@@ -14,7 +14,9 @@ export class Subscription implements Listener, Granted {
   readonly #grant: Grant | undefined
 
   /** @param grant what who reads may do; everything without one */
-  constructor (id: DocumentId, stream: EventStream, { grant, wantsPatches }: { grant: Grant | undefined, wantsPatches: boolean }) {
+  constructor (
+    id: DocumentId, stream: EventStream, { grant, wantsPatches }: { grant: Grant | undefined, wantsPatches: boolean }
+  ) {
     this.wantsPatches = wantsPatches
     this.#id = id
     this.#stream = stream
@@ -35,7 +37,11 @@ export class Subscription implements Listener, Granted {
     const id = headsText(heads)
     // who loses the connection between the two comes back for the patch
     this.#stream.event('heads', JSON.stringify({ heads }), patch === undefined ? id : undefined)
-    if (patch !== undefined) this.#stream.event('patches', `{"from":${JSON.stringify(patch.from)},"heads":${JSON.stringify(heads)},"patch":${patch.text}}`, id)
+    if (patch !== undefined) {
+      this.#stream.event(
+        'patches', `{"from":${JSON.stringify(patch.from)},"heads":${JSON.stringify(heads)},"patch":${patch.text}}`, id
+      )
+    }
   }
 
   end (error: RelayError): void {

@@ -14,7 +14,10 @@ export interface Listener {
   readonly wantsPatches: boolean
   /** Whether it may know of them still. */
   permits (): boolean | Promise<boolean>
-  /** The document has these heads now. @param patch a JSON Patch as text, from the last heads it was told; when there is one */
+  /**
+   * The document has these heads now.
+   * @param patch a JSON Patch as text, from the last heads it was told; when there is one
+   */
   changed (heads: Hash[], patch?: { from: Hash[], text: string }): void
   /** Nothing more comes. */
   end (error: RelayError): void
@@ -23,8 +26,9 @@ export interface Listener {
 const PAUSE_MS = 100 // ms between two rounds at least: what changes meanwhile is told at once
 
 /**
- * The changes of one document for all who listen. What has changed is found once for all that were told the same before;
- * who does not take more is told later, of everything at once. Rounds follow each other no faster than they can be made.
+ * The changes of one document for all who listen. What has changed is found once for all that were told the same
+ * before; who does not take more is told later, of everything at once. Rounds follow each other no faster than they can
+ * be made.
  */
 export class Watch {
   readonly #id: DocumentId
@@ -100,10 +104,15 @@ export class Watch {
     }
   }
 
-  /** Why a listener may not know of it any more, if so; that it cannot be found out is this one's trouble, not the others'. */
+  /**
+   * Why a listener may not know of it any more, if so; that it cannot be found out is this one's trouble, not the
+   * others'.
+   */
   async #whyNot (listener: Listener): Promise<RelayError | undefined> {
     try {
-      return await listener.permits() ? undefined : new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${this.#id}`)
+      return await listener.permits()
+        ? undefined
+        : new RelayError('RELAY_DOCUMENT_NOT_FOUND', `Document not found: ${this.#id}`)
     } catch (cause) {
       return this.#refusalOf(cause)
     }
@@ -111,7 +120,9 @@ export class Watch {
 
   #refusalOf (cause: unknown): RelayError {
     const error = cause instanceof RelayError ? cause : new RelayError('RELAY_INTERNAL', 'internal error', { cause })
-    if (error.statusCode >= 500) this.#log.error({ documentId: this.#id, err: cause }, `events ended: ${messageOf(cause)}`)
+    if (error.statusCode >= 500) {
+      this.#log.error({ documentId: this.#id, err: cause }, `events ended: ${messageOf(cause)}`)
+    }
     return error
   }
 
@@ -120,7 +131,9 @@ export class Watch {
     try {
       return Buffer.from(await this.#documents.diff(this.#id, from, to)).toString()
     } catch (error) {
-      if (['RELAY_HEADS_UNKNOWN', 'RELAY_DOCUMENT_TOO_LARGE', 'RELAY_DOCUMENT_BUSY'].includes(codeOf(error) ?? '')) return undefined
+      if (['RELAY_HEADS_UNKNOWN', 'RELAY_DOCUMENT_TOO_LARGE', 'RELAY_DOCUMENT_BUSY'].includes(codeOf(error) ?? '')) {
+        return undefined
+      }
       throw error
     }
   }

@@ -23,7 +23,10 @@ export class Watches {
     this.#stop = sync.onChange(id => { this.#watches.get(id)?.poke() })
   }
 
-  /** Tells a listener of all that comes after the heads that it knows; returns the way to stop. @throws RelayError RELAY_CLOSING or RELAY_DOCUMENT_BUSY when too many listen */
+  /**
+   * Tells a listener of all that comes after the heads that it knows; returns the way to stop.
+   * @throws RelayError RELAY_CLOSING or RELAY_DOCUMENT_BUSY when too many listen
+   */
   listen (id: DocumentId, listener: Listener, known: Hash[]): () => void {
     if (this.#isClosed) throw new RelayError('RELAY_CLOSING', 'the relay is closing')
     if (this.#count >= MAX_LISTENERS) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many listen to events')

@@ -14,10 +14,23 @@ type Fields = Record<string, unknown>
 type Doc = Automerge.Doc<Fields>
 
 /** A change that is to be made. `base`: the heads of what it was thought up on; what came since is merged. */
-export interface Edit { type: PatchType, patch: Uint8Array, actor: string, message?: string | undefined, base?: Hash[] | undefined }
+export interface Edit {
+  type: PatchType
+  patch: Uint8Array
+  actor: string
+  message?: string | undefined
+  base?: Hash[] | undefined
+}
 
 /** A change as history tells it. `time`: ISO 8601; null when its author told none. */
-export interface HistoryEntry { hash: Hash, actor: string, seq: number, time: string | null, message: string | null, deps: Hash[] }
+export interface HistoryEntry {
+  hash: Hash
+  actor: string
+  seq: number
+  time: string | null
+  message: string | null
+  deps: Hash[]
+}
 
 export interface HistoryPage { total: number, changes: HistoryEntry[] }
 
@@ -39,16 +52,20 @@ function at (document: Doc, heads: Hash[]): Doc {
 }
 
 function requireHeads (document: Doc, heads: Hash[]): void {
-  if (!Automerge.hasHeads(document, heads)) throw new RelayError('RELAY_HEADS_UNKNOWN', 'The document has no such heads')
+  if (!Automerge.hasHeads(document, heads)) {
+    throw new RelayError('RELAY_HEADS_UNKNOWN', 'The document has no such heads')
+  }
 }
 
-const sameHeads = (some: Hash[], sorted: Hash[]): boolean => some.length === sorted.length && String([...some].sort()) === String(sorted)
+const sameHeads = (some: Hash[], sorted: Hash[]): boolean =>
+  some.length === sorted.length && String([...some].sort()) === String(sorted)
 
 const encoded = (json: unknown): Uint8Array => Buffer.from(JSON.stringify(json))
 
 const jobs = {
   /** The JSON view at some heads, as text. */
-  view: (chunks: Uint8Array[], heads: Hash[]): Uint8Array => withDocument(chunks, document => encoded(viewOf(at(document, heads)))),
+  view: (chunks: Uint8Array[], heads: Hash[]): Uint8Array =>
+    withDocument(chunks, document => encoded(viewOf(at(document, heads)))),
 
   /** The JSON Patch from the view at some heads to that at others, as text. */
   diff: (chunks: Uint8Array[], from: Hash[], to: Hash[]): Uint8Array => withDocument(chunks, document =>
@@ -81,7 +98,9 @@ const jobs = {
     const heads = Automerge.getHeads(document)
     const edit = (root: Doc): void => { apply(new Editor(root), type, json) }
     if (base !== undefined) requireHeads(document, base)
-    const changed = base === undefined ? Automerge.change(document, { message }, edit) : Automerge.changeAt(document, base, { message }, edit).newDoc
+    const changed = base === undefined
+      ? Automerge.change(document, { message }, edit)
+      : Automerge.changeAt(document, base, { message }, edit).newDoc
     return { change: Automerge.getChangesSince(changed, heads)[0] ?? null, heads: heads.sort() }
   }, actor)
 }
@@ -99,12 +118,20 @@ function upTo (heads: Hash[], all: Meta[]): Meta[] {
   const byHash = new Map(all.map(meta => [meta.hash, meta]))
   const wanted = new Set(heads)
   for (const hash of wanted) for (const dep of byHash.get(hash)!.deps) wanted.add(dep)
-  return all.filter(({ hash }) => wanted.has(hash)).sort((a, b) => b.startOp - a.startOp || b.maxOp - a.maxOp || b.seq - a.seq || (a.hash < b.hash ? -1 : 1))
+  return all.filter(({ hash }) => wanted.has(hash))
+    .sort((a, b) => b.startOp - a.startOp || b.maxOp - a.maxOp || b.seq - a.seq || (a.hash < b.hash ? -1 : 1))
 }
 
 function entryOf ({ hash, actor, seq, time, message, deps }: Meta): HistoryEntry {
   const date = new Date(time * 1_000)
-  return { hash, actor, seq, time: time === 0 || Number.isNaN(date.getTime()) ? null : date.toISOString(), message, deps: [...deps].sort() }
+  return {
+    hash,
+    actor,
+    seq,
+    time: time === 0 || Number.isNaN(date.getTime()) ? null : date.toISOString(),
+    message,
+    deps: [...deps].sort()
+  }
 }
 
 export type Jobs = typeof jobs

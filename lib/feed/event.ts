@@ -22,11 +22,14 @@ export interface Account {
 /** One event of the stream, the same whichever wire and host it came by. */
 export interface FeedEvent {
   /**
-   * The event as JSON in the form of wire v1, without line breaks. On v1 these are the characters as they came; on v2 it is
-   * put together from the message's members, with `seq` as `cursor`, as newer servers do on v1.
+   * The event as JSON in the form of wire v1, without line breaks. On v1 these are the characters as they came; on v2
+   * it is put together from the message's members, with `seq` as `cursor`, as newer servers do on v1.
    */
   readonly text: string
-  /** What makes it this event and no other, on both wires and every host: of a commit `did rev collection rkey operation` */
+  /**
+   * What makes it this event and no other, on both wires and every host: of a commit
+   * `did rev collection rkey operation`
+   */
   readonly id: string
   /** `commit`, `identity`, `account`, `sync`; take others as they come */
   readonly kind: string

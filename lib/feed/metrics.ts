@@ -18,15 +18,35 @@ export function registerFeedMetrics (feed: Feed, registry: Registry): void {
   counter('relay_feed_records_total', 'Records that were written', () => feed.records)
   counter('relay_feed_connections_total', 'Connections to servers of the stream', () => feed.source.connections)
   counter('relay_feed_gaps_total', 'Parts of the stream that no server had any more', () => feed.gaps.list.length)
-  gauge('relay_feed_connected', '1 while there is a connection to a server of the stream', () => feed.source.state === 'connected' ? 1 : 0)
+  gauge(
+    'relay_feed_connected',
+    '1 while there is a connection to a server of the stream',
+    () => feed.source.state === 'connected' ? 1 : 0
+  )
   gauge('relay_feed_lag_seconds', 'How far what has been received is behind the clock', () => feed.lag)
   gauge('relay_feed_delay_seconds', 'From received to durable, of the last batch', () => feed.delay / 1000)
-  gauge('relay_feed_events_under_way', 'Events that have come and are not durable everywhere they must be', () => feed.buffer.size)
+  gauge(
+    'relay_feed_events_under_way',
+    'Events that have come and are not durable everywhere they must be',
+    () => feed.buffer.size
+  )
   gauge('relay_feed_paused', '1 while the source waits for the sinks', () => feed.buffer.isFull ? 1 : 0)
-  gauge('relay_feed_failing', '1 while records or the cursor cannot be written, or there is no source', () => feed.problems.length > 0 ? 1 : 0)
+  gauge(
+    'relay_feed_failing',
+    '1 while records or the cursor cannot be written, or there is no source',
+    () => feed.problems.length > 0 ? 1 : 0
+  )
   gauge('relay_feed_stored_bytes', 'Size of the files of records', () => feed.store.bytes)
-  gauge('relay_feed_breaker_open', '1 while calls to the AppView are held back after failures', () => feed.hydrator.isBroken ? 1 : 0)
-  gauge('relay_feed_dead_letters', 'What was refused for its content and waits for somebody', () => feed.deadLetters.size)
-  ofSinks('relay_feed_sink_behind_records', 'Records that a sink has not got yet', ({ number }) => Math.max(0, feed.store.lastNumber - number))
+  gauge(
+    'relay_feed_breaker_open',
+    '1 while calls to the AppView are held back after failures',
+    () => feed.hydrator.isBroken ? 1 : 0
+  )
+  gauge(
+    'relay_feed_dead_letters', 'What was refused for its content and waits for somebody', () => feed.deadLetters.size
+  )
+  ofSinks('relay_feed_sink_behind_records', 'Records that a sink has not got yet', ({ number }) => Math.max(
+    0, feed.store.lastNumber - number
+  ))
   ofSinks('relay_feed_sink_failing', '1 while a sink cannot write', ({ problem }) => problem === undefined ? 0 : 1)
 }

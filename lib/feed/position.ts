@@ -1,4 +1,7 @@
-/** How Jetstream is spoken: `/subscribe` (times as cursors) or `network.bsky.jetstream.subscribeEvents` (sequence numbers). */
+/**
+ * How Jetstream is spoken: `/subscribe` (times as cursors) or `network.bsky.jetstream.subscribeEvents` (sequence
+ * numbers).
+ */
 export type Wire = 'v1' | 'v2'
 
 /** Where the stream stands: everything up to and with the event that it is of has been taken in. */

@@ -2,24 +2,37 @@ import { Type } from 'typebox'
 import { refusals } from '../openapi/responses.ts'
 
 const tags = ['Feed']
-const list = (description: string) => Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { maxItems: 100, description }))
+const list = (description: string) =>
+  Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { maxItems: 100, description }))
 const filter = {
   collection: list('Only commits of these collections; NSIDs, or prefixes that end in `.*`'),
   did: list('Only of these accounts'),
   kind: list('Only events of these kinds: `commit`, `identity`, `account`, `sync`')
 }
-const number = (description: string) => Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description }))
+const number = (description: string) =>
+  Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description }))
 const params = Type.Object({ letter: Type.String({ maxLength: 64, description: 'The letter’s id' }) })
 const json = (description: string) => ({ description, content: { 'application/json': { schema: {} } } })
-const state = (description: string) => Type.Object({ status: Type.Union([Type.Literal('ok'), Type.Literal('failing')]) }, { description })
+const state = (description: string) =>
+  Type.Object({ status: Type.Union([Type.Literal('ok'), Type.Literal('failing')]) }, { description })
 const GONE = refusals('RELAY_FEED_CURSOR_GONE')
 const UNKNOWN = refusals('RELAY_DEAD_LETTER_NOT_FOUND')
 
 /** What the routes say of themselves. */
 export const schemas = {
-  health: { tags, summary: 'Whether the feed is well', response: { 200: state('It is'), 503: state('It is not, see its figures') } },
-  stats: { tags, summary: 'Figures of the feed', response: { 200: json('Source, cursor, records, lookups, sinks; `problems` says what is wrong') } },
-  gaps: { tags, summary: 'Parts of the stream that no server had any more', response: { 200: json('Each with both ends') } },
+  health: {
+    tags,
+    summary: 'Whether the feed is well',
+    response: { 200: state('It is'), 503: state('It is not, see its figures') }
+  },
+  stats: {
+    tags,
+    summary: 'Figures of the feed',
+    response: { 200: json('Source, cursor, records, lookups, sinks; `problems` says what is wrong') }
+  },
+  gaps: {
+    tags, summary: 'Parts of the stream that no server had any more', response: { 200: json('Each with both ends') }
+  },
   records: {
     tags,
     summary: 'Records, the oldest first',
@@ -33,12 +46,36 @@ export const schemas = {
   events: {
     tags,
     summary: 'Records as they come, as server-sent events',
-    querystring: Type.Object({ after: number('The number of the last record that is known; from now on without it'), ...filter }),
-    headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The same, as browsers send it when they come back' })) }),
-    response: { 200: { description: '`record` for each; `gone` at the end when what comes next is not kept any more', content: { 'text/event-stream': { schema: Type.String() } } }, ...GONE }
+    querystring: Type.Object({
+      after: number('The number of the last record that is known; from now on without it'), ...filter
+    }),
+    headers: Type.Object({
+      'last-event-id': Type.Optional(Type.String({ description: 'The same, as browsers send it when they come back' }))
+    }),
+    response: {
+      200: {
+        description: '`record` for each; `gone` at the end when what comes next is not kept any more',
+        content: { 'text/event-stream': { schema: Type.String() } }
+      },
+      ...GONE
+    }
   },
-  seal: { tags, summary: 'Seals the file that records are written to', response: { 200: json('How many files are sealed, and the last') } },
+  seal: {
+    tags,
+    summary: 'Seals the file that records are written to',
+    response: { 200: json('How many files are sealed, and the last') }
+  },
   letters: { tags, summary: 'What was refused for its content', response: { 200: json('The oldest first') } },
-  retry: { tags, summary: 'Tries a dead letter again', params, response: { 200: json('Whether it was taken, and if not, why'), ...UNKNOWN } },
-  drop: { tags, summary: 'Drops a dead letter', params, response: { 204: { type: 'null', description: 'It is gone' }, ...UNKNOWN } }
+  retry: {
+    tags,
+    summary: 'Tries a dead letter again',
+    params,
+    response: { 200: json('Whether it was taken, and if not, why'), ...UNKNOWN }
+  },
+  drop: {
+    tags,
+    summary: 'Drops a dead letter',
+    params,
+    response: { 204: { type: 'null', description: 'It is gone' }, ...UNKNOWN }
+  }
 } as const

@@ -15,7 +15,14 @@ export function statusOf (feed: Feed) {
       lagSeconds: round(feed.lag)
     },
     position: feed.position ?? null,
-    events: { received: feed.events, repeats: feed.repeats, unselected: feed.unselected, underWay: feed.buffer.size, underWayBytes: feed.buffer.bytes, isPaused: feed.buffer.isFull },
+    events: {
+      received: feed.events,
+      repeats: feed.repeats,
+      unselected: feed.unselected,
+      underWay: feed.buffer.size,
+      underWayBytes: feed.buffer.bytes,
+      isPaused: feed.buffer.isFull
+    },
     records: {
       written: feed.records,
       first: store.firstNumber,
@@ -27,7 +34,15 @@ export function statusOf (feed: Feed) {
     },
     hydrator: { isBroken: hydrator.isBroken, ...hydrator.stats() },
     sinks: feed.followers.map(({ sink, number, records, refusals, failures, problem }) => ({
-      name: sink.name, required: sink.required, number, behind: Math.max(0, store.lastNumber - number), records, refusals, failures, problem: problem ?? null, ...sink.stats()
+      name: sink.name,
+      required: sink.required,
+      number,
+      behind: Math.max(0, store.lastNumber - number),
+      records,
+      refusals,
+      failures,
+      problem: problem ?? null,
+      ...sink.stats()
     })),
     gaps: feed.gaps.list.length,
     deadLetters: { kept: feed.deadLetters.size, dropped: feed.deadLetters.dropped }

@@ -4,7 +4,8 @@ import { descriptors, isOutOfDescriptors } from '../process.ts'
 
 const INTERVAL = 5_000 // ms between looks
 const SOON = 250 // ms between looks while connections are not taken
-const RESERVE = { part: 1 / 8, least: 16, most: 128 } // descriptors: the journal, S3 and the disk at their busiest take about 128
+// descriptors: the journal, S3 and the disk at their busiest take about 128
+const RESERVE = { part: 1 / 8, least: 16, most: 128 }
 const ACCEPTED = 'net.server.socket'
 
 export interface DescriptorsOptions {
@@ -67,7 +68,8 @@ export class Descriptors {
 
   async #look (): Promise<void> {
     this.#lookedAt = performance.now()
-    const counts = await Promise.all([...this.#servers.keys()].map(async server => [server, await socketsOf(server)] as const))
+    const counts =
+      await Promise.all([...this.#servers.keys()].map(async server => [server, await socketsOf(server)] as const))
     this.#sockets = counts.reduce((sum, [, count]) => sum + count, 0)
     const all = await descriptors()
     if (all === undefined) return

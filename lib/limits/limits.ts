@@ -43,10 +43,18 @@ export class Limits {
       throw this.met('connections', 'RELAY_OVERLOADED', `There are ${connections} connections, as many as are taken`)
     }
     if (this.#addresses.isFull(address)) {
-      throw this.met('connectionsPerAddress', 'RELAY_TOO_MANY_CONNECTIONS', `There are ${connectionsPerAddress} connections from your address, as many as are taken`)
+      throw this.met(
+        'connectionsPerAddress',
+        'RELAY_TOO_MANY_CONNECTIONS',
+        `There are ${connectionsPerAddress} connections from your address, as many as are taken`
+      )
     }
     if (principal !== undefined && this.#principals.isFull(principal)) {
-      throw this.met('connectionsPerPrincipal', 'RELAY_TOO_MANY_CONNECTIONS', `You have ${connectionsPerPrincipal} connections, as many as are taken`)
+      throw this.met(
+        'connectionsPerPrincipal',
+        'RELAY_TOO_MANY_CONNECTIONS',
+        `You have ${connectionsPerPrincipal} connections, as many as are taken`
+      )
     }
     this.#connections++
     this.#addresses.add(address)
@@ -64,9 +72,15 @@ export class Limits {
    */
   upload ({ address }: Client): () => void {
     const { uploads, uploadsPerAddress } = this.settings
-    if (this.#uploads >= uploads) throw this.met('uploads', 'RELAY_OVERLOADED', `There are ${uploads} uploads, as many as are taken at once`)
+    if (this.#uploads >= uploads) {
+      throw this.met('uploads', 'RELAY_OVERLOADED', `There are ${uploads} uploads, as many as are taken at once`)
+    }
     if (this.#uploaders.isFull(address)) {
-      throw this.met('uploadsPerAddress', 'RELAY_TOO_MANY_UPLOADS', `There are ${uploadsPerAddress} uploads from your address, as many as are taken at once`)
+      throw this.met(
+        'uploadsPerAddress',
+        'RELAY_TOO_MANY_UPLOADS',
+        `There are ${uploadsPerAddress} uploads from your address, as many as are taken at once`
+      )
     }
     this.#uploads++
     this.#uploaders.add(address)

@@ -35,7 +35,8 @@ export class Load {
   }
 
   #look (): void {
-    const { mean } = this.#monitor // ns of the whole time between two samples; NaN when there was none in a whole window
+    // ns of the whole time between two samples; NaN when there was none in a whole window
+    const { mean } = this.#monitor
     this.#delay = Number.isNaN(mean) ? Infinity : Math.max(0, mean / 1e6 - RESOLUTION)
     this.#monitor.reset()
     if (this.#limits.memory !== undefined) this.#memory = memoryUsage().rss

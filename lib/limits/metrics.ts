@@ -12,7 +12,11 @@ export function registerLimitsMetrics (refusals: Refusals, descriptors: Descript
     await descriptors.look()
     return descriptors.levels.sockets
   })
-  gauge('relay_sockets_max', 'Sockets that may be open at the moment, for the file descriptors that there are', () => descriptors.levels.most)
+  gauge(
+    'relay_sockets_max',
+    'Sockets that may be open at the moment, for the file descriptors that there are',
+    () => descriptors.levels.most
+  )
   // eslint-disable-next-line no-new
   new Counter({
     name: 'relay_limits_met_total',
@@ -21,7 +25,9 @@ export function registerLimitsMetrics (refusals: Refusals, descriptors: Descript
     registers: [registry],
     collect () {
       this.reset()
-      for (const limit of Object.keys(limitsSchema.properties)) this.inc({ limit }, refusals.met.get(limit as LimitName) ?? 0)
+      for (const limit of Object.keys(limitsSchema.properties)) {
+        this.inc({ limit }, refusals.met.get(limit as LimitName) ?? 0)
+      }
     }
   })
 }

@@ -6,8 +6,9 @@ export interface RateWindow { current: number, ttl: number }
 const MAX_SOURCES = 5_000
 
 /**
- * Requests by source, in windows that begin with the first: a store of @fastify/rate-limit. Not its own, which goes by the
- * clock on the wall: when that is set back, whoever has met the limit would have to wait for it to come there again.
+ * Requests by source, in windows that begin with the first: a store of @fastify/rate-limit. Not its own, which goes by
+ * the clock on the wall: when that is set back, whoever has met the limit would have to wait for it to come there
+ * again.
  */
 export class RateWindows {
   readonly #windows = new LRUCache<string, { count: number, until: number }>({ max: MAX_SOURCES })
@@ -15,7 +16,9 @@ export class RateWindows {
   incr (source: string, done: (error: Error | null, window: RateWindow) => void, timeWindow: number): void {
     const now = performance.now()
     let window = this.#windows.get(source)
-    if (window === undefined || window.until <= now) this.#windows.set(source, window = { count: 0, until: now + timeWindow })
+    if (window === undefined || window.until <= now) {
+      this.#windows.set(source, window = { count: 0, until: now + timeWindow })
+    }
     window.count++
     done(null, { current: window.count, ttl: Math.ceil(window.until - now) })
   }

@@ -64,7 +64,9 @@ export class Refusals {
         this.#sources.delete(source)
         continue
       }
-      this.#log.warn({ source, code: entry.code, times: entry.silent }, `refused ${entry.silent} more times: ${entry.message}`)
+      this.#log.warn(
+        { source, code: entry.code, times: entry.silent }, `refused ${entry.silent} more times: ${entry.message}`
+      )
       Object.assign(entry, { loggedAt: now, silent: 0 })
     }
     if (this.#sources.size === 0) this.close()

@@ -1,7 +1,10 @@
 import { isIP } from 'node:net'
 import { RelayError } from '../errors.ts'
 
-/** What Fastify's `trustProxy` takes: addresses and networks, or whether the n-th hop, counted from here, is to be believed. */
+/**
+ * What Fastify's `trustProxy` takes: addresses and networks, or whether the n-th hop, counted from here, is to be
+ * believed.
+ */
 export type TrustProxy = string[] | ((address: string, hop: number) => boolean)
 
 const NAMES = new Set(['loopback', 'linklocal', 'uniquelocal'])
@@ -16,7 +19,10 @@ export function parseTrustProxy (text: string): TrustProxy {
   const proxies = text.split(',').map(part => part.trim())
   const wrong = proxies.find(proxy => !NAMES.has(proxy) && !isNetwork(proxy))
   if (wrong === undefined) return proxies
-  throw new RelayError('RELAY_BAD_OPTION', `option trustProxy: ${JSON.stringify(wrong)} is neither a number of proxies nor an address, a network (10.0.0.0/8), loopback, linklocal or uniquelocal`)
+  throw new RelayError(
+    'RELAY_BAD_OPTION',
+    `option trustProxy: ${JSON.stringify(wrong)} is neither a number of proxies nor an address, a network (10.0.0.0/8), loopback, linklocal or uniquelocal`
+  )
 }
 
 function isNetwork (text: string): boolean {

@@ -11,11 +11,12 @@ export interface SourceFile { path: string, body: AsyncIterable<Uint8Array> }
 const PART = /^(?!\.{1,2}$)[\w.-]{1,200}$/
 const MAX_PARTS = 6
 
-const invalid = (problem: string, cause?: unknown): RelayError => new RelayError('RELAY_BAD_OPTION', `not a backup: ${problem}`, { cause })
+const invalid = (problem: string, cause?: unknown): RelayError =>
+  new RelayError('RELAY_BAD_OPTION', `not a backup: ${problem}`, { cause })
 
 /**
- * The files of a backup, a folder or a `.tar` archive. Whoever has made it: paths lead nowhere else, and there is nothing
- * but files.
+ * The files of a backup, a folder or a `.tar` archive. Whoever has made it: paths lead nowhere else, and there is
+ * nothing but files.
  * @throws RelayError RELAY_BAD_OPTION
  */
 export async function * openSource (name: string): AsyncGenerator<SourceFile> {
@@ -24,7 +25,9 @@ export async function * openSource (name: string): AsyncGenerator<SourceFile> {
   })
   for await (const file of facts.isDirectory() ? folderFiles(name) : archiveFiles(name)) {
     const parts = file.path.split('/')
-    if (parts.length > MAX_PARTS || !parts.every(part => PART.test(part))) throw invalid(`it has a file ${JSON.stringify(file.path.slice(0, 200))}`)
+    if (parts.length > MAX_PARTS || !parts.every(part => PART.test(part))) {
+      throw invalid(`it has a file ${JSON.stringify(file.path.slice(0, 200))}`)
+    }
     yield file
   }
 }

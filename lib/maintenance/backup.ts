@@ -27,7 +27,10 @@ export interface BackupOptions extends BundlePlace {
 
 export interface BackupSummary { documents: number, bundles: number, files: number, bytes: number }
 
-/** What a relay makes anew, or what is only its own: no part of a backup. Documents, bundles and the journal are read otherwise. */
+/**
+ * What a relay makes anew, or what is only its own: no part of a backup. Documents, bundles and the journal are read
+ * otherwise.
+ */
 const LEFT_OUT = /^(tmp|merged|journal|bundles|webhooks|lock(\..*)?)$/
 
 /**
@@ -42,7 +45,9 @@ export async function backUp ({ storage, target: name, ...place }: BackupOptions
   const target = await openTarget(name)
   const writer = new Writer(target)
   try {
-    await writer.bytes(FACTS, Buffer.from(`${JSON.stringify({ format: FORMAT, version, createdAt: new Date().toISOString() })}\n`))
+    await writer.bytes(
+      FACTS, Buffer.from(`${JSON.stringify({ format: FORMAT, version, createdAt: new Date().toISOString() })}\n`)
+    )
     // first: what a bundle holds is merged into the documents after it is stored
     const bundleCount = await addBundles(writer, place)
     await addOthers(writer, reader.folder.folder)
@@ -50,10 +55,15 @@ export async function backUp ({ storage, target: name, ...place }: BackupOptions
     const { files, size } = writer
     await writer.finish()
     await target.finish()
-    return { documents: documentCount, bundles: bundleCount, files: files - 1, bytes: size } // it tells of what was stored
+    // it tells of what was stored
+    return { documents: documentCount, bundles: bundleCount, files: files - 1, bytes: size }
   } catch (error) {
     await target.abort()
-    throw error instanceof RelayError ? error : new RelayError('RELAY_STORAGE_FAILED', `not backed up: ${messageOf(error)}`, { cause: error })
+    throw error instanceof RelayError
+      ? error
+      : new RelayError(
+        'RELAY_STORAGE_FAILED', `not backed up: ${messageOf(error)}`, { cause: error }
+      )
   }
 }
 
@@ -112,7 +122,9 @@ async function addOthers (writer: Writer, storage: string): Promise<void> {
     else if (entry.isDirectory()) await add(entry.name)
   }
   await writer.file('st/orage-adapter-id', path.join(storage, 'st', 'orage-adapter-id'))
-  for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) await writer.file(`journal/${name}`, path.join(storage, 'journal', name))
+  for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) {
+    await writer.file(`journal/${name}`, path.join(storage, 'journal', name))
+  }
   writer.forget()
 }
 
@@ -148,7 +160,11 @@ class Writer {
     }
     try {
       const { size } = await handle.stat()
-      await this.stream(name, size, size === 0 ? Readable.from([]) : handle.createReadStream({ end: size - 1, autoClose: false }))
+      await this.stream(name, size, size === 0
+        ? Readable.from([])
+        : handle.createReadStream({
+          end: size - 1, autoClose: false
+        }))
       return true
     } finally {
       await handle.close()

@@ -33,7 +33,11 @@ export interface CheckParts extends BundlePlace {
 export interface CheckSummary { documents: number, bundles: number, findings: Finding[] }
 
 /** What is wrong with a document. `damaged`: files with bytes that are no Automerge chunks. */
-export interface DocumentProblem { document: ReadDocument, damaged: Array<{ key: string[], problem: string }>, problem: string | undefined }
+export interface DocumentProblem {
+  document: ReadDocument
+  damaged: Array<{ key: string[], problem: string }>
+  problem: string | undefined
+}
 
 const OWN = /^(tmp|merged|owned|journal|bundles|webhooks|damaged|blank\.tonk|lock(\..*)?|lost\+found)$/
 
@@ -48,9 +52,13 @@ export class Check {
   }
 
   /** @param wrong is told of each document and each bundle with a problem; what it returns was done about it */
-  async run (wrong: (problem: DocumentProblem | { bundle: BundleEntry }) => Promise<string | undefined> = async () => undefined): Promise<CheckSummary> {
+  async run (
+    wrong: (problem: DocumentProblem | { bundle: BundleEntry }) => Promise<string | undefined> = async () => undefined
+  ): Promise<CheckSummary> {
     const findings: Finding[] = []
-    const note = (finding: Finding, repair?: string): void => { findings.push(repair === undefined ? finding : { ...finding, repair }) }
+    const note = (finding: Finding, repair?: string): void => {
+      findings.push(repair === undefined ? finding : { ...finding, repair })
+    }
     const { storage } = this.#parts
     let [documents, bundles] = [0, 0]
     for await (const document of this.#reader.documents()) {
@@ -58,7 +66,8 @@ export class Check {
       documents++
       const found = await this.#document(document)
       if (found === undefined) continue
-      const problem = [...found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ${problem}`), found.problem].filter(Boolean).join('; ')
+      const problem = [...found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ${problem}`), found.problem].filter(Boolean)
+        .join('; ')
       note({ kind: 'document', name: document.id, problem }, await wrong(found))
     }
     for await (const entry of storedBundles(this.#parts)) {
@@ -68,8 +77,12 @@ export class Check {
       const problem = await this.#bundle(opened, entry.name)
       if (problem !== undefined) note({ kind: 'bundle', name: entry.name, problem }, await wrong({ bundle: entry }))
     }
-    for (const name of this.#reader.journal.facts().damaged) note({ kind: 'journal', name, problem: 'is damaged; what follows the damage is not read' })
-    for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) note({ kind: 'orphan', name: `journal/${name}`, problem: 'a relay could not read it' })
+    for (const name of this.#reader.journal.facts().damaged) {
+      note({ kind: 'journal', name, problem: 'is damaged; what follows the damage is not read' })
+    }
+    for (const name of await namesIn(path.join(storage, 'journal'), '.damaged')) {
+      note({ kind: 'orphan', name: `journal/${name}`, problem: 'a relay could not read it' })
+    }
     for (const name of await this.#orphans(storage)) note({ kind: 'orphan', name, problem: 'belongs to nothing' })
     return { documents, bundles, findings }
   }
@@ -108,7 +121,9 @@ export class Check {
     return await problemOf(async () => {
       try {
         const bundle = await Bundle.open(opened, limits)
-        if (name !== `${bundle.rootId}.tonk`) throw new RelayError('RELAY_BUNDLE_INVALID', `its root is ${bundle.rootId}`)
+        if (name !== `${bundle.rootId}.tonk`) {
+          throw new RelayError('RELAY_BUNDLE_INVALID', `its root is ${bundle.rootId}`)
+        }
         for (const id of bundle.documents) await automerge.inspect(await bundle.chunks(id))
       } finally {
         await opened.close()
@@ -145,7 +160,8 @@ function splitFile (bytes: Uint8Array): Chunk[] {
 function isInLayout (storage: string, file: string): boolean {
   const [first = '', rest = '', ...names] = file.split(path.sep)
   const key = [first + rest, ...names]
-  return isStorageKey(key) && (names.length === 2 || !isDocumentId(key[0])) && storagePath(storage, key) === path.join(storage, file)
+  return isStorageKey(key) &&
+    (names.length === 2 || !isDocumentId(key[0])) && storagePath(storage, key) === path.join(storage, file)
 }
 
 /** What is wrong with what is looked at; that the disk fails is no finding. */

@@ -5,7 +5,10 @@ import { FolderChunks } from '../storage/local/folder-chunks.ts'
 import { isDeletion } from '../storage/tombstone.ts'
 import { JournalView } from './journal-view.ts'
 
-/** A document at one moment: its files, and its changes that are in the journal only (or there still); of one that has been deleted, neither. */
+/**
+ * A document at one moment: its files, and its changes that are in the journal only (or there still); of one that has
+ * been deleted, neither.
+ */
 export interface ReadDocument { id: DocumentId, files: StoredChunk[], pending: Uint8Array[], isDeleted: boolean }
 
 const AT_ONCE = 8
@@ -13,7 +16,8 @@ const AT_ONCE = 8
 /**
  * Reads a storage folder beside the relay that uses it, and writes nothing. Relays replace files by others (the new one
  * first), and move what is in the journal into files (the file first): so files are listed, then read, then the journal
- * is read, and when after that there is no file that was not listed, it is all there is, and holds all that it depends on.
+ * is read, and when after that there is no file that was not listed, it is all there is, and holds all that it depends
+ * on.
  */
 export class FolderReader {
   readonly folder: FolderChunks
@@ -28,7 +32,8 @@ export class FolderReader {
   async * documents (): AsyncGenerator<ReadDocument> {
     const done = new Set<DocumentId>()
     let group: DocumentId[] = []
-    const read = async (): Promise<ReadDocument[]> => await Promise.all(group.splice(0).map(async id => await this.read(id)))
+    const read = async (): Promise<ReadDocument[]> =>
+      await Promise.all(group.splice(0).map(async id => await this.read(id)))
     for await (const id of this.#ids()) {
       if (done.has(id)) continue
       done.add(id)

@@ -59,7 +59,9 @@ async function repairDocument (parts: CheckParts, { document, damaged }: Documen
   for (const { key } of aside) await setFileAside(storage, id, key)
   const told = `${aside.length} files set aside in ${ASIDE}`
   if (chunk === null) return `nothing could be read; ${told}`
-  return lost > 0 ? `stored what could be read, without ${lost} changes that depend on what is lost; ${told}` : `stored what could be read; ${told}`
+  return lost > 0
+    ? `stored what could be read, without ${lost} changes that depend on what is lost; ${told}`
+    : `stored what could be read; ${told}`
 }
 
 async function setFileAside (storage: string, id: DocumentId, key: string[]): Promise<void> {

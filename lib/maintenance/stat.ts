@@ -74,11 +74,16 @@ async function bundleStat (place: BundlePlace): Promise<{ bundles: number, bundl
 export function statText ({ storage, storageId, largest, journal, freeBytes, ...counts }: Stat): string {
   const rows: Array<[string, string]> = [
     ['storage', `${storage} (${storageId ?? 'not used by a relay yet'})`],
-    ['documents', `${counts.documents}, ${counts.documentBytes} bytes in ${counts.snapshots} snapshots and ${counts.incrementals} incrementals; ${counts.deleted} deleted`],
+    [
+      'documents',
+      `${counts.documents}, ${counts.documentBytes} bytes in ${counts.snapshots} snapshots and ${counts.incrementals} incrementals; ${counts.deleted} deleted`
+    ],
     ['journal', `${journal.records} records, ${journal.bytes} bytes in ${journal.segments} segments`],
     ['bundles', `${counts.bundles}, ${counts.bundleBytes} bytes`],
     ['free', `${freeBytes} bytes`],
-    ...largest.map(({ id, bytes, files }, n): [string, string] => [n === 0 ? 'largest' : '', `${id}  ${bytes} bytes in ${files} files`])
+    ...largest.map(({ id, bytes, files }, n): [string, string] => [
+      n === 0 ? 'largest' : '', `${id}  ${bytes} bytes in ${files} files`
+    ])
   ]
   return rows.map(([name, value]) => `${name.padEnd(10)}${value}\n`).join('')
 }

@@ -22,7 +22,10 @@ export interface BundleEntry { name: string, file?: string, open (): Promise<Sto
 
 const PAGE = 1_000
 
-/** All bundles, in a folder also those under a name that is no bundle's. Throws what the disk throws, or RELAY_STORE_UNAVAILABLE. */
+/**
+ * All bundles, in a folder also those under a name that is no bundle's. Throws what the disk throws, or
+ * RELAY_STORE_UNAVAILABLE.
+ */
 export async function * storedBundles ({ bundles, store }: BundlePlace): AsyncGenerator<BundleEntry> {
   if (store === undefined) yield * inFolder(bundles)
   else yield * inStore(store)
@@ -40,7 +43,9 @@ async function * inStore (store: ListedStore): AsyncGenerator<BundleEntry> {
   let after: string | undefined
   do {
     const page = await store.list({ after, limit: PAGE })
-    for (const { id } of page) yield { name: bundleKey(id).slice(BUNDLES.length), open: async () => await store.open(id) }
+    for (const { id } of page) {
+      yield { name: bundleKey(id).slice(BUNDLES.length), open: async () => await store.open(id) }
+    }
     after = page.length < PAGE ? undefined : page.at(-1)!.id
   } while (after !== undefined)
 }

@@ -13,7 +13,9 @@ export interface MetricsOptions {
 /** Figures that are asked for when somebody reads the metrics. */
 export interface Levels { connections: number, peers: number, documents: number }
 
-/** One number of a metric; `name` is that of the metric, with `_bucket`, `_sum` or `_count` after it for a histogram. */
+/**
+ * One number of a metric; `name` is that of the metric, with `_bucket`, `_sum` or `_count` after it for a histogram.
+ */
 export interface Sample { name: string, labels: Record<string, string | number>, value: number }
 
 /** What both Tonk relays' `/metrics` say, together. */

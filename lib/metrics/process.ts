@@ -26,9 +26,15 @@ export function watchProcess (registry: Registry): () => void {
   gauge('process_resident_memory_bytes', 'Resident memory', () => memoryUsage().rss)
   gauge('nodejs_heap_size_total_bytes', 'JavaScript heap, allocated', () => memoryUsage().heapTotal)
   gauge('nodejs_heap_size_used_bytes', 'JavaScript heap, in use', () => memoryUsage().heapUsed)
-  gauge('nodejs_external_memory_bytes', 'Memory of objects bound to JavaScript ones, buffers included', () => memoryUsage().external)
+  gauge(
+    'nodejs_external_memory_bytes',
+    'Memory of objects bound to JavaScript ones, buffers included',
+    () => memoryUsage().external
+  )
   gauge('process_open_fds', 'Open file descriptors', async () => (await descriptors())?.open ?? Number.NaN)
-  gauge('process_max_fds', 'Most file descriptors that may be open', async () => (await descriptors())?.most ?? Number.NaN)
+  gauge(
+    'process_max_fds', 'Most file descriptors that may be open', async () => (await descriptors())?.most ?? Number.NaN
+  )
   return watchGarbageCollection(registry)
 }
 

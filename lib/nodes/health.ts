@@ -60,7 +60,9 @@ export class Health {
     if (latency === null) this.#loss = OLD_SHARE * this.#loss + NEW_SHARE
     else {
       this.#loss *= OLD_SHARE
-      this.#jitter = this.#latency === undefined ? 0 : OLD_SHARE * this.#jitter + NEW_SHARE * Math.abs(latency - this.#latency)
+      this.#jitter = this.#latency === undefined
+        ? 0
+        : OLD_SHARE * this.#jitter + NEW_SHARE * Math.abs(latency - this.#latency)
       this.#latency = this.#latency === undefined ? latency : OLD_SHARE * this.#latency + NEW_SHARE * latency
       this.#answered = now
     }

@@ -28,8 +28,16 @@ const etag = { etag: { type: 'string', description: 'Strong' } }
 
 /** The answers of `reply.represent()`. */
 export const represented = (type: string, description: string): Record<number, ResponseSchema> => ({
-  200: { description, headers: { ...etag, 'accept-ranges': { type: 'string', description: 'Always `bytes`' } }, content: bytes(type) },
-  206: { description: 'The range that was asked for', headers: { ...etag, 'content-range': { type: 'string', description: '`bytes <first>-<last>/<size>`' } }, content: bytes(type) },
+  200: {
+    description,
+    headers: { ...etag, 'accept-ranges': { type: 'string', description: 'Always `bytes`' } },
+    content: bytes(type)
+  },
+  206: {
+    description: 'The range that was asked for',
+    headers: { ...etag, 'content-range': { type: 'string', description: '`bytes <first>-<last>/<size>`' } },
+    content: bytes(type)
+  },
   304: { type: 'null', description: 'It is as the client knows it', headers: etag },
   ...refusals('RELAY_RANGE_NOT_SATISFIABLE')
 })

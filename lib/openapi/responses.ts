@@ -4,7 +4,9 @@ import { statusOf, type RelayErrorCode } from '../errors.ts'
 /** The body of every error; `plugins/openapi.ts` adds it to the scope's schemas, so that documents name it once. */
 export const errorSchema = Type.Object({
   error: Type.String({ description: 'What is wrong, for people' }),
-  code: Type.String({ description: 'What is wrong, for programs; it does not change', examples: ['RELAY_BUNDLE_NOT_FOUND'] })
+  code: Type.String({
+    description: 'What is wrong, for programs; it does not change', examples: ['RELAY_BUNDLE_NOT_FOUND']
+  })
 }, { $id: 'RelayError', description: 'Why a request was refused' })
 
 /** One answer of a route, as @fastify/swagger takes it in `schema.response`. */
@@ -16,7 +18,9 @@ export interface ResponseSchema {
   content?: Record<string, { schema: object }>
 }
 
-const RETRY_AFTER = { 'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until it is worth another try' } }
+const RETRY_AFTER = {
+  'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until it is worth another try' }
+}
 
 const HEADERS: Record<number, Record<string, object>> = {
   401: { 'www-authenticate': { type: 'string', description: 'Always `Bearer`' } },

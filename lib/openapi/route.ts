@@ -15,7 +15,13 @@ export const securitySchemes = {
 
 const ANYWHERE = refusals('RELAY_BAD_REQUEST', 'RELAY_INTERNAL', 'RELAY_CLOSING')
 const LIMITED = refusals('RELAY_RATE_LIMITED', 'RELAY_OVERLOADED')
-const CONTROLLED = refusals('RELAY_UNAUTHENTICATED', 'RELAY_TOKEN_EXPIRED', 'RELAY_ACCESS_DENIED', 'RELAY_ACCESS_REVOKED', 'RELAY_KEYS_UNAVAILABLE')
+const CONTROLLED = refusals(
+  'RELAY_UNAUTHENTICATED',
+  'RELAY_TOKEN_EXPIRED',
+  'RELAY_ACCESS_DENIED',
+  'RELAY_ACCESS_REVOKED',
+  'RELAY_KEYS_UNAVAILABLE'
+)
 
 /** What an operation says that takes a token in either place. */
 export const security = Object.keys(securitySchemes).map(name => ({ [name]: [] }))
@@ -31,11 +37,15 @@ export function complete (schema: RouteSchema, isAsked: boolean, isLimited: bool
 }
 
 /** Both; where both have a status, the description names what either refuses. */
-function merge (some: Record<string, ResponseSchema>, others: Record<string, ResponseSchema>): Record<string, ResponseSchema> {
+function merge (
+  some: Record<string, ResponseSchema>, others: Record<string, ResponseSchema>
+): Record<string, ResponseSchema> {
   const merged = { ...some }
   for (const [status, other] of Object.entries(others)) {
     const one = some[status]
-    merged[status] = one === undefined ? other : { ...other, ...one, description: `${one.description}, ${other.description}` }
+    merged[status] = one === undefined
+      ? other
+      : { ...other, ...one, description: `${one.description}, ${other.description}` }
   }
   return merged
 }

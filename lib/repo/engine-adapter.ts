@@ -17,8 +17,8 @@ export interface EngineAdapterOptions {
 const GOING_AWAY = 1001 // the engine is closing
 
 /**
- * Connects a `Repo` to the engine of the same process, which takes it for a peer like any other: the frames that go over
- * a WebSocket elsewhere are handed over.
+ * Connects a `Repo` to the engine of the same process, which takes it for a peer like any other: the frames that go
+ * over a WebSocket elsewhere are handed over.
  */
 export class EngineAdapter extends NetworkAdapter {
   readonly #options: EngineAdapterOptions
@@ -97,7 +97,9 @@ export class EngineAdapter extends NetworkAdapter {
       this.#setReady()
       this.emit('peer-candidate', { peerId, peerMetadata })
     } else if (frame.type === 'ephemeral' && !isPlain(frame.data)) {
-      this.#options.log.debug({ documentId: frame.documentId, sender: frame.senderId }, 'ephemeral message dropped: not plain CBOR')
+      this.#options.log.debug(
+        { documentId: frame.documentId, sender: frame.senderId }, 'ephemeral message dropped: not plain CBOR'
+      )
     } else {
       this.emit('message', frame as unknown as Message)
     }

@@ -1,5 +1,7 @@
 import { getChangesMetaSince, getHeads, hasHeads, type Heads } from '@automerge/automerge'
-import { Repo, decodeHeads, interpretAsDocumentId, type AnyDocumentId, type DocHandle, type DocumentId, type PeerId } from '@automerge/automerge-repo'
+import {
+  Repo, decodeHeads, interpretAsDocumentId, type AnyDocumentId, type DocHandle, type DocumentId, type PeerId
+} from '@automerge/automerge-repo'
 import { randomUUID } from 'node:crypto'
 import type { DocumentId as RelayDocumentId } from '../ids.ts'
 import type { EngineAdapter } from './engine-adapter.ts'
@@ -22,8 +24,8 @@ export class EngineRepo extends Repo {
   }
 
   /**
-   * Resolves when the documents, all unless named, are stored with every change made to them before the call, as durable
-   * as the relay's option `durability` says.
+   * Resolves when the documents, all unless named, are stored with every change made to them before the call, as
+   * durable as the relay's option `durability` says.
    * @throws RelayError with which the relay refused a change, RELAY_STORAGE_FAILED or RELAY_CLOSING
    */
   override async flush (documents: DocumentId[] = Object.keys(this.handles) as DocumentId[]): Promise<void> {
@@ -57,7 +59,10 @@ export class EngineRepo extends Repo {
     if (handle !== undefined) this.#retire(handle)
   }
 
-  /** Waits until everything is stored, and disconnects. @throws RelayError as `flush`: it is disconnected all the same */
+  /**
+   * Waits until everything is stored, and disconnects.
+   * @throws RelayError as `flush`: it is disconnected all the same
+   */
   override async shutdown (): Promise<void> {
     try {
       await this.flush()

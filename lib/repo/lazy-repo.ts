@@ -40,7 +40,9 @@ export class LazyRepo {
     if (repo === undefined) return
     const abort = new AbortController()
     try {
-      const late = delay(closeTimeout, undefined, { signal: abort.signal }).then(() => { throw new Error(`not within ${closeTimeout} ms`) })
+      const late = delay(closeTimeout, undefined, { signal: abort.signal }).then(() => {
+        throw new Error(`not within ${closeTimeout} ms`)
+      })
       await Promise.race([repo.flush(), late])
     } catch (error) {
       log.error({ err: error }, 'the repo of this process is closed before all its changes are stored')

@@ -6,7 +6,10 @@ export class Requests {
   #settled: (() => void) | undefined
   readonly #endless = new Set<() => void>()
 
-  /** One has come. What it returns is to be called when it is answered or whoever asked has left; once more does no harm. */
+  /**
+   * One has come. What it returns is to be called when it is answered or whoever asked has left; once more does no
+   * harm.
+   */
   enter (): () => void {
     let isThere = true
     this.#count++

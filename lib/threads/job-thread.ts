@@ -9,8 +9,8 @@ export type JobAnswer = { value: unknown } | { error: string, code?: string | un
 type AnyJobs = Record<string, (...args: never[]) => unknown>
 
 /**
- * A worker thread that does one job after the other: `{ name, args }` to a `JobAnswer`. It starts with the first job, and anew
- * with the next when it has failed.
+ * A worker thread that does one job after the other: `{ name, args }` to a `JobAnswer`. It starts with the first job,
+ * and anew with the next when it has failed.
  */
 export class JobThread<Jobs extends AnyJobs> {
   readonly #url: URL
@@ -27,7 +27,9 @@ export class JobThread<Jobs extends AnyJobs> {
   get generation (): number { return this.#generation }
 
   /** Rejects with what the job throws, its message and code, or with why the thread has ended. */
-  async run<Name extends keyof Jobs & string> (name: Name, ...args: Parameters<Jobs[Name]>): Promise<Awaited<ReturnType<Jobs[Name]>>> {
+  async run<Name extends keyof Jobs & string> (
+    name: Name, ...args: Parameters<Jobs[Name]>
+  ): Promise<Awaited<ReturnType<Jobs[Name]>>> {
     const worker = this.#worker ??= this.#start()
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ resolve: resolve as (value: unknown) => void, reject })

@@ -8,7 +8,9 @@ const table = {
   INVALID_JSON: { status: 400, message: 'Invalid JSON body' },
   INVALID_MULTIPART: { status: 400, message: 'Invalid multipart payload' },
   MISSING_MANIFEST: { status: 400, message: 'Missing manifest' },
-  PARALLEL_EVENT_RETURN_UNSUPPORTED: { status: 400, message: 'Event is marked parallel; returning a payload is not supported.' },
+  PARALLEL_EVENT_RETURN_UNSUPPORTED: {
+    status: 400, message: 'Event is marked parallel; returning a payload is not supported.'
+  },
   UNAUTHORIZED: { status: 401, message: 'Unauthorized' },
   FORBIDDEN: { status: 403, message: 'Not exposed' },
   NOT_FOUND: { status: 404, message: 'Not Found' },
@@ -29,7 +31,14 @@ const table = {
 export type TunnelErrorCode = keyof typeof table
 
 /** What a client is told of an error; `code` is always a string. */
-export interface ErrorBody { message: string, code: string, id?: string, data?: unknown, httpCode?: number, details?: unknown }
+export interface ErrorBody {
+  message: string
+  code: string
+  id?: string
+  data?: unknown
+  httpCode?: number
+  details?: unknown
+}
 
 /** What a handler may throw so that its caller is told; every other error is `INTERNAL_ERROR` and stays here. */
 export class TunnelError extends Error {
@@ -51,11 +60,15 @@ export class TunnelError extends Error {
 }
 
 /** A refusal of the table, with another message if that says more. */
-export function refusal (code: TunnelErrorCode, message?: string, options: { details?: unknown, cause?: unknown } = {}): TunnelError {
+export function refusal (
+  code: TunnelErrorCode, message?: string, options: { details?: unknown, cause?: unknown } = {}
+): TunnelError {
   const row: Row = table[code]
   const { details, ...rest } = options
   const body = { message: message ?? row.message, code, ...(details !== undefined && { details }) }
-  return new TunnelError(row.status, body, row.retryAfter === undefined ? rest : { ...rest, retryAfter: row.retryAfter })
+  return new TunnelError(
+    row.status, body, row.retryAfter === undefined ? rest : { ...rest, retryAfter: row.retryAfter }
+  )
 }
 
 export interface TypedErrorOptions<Data> {
@@ -66,8 +79,8 @@ export interface TypedErrorOptions<Data> {
 }
 
 /**
- * An error that both sides know by its id: thrown by a handler here, its clients rethrow it with its data (when they have
- * one of that id in their `errorRegistry`).
+ * An error that both sides know by its id: thrown by a handler here, its clients rethrow it with its data (when they
+ * have one of that id in their `errorRegistry`).
  */
 export class TypedError<Data extends object> {
   readonly id: string

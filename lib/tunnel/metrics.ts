@@ -14,7 +14,9 @@ export function registerTunnelMetrics (tunnel: Tunnel, registry: Registry): void
     registers: [registry],
     collect () {
       this.reset()
-      for (const entry of tunnel.entries()) for (const [result, count] of entry.tally.results) this.inc({ ...labelsOf(entry), result }, count)
+      for (const entry of tunnel.entries()) {
+        for (const [result, count] of entry.tally.results) this.inc({ ...labelsOf(entry), result }, count)
+      }
     }
   })
   new Gauge({ // eslint-disable-line no-new
@@ -29,7 +31,12 @@ export function registerTunnelMetrics (tunnel: Tunnel, registry: Registry): void
   })
   const help = 'From a call’s arrival to its answer'
   // not prom-client's own histogram: that one would have to be told of each call as it happens
-  const durations = { name: NAME, help, get: async () => ({ name: NAME, help, type: 'histogram', aggregator: 'sum', values: durationsOf(tunnel) }), reset () {} }
+  const durations = {
+    name: NAME,
+    help,
+    get: async () => ({ name: NAME, help, type: 'histogram', aggregator: 'sum', values: durationsOf(tunnel) }),
+    reset () {}
+  }
   registry.registerMetric(durations as unknown as Metric)
 }
 

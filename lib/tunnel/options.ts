@@ -15,15 +15,25 @@ const count = bytes
 
 /** Every setting of a tunnel that can be written down, its default and its meaning. */
 export const tunnelSchema = Type.Object({
-  basePath: Type.String({ default: '/__runner', pattern: '^[^?#*:%\\s]*$', description: 'Where the tunnel is, below the relay’s own prefix' }),
+  basePath: Type.String({
+    default: '/__runner', pattern: '^[^?#*:%\\s]*$', description: 'Where the tunnel is, below the relay’s own prefix'
+  }),
   tokens: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Tokens that callers may show' }),
-  tokenFile: Type.Optional(Type.String({ minLength: 1, description: 'File with a token on each line; turns the tunnel on' })),
-  tokenHeader: Type.String({ default: 'x-runner-token', pattern: '^[A-Za-z0-9-]+$', description: 'Header that callers show their token in' }),
+  tokenFile: Type.Optional(Type.String({
+    minLength: 1, description: 'File with a token on each line; turns the tunnel on'
+  })),
+  tokenHeader: Type.String({
+    default: 'x-runner-token', pattern: '^[A-Za-z0-9-]+$', description: 'Header that callers show their token in'
+  }),
   allowAnonymous: Type.Boolean({ default: false, description: 'Let everybody call when there are no tokens' }),
-  corsOrigins: Type.Array(Type.String({ minLength: 1 }), { default: ['*'], description: 'Origins whose pages may read answers' }),
+  corsOrigins: Type.Array(Type.String({ minLength: 1 }), {
+    default: ['*'], description: 'Origins whose pages may read answers'
+  }),
   corsCredentials: Type.Boolean({ default: false, description: 'Whether those pages may send cookies' }),
   discovery: Type.Boolean({ default: true, description: 'Tell callers at `<base>/discovery` what there is' }),
-  allow: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { description: 'Ids that may be called, if not all that are registered' })),
+  allow: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
+    description: 'Ids that may be called, if not all that are registered'
+  })),
   maxBody: bytes(2 * MiB, 'Largest JSON body taken, in bytes'),
   maxFile: bytes(20 * MiB, 'Largest file in a form, in bytes'),
   maxFiles: count(10, 'Most files in a form'),
@@ -68,10 +78,16 @@ export function parseTunnelOptions (given: TunnelOptions): TunnelSettings {
   refuseUnknown(given, NAMES, bad)
   const { validators = [], serializer, corsOrigins, ...rest } = given
   const settings = validate(rest)
-  const tokens = settings.tokenFile === undefined ? settings.tokens : [...settings.tokens, ...readTokens(settings.tokenFile)]
+  const tokens = settings.tokenFile === undefined
+    ? settings.tokens
+    : [...settings.tokens, ...readTokens(settings.tokenFile)]
   // what a header can hold as it is
-  if (!tokens.every(token => /^[\x21-\x7e\xa0-\xff]{1,256}$/.test(token))) throw bad('tokens', 'a token is 1 to 256 characters without spaces')
-  if (!Array.isArray(validators) || validators.some(validator => typeof validator !== 'function')) throw bad('validators', 'must be functions')
+  if (!tokens.every(token => /^[\x21-\x7e\xa0-\xff]{1,256}$/.test(token))) {
+    throw bad('tokens', 'a token is 1 to 256 characters without spaces')
+  }
+  if (!Array.isArray(validators) || validators.some(validator => typeof validator !== 'function')) {
+    throw bad('validators', 'must be functions')
+  }
   return { ...settings, tokens, validators, corsOrigins: originsOf(corsOrigins ?? settings.corsOrigins), serializer }
 }
 
@@ -83,7 +99,9 @@ function originsOf (origins: unknown): TunnelSettings['corsOrigins'] {
   if (!Array.isArray(origins) || !origins.every(origin => typeof origin === 'string' || origin instanceof RegExp)) {
     throw bad('corsOrigins', 'must be a list of texts and regular expressions, or a function')
   }
-  for (const origin of origins) if (typeof origin === 'string' && !ANY_OR_OPAQUE.has(origin)) parseOrigin(origin, 'tunnel.corsOrigins')
+  for (const origin of origins) {
+    if (typeof origin === 'string' && !ANY_OR_OPAQUE.has(origin)) parseOrigin(origin, 'tunnel.corsOrigins')
+  }
   return origins
 }
 

@@ -2,7 +2,10 @@ import { RelayError } from '../errors.ts'
 import { openLocalFile } from '../objects/local-file.ts'
 import type { StoredObject } from '../objects/object-store.ts'
 
-/** The WASM of Tonk's client, which old clients load from their relay; opened anew each time, so that it can be replaced. */
+/**
+ * The WASM of Tonk's client, which old clients load from their relay; opened anew each time, so that it can be
+ * replaced.
+ */
 export class WasmFile {
   readonly #path: string | undefined
 

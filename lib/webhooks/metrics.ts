@@ -13,7 +13,10 @@ export class Tally {
     registers: []
   })
 
-  readonly #retries = new Counter({ name: 'relay_webhook_retries_total', help: 'Events sent again to webhooks', labelNames: ['event'], registers: [] })
+  readonly #retries = new Counter({
+    name: 'relay_webhook_retries_total', help: 'Events sent again to webhooks', labelNames: ['event'], registers: []
+  })
+
   readonly #requests = new Histogram({
     name: 'relay_webhook_request_duration_seconds',
     help: 'Requests to webhooks, by result: ok or failed',

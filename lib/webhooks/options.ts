@@ -12,7 +12,9 @@ export type EventType = typeof EVENTS[number]
 const webhook = Type.Object({
   url: Type.String({ pattern: '^https?://', description: 'Where events are posted' }),
   secret: Type.String({ minLength: 16, description: 'What they are signed with; `whsec_` and base64, or any text' }),
-  events: Type.Array(Type.Unsafe<EventType>({ enum: EVENTS }), { minItems: 1, default: [...EVENTS], description: 'Which, all unless told' })
+  events: Type.Array(Type.Unsafe<EventType>({ enum: EVENTS }), {
+    minItems: 1, default: [...EVENTS], description: 'Which, all unless told'
+  })
 }, { additionalProperties: false })
 
 /** Somebody who wants to be told. */

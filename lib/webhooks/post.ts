@@ -12,11 +12,17 @@ export interface Posted {
  * some ports. Redirects are not followed.
  * @throws what went wrong on the way; whatever `signal` is aborted with
  */
-export async function post (url: string, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Posted> {
+export async function post (
+  url: string, headers: Record<string, string>, body: string, signal: AbortSignal
+): Promise<Posted> {
   const request = url.startsWith('https:') ? requestHttps : requestHttp
   const bytes = Buffer.from(body)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(url, { method: 'POST', signal, headers: { 'content-type': 'application/json', 'content-length': bytes.length, ...headers } })
+    request(url, {
+      method: 'POST',
+      signal,
+      headers: { 'content-type': 'application/json', 'content-length': bytes.length, ...headers }
+    })
       .on('response', resolve)
       .on('error', error => { reject(signal.aborted ? signal.reason : error) })
       .end(bytes)

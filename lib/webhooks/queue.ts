@@ -16,8 +16,8 @@ const UNKNOWN = Infinity
 
 /**
  * What one receiver has yet to get, oldest first, and a file that says so: a JSON line for each message, and one
- * `{"done":id}` when it is no longer to be sent. What was written before a process is killed is there for the next one; a
- * power failure may take the last seconds. A disk that fails costs that, and no more.
+ * `{"done":id}` when it is no longer to be sent. What was written before a process is killed is there for the next one;
+ * a power failure may take the last seconds. A disk that fails costs that, and no more.
  */
 export class Queue {
   readonly #file: string
@@ -87,7 +87,11 @@ export class Queue {
         }
         this.#isFailing = false
       } catch (error) {
-        if (!this.#isFailing) this.#log.error({ file: this.#file, err: error }, `what waits for a webhook cannot be kept for a restart: ${messageOf(error)}`)
+        if (!this.#isFailing) {
+          this.#log.error(
+            { file: this.#file, err: error }, `what waits for a webhook cannot be kept for a restart: ${messageOf(error)}`
+          )
+        }
         this.#isFailing = true
         this.#records = UNKNOWN
       }
@@ -116,7 +120,9 @@ function parse (line: string): Message | { done: string } | undefined {
   try {
     const { id, type, key, body, done } = JSON.parse(line)
     if (typeof done === 'string') return { done }
-    return typeof id === 'string' && EVENTS.includes(type) && typeof body === 'string' ? { id, type, key, body } : undefined
+    return typeof id === 'string' && EVENTS.includes(type) && typeof body === 'string'
+      ? { id, type, key, body }
+      : undefined
   } catch {
     return undefined
   }

@@ -19,7 +19,9 @@ export function isSecret (secret: string): boolean {
  * specification, symmetric signatures).
  * @param timestamp s since 1970
  */
-export function signed (secret: string, { id, timestamp, body }: { id: string, timestamp: number, body: string }): Record<string, string> {
+export function signed (
+  secret: string, { id, timestamp, body }: { id: string, timestamp: number, body: string }
+): Record<string, string> {
   const signature = createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.${body}`).digest('base64')
   return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': `v1,${signature}` }
 }

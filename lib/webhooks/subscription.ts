@@ -26,7 +26,14 @@ export const RETRIES: Retries = { attempts: 12, first: 1_000, longest: 300_000, 
 /** Messages that may wait for one receiver */
 const MAX_WAITING = 10_000
 
-export interface SubscriptionParts { webhook: Webhook, queue: Queue, retries: Retries, tally: Tally, log: Log, maxWaiting?: number }
+export interface SubscriptionParts {
+  webhook: Webhook
+  queue: Queue
+  retries: Retries
+  tally: Tally
+  log: Log
+  maxWaiting?: number
+}
 
 /** One receiver: gets its messages in their order, one at a time, each until it has taken it. */
 export class Subscription {
@@ -73,7 +80,12 @@ export class Subscription {
     this.#closing.abort()
     await this.#delivering
     await queue.close()
-    if (queue.size > 0) log.info({ receiver: this.name, events: queue.size }, 'closed with events for a webhook, which are sent after the next start')
+    if (queue.size > 0) {
+      log.info(
+        { receiver: this.name, events: queue.size },
+        'closed with events for a webhook, which are sent after the next start'
+      )
+    }
   }
 
   async #deliverAll (): Promise<void> {
@@ -119,7 +131,9 @@ export class Subscription {
     const { tally } = this.#parts
     const start = performance.now()
     const failure = await this.#request(message)
-    if (!this.#closing.signal.aborted) tally.requested(message.type, failure === undefined ? 'ok' : 'failed', (performance.now() - start) / 1000)
+    if (!this.#closing.signal.aborted) {
+      tally.requested(message.type, failure === undefined ? 'ok' : 'failed', (performance.now() - start) / 1000)
+    }
     return failure
   }
 
@@ -128,8 +142,12 @@ export class Subscription {
     const { body } = message
     const signature = signed(secret, { ...message, timestamp: Math.floor(Date.now() / 1000) })
     try {
-      const { status, retryAfter } = await post(url, signature, body, AbortSignal.any([this.#closing.signal, AbortSignal.timeout(retries.timeout)]))
-      return status >= 200 && status < 300 ? undefined : { problem: `answered ${status}`, retryAfter: Math.min(retryAfter, retries.longest) }
+      const { status, retryAfter } = await post(url, signature, body, AbortSignal.any([
+        this.#closing.signal, AbortSignal.timeout(retries.timeout)
+      ]))
+      return status >= 200 && status < 300
+        ? undefined
+        : { problem: `answered ${status}`, retryAfter: Math.min(retryAfter, retries.longest) }
     } catch (error) {
       return { problem: messageOf(error), retryAfter: 0 }
     }
@@ -160,7 +178,10 @@ export class Subscription {
       this.#silent++
       return
     }
-    this.#parts.log.warn({ receiver: this.name, ...facts, waiting: this.waiting, ...(this.#silent > 0 && { since: this.#silent }) }, message)
+    this.#parts.log.warn(
+      { receiver: this.name, ...facts, waiting: this.waiting, ...(this.#silent > 0 && { since: this.#silent }) },
+      message
+    )
     this.#loggedAt = now
     this.#silent = 0
   }

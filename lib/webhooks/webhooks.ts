@@ -20,8 +20,8 @@ export interface WebhooksParts {
 }
 
 /**
- * Tells those who subscribed what happens here: a POST of `{"type","timestamp","data"}`, signed, again until it is taken
- * or given up, also after a restart.
+ * Tells those who subscribed what happens here: a POST of `{"type","timestamp","data"}`, signed, again until it is
+ * taken or given up, also after a restart.
  */
 export class Webhooks {
   readonly tally: Tally
@@ -40,14 +40,18 @@ export class Webhooks {
     for (const name of await namesIn(folder)) if (!names.includes(name)) await rm(path.join(folder, name))
     const queues = await Promise.all(names.map(name => Queue.open(path.join(folder, name), parts.log)))
     const tally = new Tally()
-    return new Webhooks(webhooks.map((webhook, n) => new Subscription({ ...parts, webhook, queue: queues[n]!, retries, tally })), tally)
+    return new Webhooks(
+      webhooks.map((webhook, n) => new Subscription({ ...parts, webhook, queue: queues[n]!, retries, tally })), tally
+    )
   }
 
   /** Never waits and never fails. @param key what it is about: while one about the same waits, this one is left out */
   publish (type: EventType, data: object, key?: string): void {
     const wanting = this.#subscriptions.filter(subscription => subscription.wants(type))
     if (wanting.length === 0) return
-    const message = { id: `msg_${randomUUID()}`, type, key, body: JSON.stringify({ type, timestamp: new Date().toISOString(), data }) }
+    const message = {
+      id: `msg_${randomUUID()}`, type, key, body: JSON.stringify({ type, timestamp: new Date().toISOString(), data })
+    }
     for (const subscription of wanting) subscription.push(message)
   }
 

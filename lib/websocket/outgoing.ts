@@ -15,8 +15,8 @@ interface Message { head: Uint8Array, tail: Uint8Array, at: number }
 const MAX_FRAGMENT = 2 ** 20 // bytes: WebSocket libraries bound a frame by less than a message (tungstenite: 16 MiB)
 
 /**
- * Writes messages to a WebSocket's stream. A large one goes out in fragments (RFC 6455 section 5.4), each once the stream
- * has taken the one before: pings and pongs go between them, and what many are sent is not copied for each.
+ * Writes messages to a WebSocket's stream. A large one goes out in fragments (RFC 6455 section 5.4), each once the
+ * stream has taken the one before: pings and pongs go between them, and what many are sent is not copied for each.
  */
 export class Outgoing {
   readonly #wire: Wire

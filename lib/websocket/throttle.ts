@@ -12,8 +12,8 @@ export interface ThrottleParts {
 }
 
 /**
- * Reads a socket no faster than it may send: what comes faster waits at the sender's, and nothing is lost. What has been
- * read already when the limit is met is still taken.
+ * Reads a socket no faster than it may send: what comes faster waits at the sender's, and nothing is lost. What has
+ * been read already when the limit is met is still taken.
  */
 export class Throttle {
   readonly #socket: Pausable
@@ -43,8 +43,12 @@ export class Throttle {
     const wait = Math.max(forMessages, forBytes)
     if (wait === 0 || this.isPaused) return
     const { settings: { messageRate, byteRate }, refusals } = this.#parts
-    const [limit, most] = forMessages >= forBytes ? ['messageRate', `${messageRate} messages`] as const : ['byteRate', `${byteRate} bytes`] as const
-    refusals.meet(limit, this.#source, new RelayError('RELAY_RATE_LIMITED', `More than ${most} a second from one connection: it is slowed down`))
+    const [limit, most] = forMessages >= forBytes
+      ? ['messageRate', `${messageRate} messages`] as const
+      : ['byteRate', `${byteRate} bytes`] as const
+    refusals.meet(limit, this.#source, new RelayError(
+      'RELAY_RATE_LIMITED', `More than ${most} a second from one connection: it is slowed down`
+    ))
     this.#socket.pause()
     this.#wait(wait)
   }
@@ -54,7 +58,8 @@ export class Throttle {
   #wait (ms: number): void {
     this.#pause = setTimeout(() => {
       const now = performance.now()
-      const left = Math.max(this.#messages.draw(0, now), this.#bytes.draw(0, now)) // more may have come that was read before
+      // more may have come that was read before
+      const left = Math.max(this.#messages.draw(0, now), this.#bytes.draw(0, now))
       if (left > 0) {
         this.#wait(left)
         return

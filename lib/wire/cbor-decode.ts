@@ -13,7 +13,8 @@ const MAX_DEPTH = 16
 const TAG_UINT8_ARRAY = 64 // RFC 8746: a byte string by another name
 const BREAK = Symbol('break')
 
-const invalid = (problem: string): RelayError => new RelayError('RELAY_FRAME_INVALID', `not a valid CBOR frame: ${problem}`)
+const invalid = (problem: string): RelayError =>
+  new RelayError('RELAY_FRAME_INVALID', `not a valid CBOR frame: ${problem}`)
 
 /**
  * Reads one CBOR item that fills the input. Byte strings are views on the input, not copies.

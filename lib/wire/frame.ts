@@ -18,11 +18,19 @@ export interface JoinFrame { type: 'join', senderId: string, versions: string[] 
 export interface SyncFrame extends OfDocument { type: 'sync' | 'request', data: Uint8Array }
 export interface UnavailableFrame extends OfDocument { type: 'doc-unavailable' }
 /** `count` rises for each message of a sender's session; receivers drop what they have seen. */
-export interface EphemeralFrame extends OfDocument { type: 'ephemeral', data: Uint8Array, sessionId: string, count: number }
+export interface EphemeralFrame extends OfDocument {
+  type: 'ephemeral'
+  data: Uint8Array
+  sessionId: string
+  count: number
+}
 /** The relay's own: a client that reads such frames shows a new token, or only says that it does. */
 export interface AccessFrame { type: 'access', senderId: string, token?: string }
 /** `leave`, and what the relay takes but has no use for: gossip about other storages, a client's own error. */
-export interface OtherFrame { type: 'leave' | 'error' | 'remote-subscription-change' | 'remote-heads-changed', senderId: string }
+export interface OtherFrame {
+  type: 'leave' | 'error' | 'remote-subscription-change' | 'remote-heads-changed'
+  senderId: string
+}
 
 export type PeerFrame = JoinFrame | SyncFrame | UnavailableFrame | EphemeralFrame | AccessFrame | OtherFrame
 export type FrameType = PeerFrame['type'] | 'peer'
@@ -43,7 +51,8 @@ const MAX_ID_LENGTH = 256
 const MAX_VERSIONS = 16
 const MAX_TOKEN_LENGTH = 16_384
 
-const invalid = (problem: string): RelayError => new RelayError('RELAY_FRAME_INVALID', `not a frame of the protocol: ${problem}`)
+const invalid = (problem: string): RelayError =>
+  new RelayError('RELAY_FRAME_INVALID', `not a frame of the protocol: ${problem}`)
 
 /**
  * Reads and checks one frame from a peer.
@@ -51,7 +60,9 @@ const invalid = (problem: string): RelayError => new RelayError('RELAY_FRAME_INV
  */
 export function decodeFrame (bytes: Uint8Array): PeerFrame {
   const frame = decodeCbor(bytes)
-  if (frame === null || typeof frame !== 'object' || Array.isArray(frame) || frame instanceof Uint8Array) throw invalid('not a map')
+  if (frame === null || typeof frame !== 'object' || Array.isArray(frame) || frame instanceof Uint8Array) {
+    throw invalid('not a map')
+  }
   const senderId = text(frame, 'senderId')
   const { type } = frame
   switch (type) {
@@ -63,7 +74,14 @@ export function decodeFrame (bytes: Uint8Array): PeerFrame {
     case 'doc-unavailable':
       return { type, senderId, documentId: documentId(frame) }
     case 'ephemeral':
-      return { type, senderId, documentId: documentId(frame), data: data(frame), sessionId: text(frame, 'sessionId'), count: count(frame) }
+      return {
+        type,
+        senderId,
+        documentId: documentId(frame),
+        data: data(frame),
+        sessionId: text(frame, 'sessionId'),
+        count: count(frame)
+      }
     case 'access':
       return { type, senderId, ...token(frame) }
     case 'leave':
@@ -72,7 +90,10 @@ export function decodeFrame (bytes: Uint8Array): PeerFrame {
     case 'remote-heads-changed':
       return { type, senderId }
     default:
-      throw new RelayError('RELAY_FRAME_UNEXPECTED', `a frame of type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 40)) : typeof type}`)
+      throw new RelayError(
+        'RELAY_FRAME_UNEXPECTED',
+        `a frame of type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 40)) : typeof type}`
+      )
   }
 }
 
@@ -93,7 +114,9 @@ export const encodeTarget = (targetId: string): Uint8Array => encodeCbor({ targe
 
 function text (frame: CborMap, key: string): string {
   const value = frame[key]
-  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_LENGTH) throw invalid(`${key} must be text of 1 to ${MAX_ID_LENGTH} characters`)
+  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_LENGTH) {
+    throw invalid(`${key} must be text of 1 to ${MAX_ID_LENGTH} characters`)
+  }
   return value
 }
 
@@ -112,19 +135,25 @@ function data (frame: CborMap): Uint8Array {
 function token (frame: CborMap): { token?: string } {
   const { token: text } = frame
   if (text === undefined || text === null) return {}
-  if (typeof text !== 'string' || text.length > MAX_TOKEN_LENGTH) throw invalid(`token must be text of at most ${MAX_TOKEN_LENGTH} characters`)
+  if (typeof text !== 'string' || text.length > MAX_TOKEN_LENGTH) {
+    throw invalid(`token must be text of at most ${MAX_TOKEN_LENGTH} characters`)
+  }
   return { token: text }
 }
 
 function count (frame: CborMap): number {
   const { count: value } = frame
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw invalid('count must be a whole number')
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw invalid('count must be a whole number')
+  }
   return value
 }
 
 /** Clients older than the negotiation send none and speak version 1. */
 function versions (value: Cbor): string[] {
   if (value === undefined || value === null) return [PROTOCOL_VERSION]
-  if (!Array.isArray(value) || value.length > MAX_VERSIONS) throw invalid('supportedProtocolVersions must be a short list')
+  if (!Array.isArray(value) || value.length > MAX_VERSIONS) {
+    throw invalid('supportedProtocolVersions must be a short list')
+  }
   return value.filter(version => typeof version === 'string')
 }

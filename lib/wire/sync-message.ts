@@ -41,12 +41,14 @@ const MAX_U32 = 2 ** 32 - 1
 const MAX_HAVE = 16
 const MAX_PROBES = 64
 
-const invalid = (problem: string): RelayError => new RelayError('RELAY_SYNC_INVALID', `not a valid sync message: ${problem}`)
+const invalid = (problem: string): RelayError =>
+  new RelayError('RELAY_SYNC_INVALID', `not a valid sync message: ${problem}`)
 
 /**
  * Reads a sync message, as strictly as Automerge does: byte strings are views on the input, what follows the flags is
  * ignored. Refused beyond that is what Automerge takes and then fails on or takes minutes for: Bloom filters of no bits
- * (division by zero) or of countless probes, countless filters, and lengths of more than 32 bits, which its WASM cuts off.
+ * (division by zero) or of countless probes, countless filters, and lengths of more than 32 bits, which its WASM cuts
+ * off.
  * @throws RelayError RELAY_SYNC_INVALID
  */
 export function decodeSyncMessage (bytes: Uint8Array): SyncMessage {
@@ -58,7 +60,9 @@ export function decodeSyncMessage (bytes: Uint8Array): SyncMessage {
   const have: Have[] = []
   const haves = reader.count('have', 2)
   if (haves > MAX_HAVE) throw invalid(`more than ${MAX_HAVE} have`)
-  for (let n = 0; n < haves; n++) have.push({ lastSync: reader.hashes('lastSync'), bloom: readFilter(reader.prefixed('a Bloom filter')) })
+  for (let n = 0; n < haves; n++) {
+    have.push({ lastSync: reader.hashes('lastSync'), bloom: readFilter(reader.prefixed('a Bloom filter')) })
+  }
   const changes: Uint8Array[] = []
   for (let n = reader.count('changes', 1); n > 0; n--) changes.push(reader.prefixed('a change'))
   const message: SyncMessage = { version, heads, need, have, changes }
@@ -91,7 +95,8 @@ export function encodeSyncMessage (message: SyncMessage): Uint8Array {
 }
 
 /** How many changes were put into a Bloom filter of a message. */
-export const filterSize = (bloom: Uint8Array): number => bloom.length === 0 ? 0 : new ByteReader(bloom, invalid).uint('a Bloom filter')
+export const filterSize = (bloom: Uint8Array): number =>
+  bloom.length === 0 ? 0 : new ByteReader(bloom, invalid).uint('a Bloom filter')
 
 /** A Bloom filter as Automerge reads it: an empty one is no bytes, and what follows the bits is left out. */
 function readFilter (bytes: Uint8Array): Uint8Array {
@@ -101,7 +106,9 @@ function readFilter (bytes: Uint8Array): Uint8Array {
   const bitsPerEntry = u32(reader)
   const probes = u32(reader)
   reader.skip(Math.ceil(entries * bitsPerEntry / 8), 'a Bloom filter')
-  if (entries > 0 && (bitsPerEntry === 0 || probes > MAX_PROBES)) throw invalid(`a Bloom filter of ${bitsPerEntry} bits and ${probes} probes an entry`)
+  if (entries > 0 && (bitsPerEntry === 0 || probes > MAX_PROBES)) {
+    throw invalid(`a Bloom filter of ${bitsPerEntry} bits and ${probes} probes an entry`)
+  }
   return bytes.subarray(0, entries === 0 ? 0 : reader.at)
 }
 

@@ -87,7 +87,8 @@ t.test('frames of 64 MiB that mean nothing', async t => {
 t.test('random bytes', async t => {
   const { attack } = await besieged(t)
   const outcome = await attack('random bytes', { count: 200, ms: 60_000 })
-  const closed = Object.entries(outcome).filter(([what]) => what.startsWith('RELAY_FRAME_')).reduce((sum, [, times]) => sum + times, 0)
+  const closed = Object.entries(outcome).filter(([what]) => what.startsWith('RELAY_FRAME_'))
+    .reduce((sum, [, times]) => sum + times, 0)
   t.equal(closed, 200)
 })
 
@@ -116,7 +117,9 @@ t.test('requests over HTTP, with ids that are paths', async t => {
   const outcome = await attack('HTTP requests', { count: 2_000, ms: 30_000 })
   t.ok(outcome['status 429']! >= 1_400)
   t.ok(await figures('requestsPerMinute') >= 1_400)
-  t.strictSame(Object.keys(outcome).filter(what => !['status 200', 'status 404', 'status 429', 'status 400'].includes(what)), [])
+  t.strictSame(
+    Object.keys(outcome).filter(what => !['status 200', 'status 404', 'status 429', 'status 400'].includes(what)), []
+  )
 })
 
 t.test('tokens that are none, in every place one can be shown', async t => {
@@ -130,13 +133,16 @@ t.test('tokens that are none, in every place one can be shown', async t => {
   const confused = `${part({ alg: 'HS256', kid: 'one' })}.${part(claims)}`
   const tokens: Record<string, string> = {
     'signed with none': `${part({ alg: 'none' })}.${part(claims)}.`,
-    'by another key': await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(stranger.privateKey),
+    'by another key': await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'one' })
+      .sign(stranger.privateKey),
     'with the public key as secret': `${confused}.${createHmac('sha256', secret).update(confused).digest('base64url')}`,
     expired: await sign({ exp: seconds(-3600) }),
     changed: (await sign()).replace(/\.[^.]+\./, `.${part({ ...claims, sub: 'root' })}.`),
     nonsense: 'nonsense'
   }
-  const status = async (url: string, protocols: string[], headers: Record<string, string>): Promise<number> => await new Promise((resolve, reject) => {
+  const status = async (url: string, protocols: string[], headers: Record<string, string>): Promise<number> => await new Promise((
+    resolve, reject
+  ) => {
     const socket = new WebSocket(url.replace('http', 'ws'), protocols, { headers })
     socket.on('unexpected-response', (request, response) => {
       request.destroy()
@@ -160,7 +166,13 @@ t.test('tokens that are none, in every place one can be shown', async t => {
 })
 
 t.test('read-only peers that write, beside one who may', async t => {
-  const rules = { 'rules.json': JSON.stringify({ rules: [{ allow: ['document:read', 'document:write', 'document:create'] }, { principals: ['anonymous'], allow: ['document:read'] }] }) }
+  const rules = {
+    'rules.json': JSON.stringify({
+      rules: [{ allow: ['document:read', 'document:write', 'document:create'] }, {
+        principals: ['anonymous'], allow: ['document:read']
+      }]
+    })
+  }
   const folder = await scratch(t, rules)
   const relay = run(t, ['0', '--rules', `${folder}/rules.json`])
   const url = urlIn(await relay.ready()).replace('http', 'ws')
@@ -170,7 +182,9 @@ t.test('read-only peers that write, beside one who may', async t => {
   for (const writer of writers) {
     writer.send({ type: 'access' })
     await writer.next('access')
-    for (let n = 0; n < 20; n++) writer.sync(id, { heads: Automerge.getHeads(doc), changes: Automerge.getAllChanges(doc) })
+    for (let n = 0; n < 20; n++) {
+      writer.sync(id, { heads: Automerge.getHeads(doc), changes: Automerge.getAllChanges(doc) })
+    }
     t.match(await writer.next('access'), { code: 'RELAY_ACCESS_DENIED', documentId: id })
   }
   t.strictSame(await (await RawPeer.join(t, url)).heads(id), [])

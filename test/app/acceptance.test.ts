@@ -12,7 +12,10 @@ import { Adapter } from './convergence/adapter.ts'
 import { ChunkAdapter } from './acceptance/chunk-adapter.ts'
 import { runNetworkAdapterTests, runStorageAdapterTests, runSuite } from './acceptance/suite.ts'
 
-/** Asks for documents only when the others, which are made at the same time, can have brought theirs to the relay: the suite gives them 50 ms. */
+/**
+ * Asks for documents only when the others, which are made at the same time, can have brought theirs to the relay: the
+ * suite gives them 50 ms.
+ */
 class PatientAdapter extends Adapter {
   readonly #patience = super.whenReady().then(async () => { await sleep(300) })
   override async whenReady (): Promise<void> { await this.#patience }
@@ -24,12 +27,14 @@ t.test('automerge-repo’s suite for network adapters, three clients at the rela
   const { ws } = await start(t)
   const scenarios = await runSuite(t, () => {
     runNetworkAdapterTests(async () => {
-      const adapters = [1, 2, 3].map(() => new PatientAdapter(ws, 100)) as [PatientAdapter, PatientAdapter, PatientAdapter]
+      const adapters =
+        [1, 2, 3].map(() => new PatientAdapter(ws, 100)) as [PatientAdapter, PatientAdapter, PatientAdapter]
       const teardown = () => { for (const adapter of adapters) adapter.retire() }
       return { adapters, teardown }
     })
   }, {
-    'emits a peer-candidate event with proper peer metadata when a peer connects': PEERS_ONLY + 'it tells its own metadata, and nobody’s to others',
+    'emits a peer-candidate event with proper peer metadata when a peer connects': PEERS_ONLY +
+      'it tells its own metadata, and nobody’s to others',
     'should emit disconnect events on disconnect': PEERS_ONLY + 'whom it stays with is not disconnected',
     'should not send messages after disconnect': PEERS_ONLY + 'the scenario waits for the other’s disconnection first'
   })

@@ -26,7 +26,9 @@ async function serve (t: Test, { delay = 0 } = {}) {
   const broken = new Set<string>()
   const revocations = new Revocations()
   const app = Fastify()
-  const seen = { stored: async (_id: string): Promise<unknown> => undefined, figure: async (_name: string): Promise<number> => 0 }
+  const seen = {
+    stored: async (_id: string): Promise<unknown> => undefined, figure: async (_name: string): Promise<number> => 0
+  }
   app.register(async scope => {
     await relay(scope, {
       storage,
@@ -46,7 +48,8 @@ async function serve (t: Test, { delay = 0 } = {}) {
       const bytes = await scope.sync.snapshot(id as DocumentId)
       return bytes === null ? null : Automerge.toJS(Automerge.load(bytes))
     }
-    seen.figure = async name => (await scope.metrics.text()).split('\n').filter(line => line.startsWith(name)).reduce((sum, line) => sum + Number(line.split(' ')[1]), 0)
+    seen.figure = async name => (await scope.metrics.text()).split('\n').filter(line => line.startsWith(name))
+      .reduce((sum, line) => sum + Number(line.split(' ')[1]), 0)
   })
   const { ws } = await listen(t, app)
   return { ...seen, may, forbidden, broken, revocations, url: (name: string) => `${ws}/?token=${name}` }
@@ -76,7 +79,11 @@ for (const delay of [0, 5]) {
     await sleep(500)
     const before = [await figure('relay_messages_received_total'), await figure('relay_sync_fallbacks_total')]
     await sleep(1_500)
-    t.strictSame([await figure('relay_messages_received_total'), await figure('relay_sync_fallbacks_total')], before, 'and it is quiet')
+    t.strictSame(
+      [await figure('relay_messages_received_total'), await figure('relay_sync_fallbacks_total')],
+      before,
+      'and it is quiet'
+    )
     theirs.change(d => { d['a'] = 99 })
     await until(() => read.doc()['a'] === 99 && third.doc()['a'] === 99)
   })
@@ -241,7 +248,9 @@ t.test('revoking closes live connections with 4403, and lets nobody in again unt
   const [ann, bob] = [await RawPeer.join(t, url('ann')), await RawPeer.join(t, url('bob'))]
   revocations.revoke('ann')
   t.equal(await ann.closed, 4403)
-  t.equal((await fetch(url('ann').replace('ws:', 'http:').replace('/?', `/api/bundles/${newDocumentId()}?`))).status, 403)
+  t.equal(
+    (await fetch(url('ann').replace('ws:', 'http:').replace('/?', `/api/bundles/${newDocumentId()}?`))).status, 403
+  )
   t.strictSame(await bob.heads(newDocumentId()), [])
   revocations.reinstate('ann')
   await RawPeer.join(t, url('ann'))

@@ -10,7 +10,9 @@ for (const [seed, idleTimeout, title] of [
   [2, 50, 'so they do when documents leave the relay’s memory as soon as nobody follows them']
 ] as const) {
   t.test(title, async t => {
-    const figures = await run({ folder: await scratch(t), seed, clients: 5, documents: 6, duration: 8_000, idleTimeout })
+    const figures = await run({
+      folder: await scratch(t), seed, clients: 5, documents: 6, duration: 8_000, idleTimeout
+    })
     t.strictSame(figures.problems, [])
     t.ok(figures.changes > 0, `${figures.changes} changes, settled in ${figures.settled?.toFixed(0)} ms`)
   })

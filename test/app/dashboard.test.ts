@@ -29,7 +29,8 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
   t.test('shows a document as it changes, who is there, what was refused, what is in a bundle', async t => {
     const { http, ws } = await start(t, { dashboard: true, prefix: '/sync' })
     const body = await (await fetch(`${http}/sync/api/blank-tonk`)).arrayBuffer()
-    const { id: bundle } = await (await fetch(`${http}/sync/api/bundles`, { method: 'POST', body })).json() as { id: string }
+    const { id: bundle } =
+      await (await fetch(`${http}/sync/api/bundles`, { method: 'POST', body })).json() as { id: string }
     const { repo, adapter } = connect(t, `${ws}/sync`)
     const handle = repo.create<Notes>({ title: 'Meeting notes', count: 1 })
     const { page, complaints } = await open(t, browser, `${http}/sync/dashboard`)
@@ -40,7 +41,12 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
     await page.getByRole('link', { name: 'Connections' }).click()
     await page.getByRole('rowheader', { name: repo.peerId }).waitFor()
     await page.getByRole('link', { name: 'Documents' }).click()
-    t.notOk((await page.evaluate('performance.getEntriesByType("resource").map(({ name }) => name)') as string[]).some(name => name.endsWith('.wasm')), 'the WASM is not there yet')
+    t.notOk(
+      (await page.evaluate('performance.getEntriesByType("resource").map(({ name }) => name)') as string[]).some(
+        name => name.endsWith('.wasm')
+      ),
+      'the WASM is not there yet'
+    )
     await page.getByRole('link', { name: handle.documentId }).click()
     await heading(page, 'Document').waitFor()
     const contents = page.getByRole('region', { name: 'As JSON' })
@@ -71,7 +77,8 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
     await once(bad, 'open')
     bad.send('no frame')
     await page.getByRole('link', { name: 'Refusals' }).click()
-    const refused = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: 'RELAY_FRAME_NOT_BINARY' }) })
+    const refused = page.getByRole('row')
+      .filter({ has: page.getByRole('rowheader', { name: 'RELAY_FRAME_NOT_BINARY' }) })
     t.equal(await refused.getByRole('cell').nth(1).textContent(), '1')
 
     await page.getByRole('link', { name: 'Bundles' }).click()
@@ -112,7 +119,12 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
     await page.getByRole('link', { name: handle.documentId }).waitFor()
     await page.keyboard.press('Tab') // past "damaged only"
     t.equal(await press('Tab'), handle.documentId)
-    t.ok(await page.evaluate('document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"'), 'one sees where it is')
+    t.ok(
+      await page.evaluate(
+        'document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"'
+      ),
+      'one sees where it is'
+    )
     await page.keyboard.press('Enter')
     await heading(page, 'Document').waitFor()
     await page.getByText('"Keys"').waitFor()
@@ -135,8 +147,14 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
 
   t.test('asks for a token where access is controlled', async t => {
     const hash = (token: string) => createHash('sha256').update(token).digest('hex')
-    const rules = await scratch(t, { 'rules.json': JSON.stringify({ rules: [{ principals: ['op'], allow: ['administer', 'document:read', 'document:write', 'document:create'] }] }) })
-    const { http, ws } = await start(t, { dashboard: true, tokens: `op:${hash('secret')},ann:${hash('reader')}`, rules: `${rules}/rules.json` })
+    const rules = await scratch(t, {
+      'rules.json': JSON.stringify({
+        rules: [{ principals: ['op'], allow: ['administer', 'document:read', 'document:write', 'document:create'] }]
+      })
+    })
+    const { http, ws } = await start(t, {
+      dashboard: true, tokens: `op:${hash('secret')},ann:${hash('reader')}`, rules: `${rules}/rules.json`
+    })
     const handle = connect(t, `${ws}/?token=secret`).repo.create<Notes>({ title: 'Secrets', count: 1 })
     const { page } = await open(t, browser, `${http}/dashboard`)
     await heading(page, 'Sign in').waitFor()
@@ -162,22 +180,30 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
       t.test(`is for everybody: ${colorScheme}, ${name}`, async t => {
         const { http, ws } = await start(t, { dashboard: true })
         const body = await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer()
-        const { id: bundle } = await (await fetch(`${http}/api/bundles`, { method: 'POST', body })).json() as { id: string }
+        const { id: bundle } =
+          await (await fetch(`${http}/api/bundles`, { method: 'POST', body })).json() as { id: string }
         const handle = connect(t, ws).repo.create<Notes>({ title: 'x'.repeat(2_000), count: 1 })
         const bad = new WebSocket(ws)
         await once(bad, 'open')
         bad.send('no frame')
-        const { page, complaints } = await open(t, browser, `${http}/dashboard`, { colorScheme, viewport, bypassCSP: true })
+        const { page, complaints } = await open(t, browser, `${http}/dashboard`, {
+          colorScheme, viewport, bypassCSP: true
+        })
         await page.addScriptTag({ path: axe })
         for (const [path, sign] of [
-          ['', 'Ready:'], ['connections', '127.0.0.1'], ['documents', handle.documentId], [`documents/${handle.documentId}`, 'xxxx'],
+          ['', 'Ready:'], ['connections', '127.0.0.1'], ['documents', handle.documentId],
+          [`documents/${handle.documentId}`, 'xxxx'],
           ['bundles', bundle], [`bundles/${bundle}`, 'the root'], ['refusals', 'RELAY_FRAME_NOT_BINARY']
         ] as const) {
           await page.evaluate(`location.hash = '#/${path}'`)
           await page.getByText(sign).first().waitFor()
           for (const summary of await page.locator('summary').all()) await summary.click()
           t.strictSame(await violations(page), [], path)
-          t.equal(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), 0, `${path || 'overview'} is no wider than the screen`)
+          t.equal(
+            await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
+            0,
+            `${path || 'overview'} is no wider than the screen`
+          )
         }
         t.strictSame(complaints, [])
       })

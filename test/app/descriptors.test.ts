@@ -12,7 +12,11 @@ const limited = (t: Test, most: number, argv: string[]) =>
   run(t, ['-c', `ulimit -n ${most} && exec ${JSON.stringify(process.execPath)} "$@"`, 'sh', ...argv], { program: 'sh' })
 
 /** The status and body of a request; on the agent's own connection. */
-async function ask (agent: Agent, url: string, { method = 'GET', headers = {}, body = '' }: { method?: string, headers?: Record<string, string>, body?: string } = {}) {
+async function ask (
+  agent: Agent,
+  url: string,
+  { method = 'GET', headers = {}, body = '' }: { method?: string, headers?: Record<string, string>, body?: string } = {}
+) {
   return await new Promise<{ status: number, body: string }>((resolve, reject) => {
     request(url, { agent, method, headers }, response => {
       text(response).then(body => { resolve({ status: response.statusCode!, body }) }, reject)
@@ -33,7 +37,8 @@ t.test('silent connections take the descriptors of nobody else', { skip: isWindo
   const url = urlIn(await relay.ready())
   const agent = agentOf(t)
   const figures = async () => (await ask(agent, `${url}/metrics`, { headers: { accept: 'text/plain' } })).body
-  const figure = async (name: string) => Number((await figures()).split('\n').find(line => line.startsWith(`${name} `))?.split(' ').at(-1))
+  const figure = async (name: string) =>
+    Number((await figures()).split('\n').find(line => line.startsWith(`${name} `))?.split(' ').at(-1))
   const isMet = async () => await figure('relay_limits_met_total{limit="descriptors"}') > 0
   await until(async () => (await ask(agent, `${url}/health/ready`)).status === 200)
   t.equal((await ask(agent, `${url}/api/documents`, document)).status, 201)

@@ -7,9 +7,12 @@ const PATCH = 'application/json-patch+json'
 
 interface Doc { text: string, n?: number, list?: unknown[], [key: string]: unknown }
 
-const patch = async (url: string, body: unknown, type = MERGE): Promise<Response> => await fetch(url, { method: 'PATCH', headers: { 'content-type': type }, body: JSON.stringify(body) })
+const patch = async (url: string, body: unknown, type = MERGE): Promise<Response> =>
+  await fetch(url, { method: 'PATCH', headers: { 'content-type': type }, body: JSON.stringify(body) })
 const create = async (http: string, content: object): Promise<string> => {
-  const response = await fetch(`${http}/api/documents`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(content) })
+  const response = await fetch(`${http}/api/documents`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(content)
+  })
   return (await response.json() as { id: string }).id
 }
 
@@ -30,11 +33,18 @@ t.test('a service without Automerge and a client with it change one document', a
     const seen = await fetch(url)
     const { text } = await seen.json() as Doc
     if (n % 3 === 0) await new Promise(resolve => setTimeout(resolve, 200)) // the client's comes in between
-    t.equal((await patch(`${url}?heads=${seen.headers.get('etag')!.slice(1, -1)}`, [{ op: 'replace', path: '/text', value: `${text} s${n}` }], PATCH)).status, 200)
+    t.equal(
+      (await patch(`${url}?heads=${seen.headers.get('etag')!.slice(1, -1)}`, [{ op: 'replace', path: '/text', value: `${text} s${n}` }], PATCH)).status,
+      200
+    )
   }
-  await until(async () => (await (await fetch(url)).json() as Doc).text === handle.doc().text && handle.doc().text.includes('s9'))
+  await until(
+    async () => (await (await fetch(url)).json() as Doc).text === handle.doc().text && handle.doc().text.includes('s9')
+  )
   const { text } = handle.doc()
-  for (let n = 0; n < 10; n++) for (const who of ['c', 's']) t.equal(text.split(`${who}${n}`).length, 2, `${who}${n} is there, once`)
+  for (let n = 0; n < 10; n++) {
+    for (const who of ['c', 's']) t.equal(text.split(`${who}${n}`).length, 2, `${who}${n} is there, once`)
+  }
   t.match(text, /^c9 .* c0 Once upon a time s0 .* s9$/)
 })
 
@@ -48,7 +58,9 @@ t.test('deleted: no stale client brings it back, not even after a restart', asyn
   t.equal((await fetch(`${first.http}/api/documents/${id}`, { method: 'DELETE' })).status, 204)
   handle.change(doc => { doc.text = 'back again' })
   kept.change(doc => { doc.text = 'stays here' })
-  await until(async () => (await (await fetch(`${first.http}/api/documents/${other}`)).json() as Doc).text === 'stays here')
+  await until(
+    async () => (await (await fetch(`${first.http}/api/documents/${other}`)).json() as Doc).text === 'stays here'
+  )
   t.equal((await fetch(`${first.http}/api/documents/${id}`)).status, 410)
   await first.close()
 

@@ -31,7 +31,9 @@ t.test('readiness fails while peers are still served, then they are closed one a
   await until(async () => {
     const response = await fetch(`${http}/health/ready`)
     if (response.status === 200) return false
-    t.match(await response.json(), { checks: { accepting: { status: 'failing', reason: 'RELAY_CLOSING' }, disk: { status: 'ok' } } })
+    t.match(await response.json(), {
+      checks: { accepting: { status: 'failing', reason: 'RELAY_CLOSING' }, disk: { status: 'ok' } }
+    })
     return true
   })
   t.strictSame(closes, [], 'nobody yet')
@@ -72,9 +74,12 @@ t.test('a host’s close drains too', async t => {
 
 /** An upload whose second half waits for `finish`. */
 function slowUpload (http: string, bundle: Buffer) {
-  const request = httpRequest(`${http}/api/bundles`, { method: 'POST', agent: new Agent({ keepAlive: true }), headers: { 'content-length': bundle.length } })
+  const request = httpRequest(`${http}/api/bundles`, {
+    method: 'POST', agent: new Agent({ keepAlive: true }), headers: { 'content-length': bundle.length }
+  })
   request.write(bundle.subarray(0, 100))
-  const answered = once(request, 'response').then(async ([response]) => ({ status: response.statusCode, body: await json(response) as { id: string } }))
+  const answered = once(request, 'response')
+    .then(async ([response]) => ({ status: response.statusCode, body: await json(response) as { id: string } }))
   return { answered, finish: () => { request.end(bundle.subarray(100)) } }
 }
 

@@ -19,7 +19,9 @@ t.test('under a prefix, everything below it and nothing else', async t => {
   const { http, ws } = await listen(t, app)
   t.equal(await (await fetch(`${http}/`)).text(), 'the host')
   for (const path of ['/sync', '/sync/']) t.match(await (await fetch(`${http}${path}`)).text(), /Tonk/)
-  for (const path of ['/sync/.manifest.tonk', '/sync/metrics', '/sync/api/blank-tonk']) t.equal((await fetch(http + path)).status, 200, path)
+  for (const path of ['/sync/.manifest.tonk', '/sync/metrics', '/sync/api/blank-tonk']) {
+    t.equal((await fetch(http + path)).status, 200, path)
+  }
   t.equal((await fetch(`${http}/metrics`)).status, 404)
   for (const [path, status] of [['/sync/nope', 404], ['/sync/api/bundles/nope', 404], ['/nope', 404]] as const) {
     const response = await fetch(http + path)
@@ -36,7 +38,9 @@ t.test('nothing of the relay is seen by the host', async t => {
   const before = new Set(Reflect.ownKeys(app))
   app.register(relay, { prefix: '/sync', storage: await scratch(t) })
   await listen(t, app)
-  for (const name of ['sync', 'bundles', 'storage', 'metrics', 'sockets', 'automerge', 'wasm', 'methods']) t.notOk(app.hasDecorator(name), name)
+  for (const name of ['sync', 'bundles', 'storage', 'metrics', 'sockets', 'automerge', 'wasm', 'methods']) {
+    t.notOk(app.hasDecorator(name), name)
+  }
   t.strictSame(Reflect.ownKeys(app).filter(key => !before.has(key) && typeof key === 'string'), [])
   t.notOk(app.hasReplyDecorator('represent'))
 })
@@ -48,7 +52,12 @@ t.test('with the host’s own @fastify/websocket and @fastify/cors', async t => 
   app.get('/echo', { websocket: true }, socket => { socket.on('message', data => { socket.send(data) }) })
   app.register(relay, { prefix: '/sync', storage: await scratch(t), maxFrame: 10_000 })
   const { http, ws } = await listen(t, app)
-  t.equal((await fetch(`${http}/sync`, { headers: { origin: 'https://host.example' } })).headers.get('access-control-allow-origin'), 'https://host.example')
+  t.equal(
+    (await fetch(`${http}/sync`, { headers: { origin: 'https://host.example' } })).headers.get(
+      'access-control-allow-origin'
+    ),
+    'https://host.example'
+  )
   const echo = new WebSocket(`${ws}/echo`)
   await once(echo, 'open')
   echo.send('hello')
@@ -67,7 +76,9 @@ t.test('two relays in one host know nothing of each other', async t => {
   app.register(relay, { prefix: '/two', storage: await scratch(t) })
   const { http, ws } = await listen(t, app)
   const ours = client(t, `${ws}/one`).create({ n: 1 })
-  await until(async () => (await (await fetch(`${http}/one/metrics`)).json() as { connections: number }).connections === 1)
+  await until(
+    async () => (await (await fetch(`${http}/one/metrics`)).json() as { connections: number }).connections === 1
+  )
   t.equal((await (await fetch(`${http}/two/metrics`)).json() as { connections: number }).connections, 0)
   await t.rejects(client(t, `${ws}/two`).find(ours.url), /unavailable/)
   t.strictSame((await client(t, `${ws}/one`).find(ours.url)).doc(), { n: 1 })
@@ -95,7 +106,8 @@ t.test('a host’s own bundle store is used, and not closed', async t => {
 t.test('what cannot start says so when the host gets ready', async t => {
   const storage = await scratch(t)
   for (const [options, code] of [
-    [{ maxFrame: -1 }, 'RELAY_BAD_OPTION'], [{ bundle: '/nowhere.tonk' }, 'RELAY_FILE_NOT_FOUND'], [{ wasm: '/nowhere.wasm' }, 'RELAY_FILE_NOT_FOUND'],
+    [{ maxFrame: -1 }, 'RELAY_BAD_OPTION'], [{ bundle: '/nowhere.tonk' }, 'RELAY_FILE_NOT_FOUND'],
+    [{ wasm: '/nowhere.wasm' }, 'RELAY_FILE_NOT_FOUND'],
     [{ storage: '/dev/null/x' }, 'RELAY_STORAGE_FAILED'], [{ bundle: 'package.json' }, 'RELAY_BUNDLE_INVALID']
   ] as const) {
     const app = Fastify()

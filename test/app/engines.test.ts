@@ -44,7 +44,10 @@ t.test('what is installed with the relay, and for its options, takes every Node 
     }
   }
   visit('')
-  t.ok(seen.has('node_modules/redis') && seen.has('node_modules/@redis/client'), 'optional peers and what they need are among them')
+  t.ok(
+    seen.has('node_modules/redis') && seen.has('node_modules/@redis/client'),
+    'optional peers and what they need are among them'
+  )
   t.notOk(seen.has('node_modules/tap'))
   for (const place of seen) {
     const { version, engines: { node = '*' } = {} } = packages[place]!

@@ -25,7 +25,8 @@ export interface Surroundings { cwd?: string, env?: Record<string, string>, prog
  * it after the test.
  */
 export function run (
-  t: Test, argv: string[], { cwd = t.testdir(), env = {}, program = executable, readyLine = 'Tonk relay ready' }: Surroundings = {}
+  t: Test, argv: string[],
+  { cwd = t.testdir(), env = {}, program = executable, readyLine = 'Tonk relay ready' }: Surroundings = {}
 ): Running {
   const clean = { ...process.env }
   for (const { variable } of settings) delete clean[variable]

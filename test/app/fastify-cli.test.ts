@@ -19,7 +19,9 @@ t.test('`npm run start:fastify` serves the relay and ends well, whoever is conne
 
   t.match(await (await fetch(url)).text(), /Tonk/)
   t.equal((await fetch(`${url}/API/blank-tonk/`)).status, 200, 'with our server options')
-  t.equal((await fetch(`${url}/api/bundles`, { method: 'POST', body: Buffer.alloc(1001) })).status, 413, 'and the environment')
+  t.equal(
+    (await fetch(`${url}/api/bundles`, { method: 'POST', body: Buffer.alloc(1001) })).status, 413, 'and the environment'
+  )
   await mutePeer(t, url)
 
   running.child.kill('SIGTERM')
@@ -28,7 +30,9 @@ t.test('`npm run start:fastify` serves the relay and ends well, whoever is conne
 
 t.test('an option after `--` that is misspelt stops the start', async t => {
   const [argv, program] = fastify('start', '-o', config, '--', '--jwt-key', 'keys.json')
-  t.match(await run(t, argv, { ...program, env: { PORT: '0' } }).exit, { code: 1, stderr: /option jwtKey: unknown name, did you mean jwtKeys\?/ })
+  t.match(await run(t, argv, { ...program, env: { PORT: '0' } }).exit, {
+    code: 1, stderr: /option jwtKey: unknown name, did you mean jwtKeys\?/
+  })
 })
 
 t.test('a configuration of one’s own hands the relay what the server is made with, too', async t => {
@@ -45,7 +49,9 @@ t.test('a configuration of one’s own hands the relay what the server is made w
 
 t.test('`npm run plugins` shows what the relay is made of', async t => {
   const [argv, program] = fastify('print-plugins', config)
-  t.match(await run(t, argv, program).exit, { code: 0, stdout: /@fastify\/helmet [^]*relay-limits [^]*relay-sync [^]*relay-websocket [^]*relay-routes-sync / })
+  t.match(await run(t, argv, program).exit, {
+    code: 0, stdout: /@fastify\/helmet [^]*relay-limits [^]*relay-sync [^]*relay-websocket [^]*relay-routes-sync /
+  })
 })
 
 t.test('`npm run routes` shows what it answers', async t => {

@@ -48,6 +48,8 @@ t.test('a document of every generation is there for every generation after a res
   const second = await start(t, { storage: first.storage })
   for (const make of Object.values(generations)) {
     const client = make(t, second.ws)
-    for (const [n, url] of urls.entries()) t.strictSame((await client.find(url)).read(), { version: Object.keys(generations)[n] })
+    for (const [n, url] of urls.entries()) {
+      t.strictSame((await client.find(url)).read(), { version: Object.keys(generations)[n] })
+    }
   }
 })

@@ -14,7 +14,9 @@ t.test('what browsers are told by a relay of its own, and by one in a host', asy
     t.equal(headers.get('strict-transport-security'), null)
   }
   const { headers } = await fetch(`${http}/dashboard`)
-  t.match(headers.get('content-security-policy'), /^default-src 'none'.*'wasm-unsafe-eval'/, 'a page that says it itself')
+  t.match(
+    headers.get('content-security-policy'), /^default-src 'none'.*'wasm-unsafe-eval'/, 'a page that says it itself'
+  )
   const host = await fetch((await start(t)).http)
   t.equal(host.headers.get('content-security-policy'), null)
 })

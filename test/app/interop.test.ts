@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
 import { cp } from 'node:fs/promises'
 import * as Automerge from '@automerge/automerge'
-import { Repo, generateAutomergeUrl, parseAutomergeUrl, type AutomergeUrl, type DocHandle } from '@automerge/automerge-repo'
+import {
+  Repo, generateAutomergeUrl, parseAutomergeUrl, type AutomergeUrl, type DocHandle
+} from '@automerge/automerge-repo'
 import { client, start, until } from '../helper.ts'
 import { scratch } from '../scratch.ts'
 import { Adapter } from './convergence/adapter.ts'
@@ -13,11 +15,13 @@ interface Fields { [key: string]: unknown }
 const { ws } = await start(t) // for all that do not end it
 
 const idOf = (url: AutomergeUrl) => parseAutomergeUrl(url).documentId
-const same = (one: DocHandle<Fields>, other: DocHandle<Fields>): boolean => String(Automerge.getHeads(one.doc())) === String(Automerge.getHeads(other.doc()))
+const same = (one: DocHandle<Fields>, other: DocHandle<Fields>): boolean =>
+  String(Automerge.getHeads(one.doc())) === String(Automerge.getHeads(other.doc()))
 
 /** Whether the relay has told a client that it has what the client has. */
-const acknowledged = (repo: Repo, handle: DocHandle<Fields>): boolean => Object.values(repo.peerMetadataByPeerId).some(({ storageId }) =>
-  storageId !== undefined && String(handle.getSyncInfo(storageId)?.lastHeads) === String(handle.heads()))
+const acknowledged = (repo: Repo, handle: DocHandle<Fields>): boolean => Object.values(repo.peerMetadataByPeerId)
+  .some(({ storageId }) =>
+    storageId !== undefined && String(handle.getSyncInfo(storageId)?.lastHeads) === String(handle.heads()))
 
 /** A client that stores, and says goodbye when it is told to. */
 function storing (t: Test, url: string, storage: MemoryStorage): { repo: Repo, end: () => Promise<void> } {
@@ -34,7 +38,8 @@ function storing (t: Test, url: string, storage: MemoryStorage): { repo: Repo, e
 }
 
 /** A document that is nowhere but here, under an id of its own. */
-const bring = (repo: Repo, url: AutomergeUrl, fields: Fields): DocHandle<Fields> => repo.import<Fields>(Automerge.save(Automerge.from(fields)), { docId: idOf(url) })
+const bring = (repo: Repo, url: AutomergeUrl, fields: Fields): DocHandle<Fields> =>
+  repo.import<Fields>(Automerge.save(Automerge.from(fields)), { docId: idOf(url) })
 
 t.test('made, found by others, gone on with, and found again after both are gone and the relay is another', async t => {
   const first = await start(t)
@@ -121,7 +126,10 @@ t.test('a large document: a text of 300,000 characters and 2 MB of bytes', async
 t.test('a document of 400 heads', async t => {
   const { ws, storage, close } = await start(t)
   const base = Automerge.from<Fields>({ base: true })
-  const branches = Array.from({ length: 400 }, (_, n) => Automerge.getLastLocalChange(Automerge.change(Automerge.clone(base), doc => { doc[`branch ${n}`] = n }))!)
+  const branches = Array.from(
+    { length: 400 },
+    (_, n) => Automerge.getLastLocalChange(Automerge.change(Automerge.clone(base), doc => { doc[`branch ${n}`] = n }))!
+  )
   const [doc] = Automerge.applyChanges(base, branches)
   const made = client(t, ws).import<Fields>(Automerge.save(doc), { docId: idOf(generateAutomergeUrl()) })
   t.equal(Automerge.getHeads(made.doc()).length, 400)
@@ -169,7 +177,9 @@ t.test('a client comes back with documents and sync states of before', async t =
   await until(() => same(made, other))
   await first.end()
   other.change(doc => { doc['meanwhile'] = true })
-  for (const [title, copy] of Object.entries({ 'all of before': before, 'documents of before, sync states of now': before.withSyncStatesOf(storage) })) {
+  for (const [title, copy] of Object.entries({
+    'all of before': before, 'documents of before, sync states of now': before.withSyncStatesOf(storage)
+  })) {
     const again = storing(t, ws, copy.copy())
     const found = await again.repo.find<Fields>(made.url)
     found.change(doc => { doc[title] = true })

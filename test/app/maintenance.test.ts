@@ -14,7 +14,8 @@ t.test('a backup beside a running relay, killed in the middle and made again, th
   const url = urlIn(await relay.ready())
   const handle = client(t, url.replace('http', 'ws')).create<{ n: number }>({ n: 0 })
   handle.change(doc => { doc.n = 1 })
-  const stat = async (): Promise<{ documents: number }> => JSON.parse((await command(t, 'stat', '--json', '--storage', storage)).stdout)
+  const stat = async (): Promise<{ documents: number }> =>
+    JSON.parse((await command(t, 'stat', '--json', '--storage', storage)).stdout)
   await until(async () => (await stat()).documents >= 2) // the blank bundle's and this one
   await writeFile(path.join(storage, 'large'), '')
   await truncate(path.join(storage, 'large'), 4 * 2 ** 30) // takes no room, and its copy some seconds
@@ -27,9 +28,13 @@ t.test('a backup beside a running relay, killed in the middle and made again, th
   t.strictSame(await readdir(kept), ['backup.tar.partial'], 'what is not whole has not its name')
   await rm(path.join(storage, 'large'))
 
-  t.match(await command(t, 'backup', target, '--storage', storage), { code: 0, stdout: /^\d+ documents and \d+ bundles, .*backup\.tar\n$/, stderr: '' })
+  t.match(await command(t, 'backup', target, '--storage', storage), {
+    code: 0, stdout: /^\d+ documents and \d+ bundles, .*backup\.tar\n$/, stderr: ''
+  })
   t.strictSame(await readdir(kept), ['backup.tar'])
-  t.match(await command(t, 'backup', target, '--storage', storage), { code: 1, stderr: /tonk-relay: .* is there already/ })
+  t.match(await command(t, 'backup', target, '--storage', storage), {
+    code: 1, stderr: /tonk-relay: .* is there already/
+  })
   t.match(await command(t, 'restore', target, '--storage', storage), { code: 1, stderr: /not empty/ })
   t.match(await command(t, 'check', '--repair', '--storage', storage), { code: 1, stderr: /in use by process/ })
   t.match(await command(t, 'check', '--storage', storage), { code: 0, stdout: /0 findings/ })
@@ -51,6 +56,8 @@ t.test('a check tells by its exit code, and repairs', async t => {
   await relay.exit
   await writeFile(path.join(storage, 'bundles', '4NMNnkMhL8jXrdJ9jamS58PAVdXu.tonk'), 'no bundle')
   t.match(await command(t, 'check', '--storage', storage), { code: 2, stdout: /^bundle 4NMN.*Invalid bundle/ })
-  t.match(await command(t, 'check', '--repair', '--storage', storage), { code: 0, stdout: /set aside in damaged\/bundles/ })
+  t.match(await command(t, 'check', '--repair', '--storage', storage), {
+    code: 0, stdout: /set aside in damaged\/bundles/
+  })
   t.match(await command(t, 'check', '--storage', storage), { code: 0, stdout: /, 0 findings/ })
 })

@@ -11,7 +11,9 @@ import { scratch } from '../scratch.ts'
 const figures = async (http: string): Promise<Map<string, number>> => {
   const text = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
   const lines = text.split('\n').filter(line => line !== '' && !line.startsWith('#'))
-  return new Map(lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]))
+  return new Map(lines.map(line => [
+    line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))
+  ]))
 }
 
 t.test('what is going on, as figures', async t => {
@@ -25,10 +27,14 @@ t.test('what is going on, as figures', async t => {
   t.ok(read.get('relay_journal_commit_seconds_count')! > 0)
   t.ok(read.get('relay_journal_batch_records_sum')! >= read.get('relay_journal_commit_seconds_count')!)
   t.ok(read.get('relay_journal_written_bytes_total')! > 0)
-  t.ok(read.get('relay_disk_free_bytes')! > 0 && read.get('relay_disk_free_bytes')! <= read.get('relay_disk_size_bytes')!)
+  t.ok(
+    read.get('relay_disk_free_bytes')! > 0 && read.get('relay_disk_free_bytes')! <= read.get('relay_disk_size_bytes')!
+  )
   t.equal(read.get('relay_storage_failing'), 0)
   t.equal(read.get('relay_health_check{check="disk"}'), 1)
-  for (const part of ['history', 'outgoing', 'sessions', 'journal', 'slim']) t.ok(read.has(`relay_memory_bytes{part="${part}"}`), part)
+  for (const part of ['history', 'outgoing', 'sessions', 'journal', 'slim']) {
+    t.ok(read.has(`relay_memory_bytes{part="${part}"}`), part)
+  }
   t.ok(app)
 })
 
@@ -53,7 +59,14 @@ t.test('a connection leaves one line, with its request’s id and without its to
   other.send('text')
   await until(() => lines.filter(({ msg }) => msg === 'connection closed').length === 2)
   const [left, refused] = lines.filter(({ msg }) => msg === 'connection closed')
-  t.match(left, { reqId: String, connection: /^connection-\d+$/, peerId: '', code: 4321, sent: { messages: 0 }, received: { messages: 0, bytes: Number } })
+  t.match(left, {
+    reqId: String,
+    connection: /^connection-\d+$/,
+    peerId: '',
+    code: 4321,
+    sent: { messages: 0 },
+    received: { messages: 0, bytes: Number }
+  })
   t.ok((left!['duration'] as number) >= 0)
   t.notOk('reason' in left!)
   t.match(refused, { code: 1003, reason: /^RELAY_FRAME_NOT_BINARY: /, received: { messages: 1 } })
@@ -83,7 +96,8 @@ t.test('uploads, opened documents and folds can be traced', async t => {
   await until(() => seen.some(([name, { documentId }]) => name === 'open' && documentId === handle.documentId))
   await close()
   t.match(seen.filter(([name]) => name === 'upload'), [
-    ['upload', { bytes: blank.length, id, result: undefined }], ['upload', { bytes: 9, error: { code: 'RELAY_BUNDLE_INVALID' } }]
+    ['upload', { bytes: blank.length, id, result: undefined }],
+    ['upload', { bytes: 9, error: { code: 'RELAY_BUNDLE_INVALID' } }]
   ])
   t.match(seen.filter(([name]) => name === 'fold').at(-1), ['fold', { documents: Number, bytes: Number }])
 })

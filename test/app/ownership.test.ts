@@ -7,31 +7,44 @@ import { client, start, until, urlOf } from '../helper.ts'
 import { zip } from '../lib/bundles/zip.ts'
 import { scratch } from '../scratch.ts'
 
-const tokens = ['ann', 'bob', 'root'].map(name => `${name}:${createHash('sha256').update(name).digest('hex')}`).join(',')
+const tokens = ['ann', 'bob', 'root'].map(name => `${name}:${createHash('sha256').update(name).digest('hex')}`)
+  .join(',')
 const DOCUMENTS = ['document:read', 'document:write', 'document:create']
 const BUNDLES = ['bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete']
 
 async function bundle (rootId: DocumentId, others: DocumentId[] = [], note = 0): Promise<Buffer> {
-  const manifest = { manifestVersion: 1, version: { major: 1, minor: 0 }, rootId, entrypoints: [], networkUris: [], note }
-  const documents = [rootId, ...others].map(id => [`storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, Automerge.save(Automerge.from({ note }))] as const)
+  const manifest = {
+    manifestVersion: 1, version: { major: 1, minor: 0 }, rootId, entrypoints: [], networkUris: [], note
+  }
+  const documents =
+    [rootId, ...others].map(id => [`storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, Automerge.save(Automerge.from({ note }))] as const)
   return await zip([['manifest.json', Buffer.from(JSON.stringify(manifest))], ...documents])
 }
 
 const as = (name: string, headers: Record<string, string> = {}) => ({ authorization: `Bearer ${name}`, ...headers })
 
-const post = async (http: string, body: Uint8Array, headers: Record<string, string>, query = ''): Promise<{ status: number, code?: string }> => {
-  const response = await fetch(`${http}/api/bundles${query}`, { method: 'POST', body, headers: { 'content-type': 'application/octet-stream', ...headers } })
+const post = async (
+  http: string, body: Uint8Array, headers: Record<string, string>, query = ''
+): Promise<{ status: number, code?: string }> => {
+  const response = await fetch(`${http}/api/bundles${query}`, {
+    method: 'POST', body, headers: { 'content-type': 'application/octet-stream', ...headers }
+  })
   return { status: response.status, ...await response.json() as object }
 }
 
-const rulesFile = async (t: Test, rules: object[]): Promise<string> => `${await scratch(t, { 'rules.json': JSON.stringify({ rules }) })}/rules.json`
+const rulesFile = async (t: Test, rules: object[]): Promise<string> =>
+  `${await scratch(t, { 'rules.json': JSON.stringify({ rules }) })}/rules.json`
 
 t.test('a bundle is its creator’s, also after a restart; nobody else replaces it but an administrator', async t => {
-  const rules = await rulesFile(t, [{ allow: [...DOCUMENTS, ...BUNDLES] }, { principals: ['root'], allow: ['administer'] }])
+  const rules = await rulesFile(t, [{ allow: [...DOCUMENTS, ...BUNDLES] }, {
+    principals: ['root'], allow: ['administer']
+  }])
   const first = await start(t, { tokens, rules })
   const id = newDocumentId()
   t.match(await post(first.http, await bundle(id), as('ann')), { status: 200, id })
-  t.match(await post(first.http, await bundle(id, [], 1), as('bob')), { status: 403, code: 'RELAY_ACCESS_DENIED', error: /not yours/ })
+  t.match(await post(first.http, await bundle(id, [], 1), as('bob')), {
+    status: 403, code: 'RELAY_ACCESS_DENIED', error: /not yours/
+  })
   await first.close()
   const { http } = await start(t, { tokens, rules, storage: first.storage })
   t.match(await post(http, await bundle(id, [], 2), as('bob')), { status: 403 })
@@ -58,7 +71,8 @@ t.test('If-None-Match: * makes, If-Match replaces; in an open relay too', async 
   for (const [options, headers] of [[{ tokens }, as('ann')], [{}, {}]] as const) {
     const { http } = await start(t, options)
     const id = newDocumentId()
-    const etag = async () => (await fetch(`${http}/api/bundles/${id}`, { method: 'HEAD', headers })).headers.get('etag')!
+    const etag = async () =>
+      (await fetch(`${http}/api/bundles/${id}`, { method: 'HEAD', headers })).headers.get('etag')!
     const refused = { status: 412, code: 'RELAY_PRECONDITION_FAILED' }
     t.match(await post(http, await bundle(id), { ...headers, 'if-match': '*' }), refused)
     t.match(await post(http, await bundle(id), { ...headers, 'if-none-match': '*' }), { status: 200 })
@@ -67,15 +81,23 @@ t.test('If-None-Match: * makes, If-Match replaces; in an open relay too', async 
     t.match(await post(http, await bundle(id), { ...headers, 'if-match': '"other"' }), refused)
     t.match(await post(http, await bundle(id, [], 1), { ...headers, 'if-match': `"other", ${first}` }), { status: 200 })
     t.match(await post(http, await bundle(id), { ...headers, 'if-match': first }), refused)
-    const two = await Promise.all([2, 3].map(async n => await post(http, await bundle(id, [], n), { ...headers, 'if-match': await etag() })))
+    const two = await Promise.all([2, 3].map(async n => await post(http, await bundle(id, [], n), {
+      ...headers, 'if-match': await etag()
+    })))
     t.strictSame(two.map(({ status }) => status).sort(), [200, 412], 'of two at once, one')
-    t.match(await post(http, await bundle(id, [], 4), { ...headers, 'if-match': `W/${await etag()}` }), { status: 200 }, 'as a proxy that compresses gives it')
+    t.match(
+      await post(http, await bundle(id, [], 4), { ...headers, 'if-match': `W/${await etag()}` }),
+      { status: 200 },
+      'as a proxy that compresses gives it'
+    )
     const version = (await etag()).slice(1, -1)
     t.match(await post(http, await bundle(id, [], 5), headers, '?ifMatch=other'), refused)
     t.match(await post(http, await bundle(id, [], 5), headers, `?ifMatch=${version}`), { status: 200 }, 'in the query')
     t.match(await post(http, await bundle(id, [], 6), headers, `?ifMatch=${version}`), refused)
     for (const query of ['?ifMatch=', '?ifMatch=a&ifMatch=b', '?ifMatch=%22a%22']) {
-      t.match(await post(http, await bundle(id, [], 6), headers, query), { status: 400, code: 'RELAY_BAD_REQUEST' }, query)
+      t.match(
+        await post(http, await bundle(id, [], 6), headers, query), { status: 400, code: 'RELAY_BAD_REQUEST' }, query
+      )
     }
   }
 })
@@ -93,7 +115,9 @@ t.test('documents by the bundle that holds them; rules count as soon as they are
   t.strictSame(handle.doc(), { note: 7 })
   await t.rejects(bob.find(urlOf(outside)), /unavailable/)
   t.equal((await fetch(`${http}/api/bundles/${id}`, { headers: as('bob') })).status, 200)
-  t.strictSame(await (await fetch(`${http}/api/bundles/${outside}`, { headers: as('bob') })).json(), { error: `Bundle not found: ${outside}`, code: 'RELAY_BUNDLE_NOT_FOUND' })
+  t.strictSame(await (await fetch(`${http}/api/bundles/${outside}`, { headers: as('bob') })).json(), {
+    error: `Bundle not found: ${outside}`, code: 'RELAY_BUNDLE_NOT_FOUND'
+  })
   await writeFile(rules, JSON.stringify({ rules: [forAnn, { ...forBob, bundles: [outside] }] }))
   await until(async () => (await fetch(`${http}/api/bundles/${id}`, { headers: as('bob') })).status === 404)
   const ann = client(t, `${ws}/?token=ann`)
@@ -103,13 +127,20 @@ t.test('documents by the bundle that holds them; rules count as soon as they are
   await until(() => other.isReady())
   t.strictSame(handle.doc(), { note: 7 }, 'the live connection hears no more of it')
   await writeFile(rules, '{ "rules": [ nonsense')
-  t.equal((await fetch(`${http}/api/bundles/${outside}`, { headers: as('bob') })).status, 200, 'what cannot be read changes nothing')
+  t.equal(
+    (await fetch(`${http}/api/bundles/${outside}`, { headers: as('bob') })).status,
+    200,
+    'what cannot be read changes nothing'
+  )
 })
 
 t.test('a bundle is deleted by who owns it, as the version that was looked at, and never in an open relay', async t => {
-  const rules = await rulesFile(t, [{ allow: [...DOCUMENTS, ...BUNDLES] }, { principals: ['root'], allow: ['administer'] }])
+  const rules = await rulesFile(t, [{ allow: [...DOCUMENTS, ...BUNDLES] }, {
+    principals: ['root'], allow: ['administer']
+  }])
   const { http } = await start(t, { tokens, rules })
-  const remove = async (url: string, headers: Record<string, string>): Promise<number> => (await fetch(url, { method: 'DELETE', headers })).status
+  const remove = async (url: string, headers: Record<string, string>): Promise<number> =>
+    (await fetch(url, { method: 'DELETE', headers })).status
   const id = newDocumentId()
   const url = `${http}/api/bundles/${id}`
   t.equal(await remove(url, as('ann')), 404)
@@ -130,7 +161,9 @@ t.test('a bundle is deleted by who owns it, as the version that was looked at, a
 })
 
 t.test('who has no token is let in where rules speak of it', async t => {
-  const { http } = await start(t, { tokens, rules: await rulesFile(t, [{ principals: ['anonymous'], allow: ['bundle:read'] }]) })
+  const { http } = await start(t, {
+    tokens, rules: await rulesFile(t, [{ principals: ['anonymous'], allow: ['bundle:read'] }])
+  })
   t.equal((await fetch(`${http}/api/bundles/${newDocumentId()}`)).status, 404)
   t.equal((await fetch(`${http}/.manifest.tonk`)).status, 200)
   t.equal((await fetch(`${http}/metrics`)).status, 403)

@@ -24,7 +24,8 @@ async function headsAt (http: string, id: string): Promise<string> {
 }
 
 for (const version of ['0.16', '0.5']) {
-  const peer = (t: Test, folder?: string) => new SamodPeer(t, path.join(built, `samod-peer-${version.replace('.', '-')}`), folder)
+  const peer = (t: Test, folder?: string) =>
+    new SamodPeer(t, path.join(built, `samod-peer-${version.replace('.', '-')}`), folder)
   const connected = async (t: Test, url: string, folder?: string) => {
     const samod = peer(t, folder)
     await samod.do('connect', { url })
@@ -37,7 +38,8 @@ for (const version of ['0.16', '0.5']) {
       const samod = await connected(t, ws)
       const { id } = await samod.do('create', { put: { title: 'by samod' } })
       const theirs = await client(t, ws).find<Doc>(urlOf(id))
-      await until(() => plain(theirs.doc())['title'] === 'by samod') // the oldest one brings a document before what is in it
+      // the oldest one brings a document before what is in it
+      await until(() => plain(theirs.doc())['title'] === 'by samod')
       theirs.change(doc => { doc['n'] = 1 })
       await samod.do('await', { id, heads: [...Automerge.getHeads(theirs.doc())].sort() })
       const { heads } = await samod.do('put', { id, key: 'burst', value: 'edit', times: 300 })
@@ -108,7 +110,9 @@ for (const version of ['0.16', '0.5']) {
       const { heads } = await samod.do('noise', { id, bytes: 12 * MiB })
       await until(async () => await headsAt(http, id) === heads.join())
       const theirs = await client(t, ws).find<Doc>(urlOf(id))
-      theirs.change(doc => { doc['more'] = new Uint8Array(Buffer.alloc(8 * MiB).map((_byte, n) => Math.imul(n, 2654435761) >>> 24)) })
+      theirs.change(doc => {
+        doc['more'] = new Uint8Array(Buffer.alloc(8 * MiB).map((_byte, n) => Math.imul(n, 2654435761) >>> 24))
+      })
       const reader = await connected(t, ws)
       t.ok((await reader.do('find', { id })).found)
       await reader.do('await', { id, heads: Automerge.getHeads(theirs.doc()) })
@@ -117,7 +121,9 @@ for (const version of ['0.16', '0.5']) {
 
     t.test('a deleted document stays deleted, and its peer stays', async t => {
       const allow = ['document:read', 'document:write', 'document:create', 'document:delete']
-      const rules = await scratch(t, { 'rules.json': JSON.stringify({ rules: [{ principals: ['anonymous'], allow }] }) })
+      const rules = await scratch(t, {
+        'rules.json': JSON.stringify({ rules: [{ principals: ['anonymous'], allow }] })
+      })
       const { ws, http } = await start(t, { rules: path.join(rules, 'rules.json') })
       const samod = await connected(t, ws)
       const { id } = await samod.do('create', { put: { gone: 'soon' } })

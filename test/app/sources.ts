@@ -10,7 +10,8 @@ export interface Source {
   mentions: string[]
 }
 
-const IMPORTS = /^(?:import|export)\s(type\s)?[^'"]*?from '([^']+)'|import\('([^']+)'\)|new URL\(['`](\.[^'`]+)['`], import\.meta\.url\)/gm
+const IMPORTS =
+  /^(?:import|export)\s(type\s)?[^'"]*?from '([^']+)'|import\('([^']+)'\)|new URL\(['`](\.[^'`]+)['`], import\.meta\.url\)/gm
 
 /** The TypeScript files below a folder. */
 export async function sourcesIn (folder: string): Promise<Source[]> {
@@ -20,8 +21,15 @@ export async function sourcesIn (folder: string): Promise<Source[]> {
 
 export async function sourceOf (file: string): Promise<Source> {
   const text = await readFile(file, 'utf8')
-  const found = [...text.matchAll(IMPORTS)].map(([, type, from, dynamic, worker]) => ({ type, name: resolved(file, (from ?? dynamic ?? worker)!) }))
-  return { file, text, imports: found.filter(({ type }) => type === undefined).map(({ name }) => name), mentions: found.map(({ name }) => name) }
+  const found = [...text.matchAll(IMPORTS)].map(([, type, from, dynamic, worker]) => ({
+    type, name: resolved(file, (from ?? dynamic ?? worker)!)
+  }))
+  return {
+    file,
+    text,
+    imports: found.filter(({ type }) => type === undefined).map(({ name }) => name),
+    mentions: found.map(({ name }) => name)
+  }
 }
 
 /** A worker is named `worker.js`, or `worker.${extension}`. */
@@ -32,7 +40,9 @@ const resolved = (file: string, name: string): string => name.startsWith('.')
 /** Those that import each other in a circle, each circle sorted (Tarjan's strongly connected components). */
 export function circlesIn (sources: Source[]): string[][] {
   const graph = new Map(sources.map(({ file, mentions }) => [file, mentions]))
-  const [places, lowest, stack, circles] = [new Map<string, number>(), new Map<string, number>(), [] as string[], [] as string[][]]
+  const [places, lowest, stack, circles] = [
+    new Map<string, number>(), new Map<string, number>(), [] as string[], [] as string[][]
+  ]
   const visit = (file: string): void => {
     places.set(file, places.size)
     lowest.set(file, places.get(file)!)

@@ -35,7 +35,8 @@ t.test('flags beat the environment, which beats .env', async t => {
   t.equal(await folder([], { RELAY_STORAGE: 'from-env' }), 'from-env')
   t.equal(await folder(['--storage', 'from-flag'], { RELAY_STORAGE: 'from-env' }), 'from-flag')
   t.equal(await folder(['0', '--storage=from-flag'], { PORT: 'ignored' }).catch(({ message }) => message),
-    'exit 1 before the ready line: tonk-relay: PORT must be integer\n', 'though what is wrong is told even when it is beaten')
+    'exit 1 before the ready line: tonk-relay: PORT must be integer\n',
+    'though what is wrong is told even when it is beaten')
 })
 
 t.test('localhost is a host', async t => {
@@ -88,7 +89,9 @@ t.test('a second signal ends it at once', async t => {
 t.test('an error nobody caught is logged, and it closes and fails', async t => {
   for (const crash of ['throw new Error("on purpose")', 'Promise.reject(new Error("on purpose"))']) {
     const running = run(t, ['0'], {
-      env: { NODE_OPTIONS: `--import "data:text/javascript,process.on('SIGWINCH', () => { ${encodeURIComponent(crash)} })"` }
+      env: {
+        NODE_OPTIONS: `--import "data:text/javascript,process.on('SIGWINCH', () => { ${encodeURIComponent(crash)} })"`
+      }
     })
     await running.ready()
     running.child.kill('SIGWINCH')

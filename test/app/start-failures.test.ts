@@ -6,10 +6,13 @@ import t, { type Test } from 'tap'
 import { run, urlIn, type Surroundings } from './executable.ts'
 
 /** Starts with these and expects exit 1 and one line on stderr. */
-async function refuses (t: Test, name: string, argv: string[], message: RegExp, surroundings?: Surroundings): Promise<void> {
+async function refuses (
+  t: Test, name: string, argv: string[], message: RegExp, surroundings?: Surroundings
+): Promise<void> {
   await t.test(name, async t => {
     const running = run(t, argv, surroundings)
-    running.ready().then(() => running.child.kill(), () => {}) // it should not start; the rejection is the exit looked at here
+    // it should not start; the rejection is the exit looked at here
+    running.ready().then(() => running.child.kill(), () => {})
     const { code, stderr } = await running.exit
     t.equal(code, 1)
     t.match(stderr, message)
@@ -31,7 +34,9 @@ t.test('what it cannot start with, it names in one line', async t => {
   await refuses(t, 'an unknown flag', ['--prot', '8100'], /Unknown option '--prot', did you mean --port\?/)
   await refuses(t, 'a variable of access control that is misspelt', ['0'], /variable RELAY_JWT_KEY: unknown name, did you mean RELAY_JWT_KEYS\?/,
     { env: { RELAY_JWT_KEY: 'keys.json' } })
-  await refuses(t, 'one in a .env', ['0'], /variable RELAY_TOKEN: unknown name, did you mean RELAY_TOKENS\?/, { cwd: t.testdir({ '.env': 'RELAY_TOKEN=ann:0' }) })
+  await refuses(t, 'one in a .env', ['0'], /variable RELAY_TOKEN: unknown name, did you mean RELAY_TOKENS\?/, {
+    cwd: t.testdir({ '.env': 'RELAY_TOKEN=ann:0' })
+  })
   await refuses(t, 'a rule with a misspelt member', ['0', '--rules', 'rules'], /rules\.0\.document: unknown name, did you mean documents\?/,
     { cwd: t.testdir({ rules: '{ "rules": [{ "allow": ["document:read"], "document": [] }] }' }) })
   await refuses(t, 'an action that is none', ['0', '--rules', 'rules'], /rules\.0\.allow\.0: must be one of document:read, .*; did you mean document:write\?/,
@@ -43,9 +48,15 @@ t.test('what it cannot start with, it names in one line', async t => {
     { env: { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' } })
   await refuses(t, 'a missing bundle', ['0', 'gone/app.tonk'], /not found.*gone\/app\.tonk|gone\/app\.tonk.*not found/)
   await refuses(t, 'a folder as bundle', ['0', 'folder'], /folder/, { cwd: t.testdir({ folder: {} }) })
-  await refuses(t, 'a bundle that is none', ['0', 'bad.tonk'], /bad\.tonk/, { cwd: t.testdir({ 'bad.tonk': 'not a ZIP' }) })
-  await refuses(t, 'a file as storage folder', ['0', '--storage', 'file'], /storage \S*file: /, { cwd: t.testdir({ file: '' }) })
-  await refuses(t, 'a .env that is no .env', ['0'], /\.env: line 2 is not NAME=value/, { cwd: t.testdir({ '.env': 'HOST=::1\nport 8100' }) })
+  await refuses(t, 'a bundle that is none', ['0', 'bad.tonk'], /bad\.tonk/, {
+    cwd: t.testdir({ 'bad.tonk': 'not a ZIP' })
+  })
+  await refuses(t, 'a file as storage folder', ['0', '--storage', 'file'], /storage \S*file: /, {
+    cwd: t.testdir({ file: '' })
+  })
+  await refuses(t, 'a .env that is no .env', ['0'], /\.env: line 2 is not NAME=value/, {
+    cwd: t.testdir({ '.env': 'HOST=::1\nport 8100' })
+  })
   await refuses(t, 'a .env that cannot be read', ['0'], /\.env: EISDIR/, { cwd: t.testdir({ '.env': {} }) })
 })
 

@@ -33,7 +33,9 @@ for (const prefix of [undefined, '/inside']) {
       return response
     }
 
-    const made = await fetch(`${at}/api/documents?message=a/b`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"n":1}' })
+    const made = await fetch(`${at}/api/documents?message=a/b`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"n":1}'
+    })
     await found(made.headers.get('location')!, made.url)
     const history = `${at}/api/documents/${(await made.json() as { id: string }).id}/history?limit=1`
     t.equal((await fetch(history)).status, 200)
@@ -48,9 +50,14 @@ for (const prefix of [undefined, '/inside']) {
     t.ok(files.length > 3)
     for (const file of files) await found(file, docs.url)
     const description = await found('./json', docs.url)
-    await found(`${(await description.json() as { servers: Array<{ url: string }> }).servers[0]!.url}/health/ready`, description.url)
+    await found(
+      `${(await description.json() as { servers: Array<{ url: string }> }).servers[0]!.url}/health/ready`,
+      description.url
+    )
 
     const dashboard = await found(`${at}/dashboard/`, at)
-    for (const [, file] of (await dashboard.text()).matchAll(/(?:href|src)="([^"#]+)"/g)) await found(file!, dashboard.url)
+    for (const [, file] of (await dashboard.text()).matchAll(/(?:href|src)="([^"#]+)"/g)) {
+      await found(file!, dashboard.url)
+    }
   })
 }

@@ -17,9 +17,19 @@ interface Client {
 
 const KINDS = ['createHttpClient', 'createHttpSmartClient', 'createHttpMixedClient'] as const
 
-interface ClientConfig { token?: string, timeoutMs?: number, contexts?: unknown[], errorRegistry?: Map<string, unknown> }
+interface ClientConfig {
+  token?: string
+  timeoutMs?: number
+  contexts?: unknown[]
+  errorRegistry?: Map<string, unknown>
+}
 
-function clientOf (version: typeof VERSIONS[number], kind: typeof KINDS[number], url: string, { token = TOKEN, ...rest }: ClientConfig = {}): Client {
+function clientOf (
+  version: typeof VERSIONS[number],
+  kind: typeof KINDS[number],
+  url: string,
+  { token = TOKEN, ...rest }: ClientConfig = {}
+): Client {
   const package_ = runner(version)
   const make = package_[kind] as unknown as (config: object) => Client
   return make({ baseUrl: `${url}/__runner`, auth: { token }, serializer: new package_.Serializer(), ...rest })
@@ -32,12 +42,16 @@ async function errorOf (call: Promise<unknown>): Promise<Record<string, unknown>
 for (const version of VERSIONS) {
   for (const kind of KINDS) {
     t.test(`${version} ${kind}`, async t => {
-      for (const make of [plugged, alone]) await t.test(make.name, async t => { await check(t, version, kind, await make(t)) })
+      for (const make of [plugged, alone]) {
+        await t.test(make.name, async t => { await check(t, version, kind, await make(t)) })
+      }
     })
   }
 }
 
-async function check (t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], url: string): Promise<void> {
+async function check (
+  t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], url: string
+): Promise<void> {
   const client = clientOf(version, kind, url)
   const echo = async (value: unknown) => await client.task('app.tasks.echo', value)
   t.equal(await client.task('app.tasks.add', { a: 1, b: 2 }), 3)
@@ -46,20 +60,33 @@ async function check (t: Test, version: typeof VERSIONS[number], kind: typeof KI
   t.strictSame(await client.eventWithResult('app.events.notify', { m: 'hi' }), { m: 'hi', seen: true })
   t.equal(await client.eventWithResult('app.events.notify'), undefined)
   t.equal(await echo(undefined), undefined)
-  t.strictSame(await client.task('app.tasks.types'), { d: new Date(0), re: /x/i, m: new Map([[1, 2]]), s: new Set(['a']) })
-  for (const value of [new Date(5), /a+/gi, new Map([['k', { d: new Date(1) }]]), new Set([1]), NaN, -Infinity, 10n, Symbol.for('k'), { u: undefined }, 'ü☃', null, [[]]]) {
+  t.strictSame(await client.task('app.tasks.types'), {
+    d: new Date(0), re: /x/i, m: new Map([[1, 2]]), s: new Set(['a'])
+  })
+  for (const value of [
+    new Date(5), /a+/gi, new Map([['k', { d: new Date(1) }]]), new Set([1]), NaN, -Infinity, 10n, Symbol.for('k'),
+    { u: undefined }, 'ü☃', null, [[]]
+  ]) {
     t.strictSame(await echo({ value }), { value })
   }
   if (version !== '5.0.0') t.strictSame(await echo(Buffer.from([1, 2, 255])), Buffer.from([1, 2, 255]))
-  if (version === '5.5.0') t.strictSame(await echo({ __type: 'Date', __graph: true, '$runner.escape::k': 1 }), { __type: 'Date', __graph: true, '$runner.escape::k': 1 })
+  if (version === '5.5.0') {
+    t.strictSame(await echo({ __type: 'Date', __graph: true, '$runner.escape::k': 1 }), {
+      __type: 'Date', __graph: true, '$runner.escape::k': 1
+    })
+  }
   const large = 'x'.repeat(1_000_000)
   t.equal(await echo(large), large)
 
-  t.match(await errorOf(clientOf(version, kind, url, { token: 'wrong' }).task('app.tasks.add')), { code: 'UNAUTHORIZED', message: 'Unauthorized' })
+  t.match(await errorOf(clientOf(version, kind, url, { token: 'wrong' }).task('app.tasks.add')), {
+    code: 'UNAUTHORIZED', message: 'Unauthorized'
+  })
   t.match(await errorOf(client.task('app.tasks.hidden')), { code: 'FORBIDDEN' })
   t.match(await errorOf(client.event('nope')), { code: 'FORBIDDEN', message: 'Event nope not exposed' })
   t.match(await errorOf(client.task('app.tasks.fail')), { code: 'INTERNAL_ERROR', message: 'Internal Error' })
-  t.match(await errorOf(client.task('app.tasks.failTyped')), { code: 'INTERNAL_ERROR', id: 'app.errors.quota', data: { limit: 5 } })
+  t.match(await errorOf(client.task('app.tasks.failTyped')), {
+    code: 'INTERNAL_ERROR', id: 'app.errors.quota', data: { limit: 5 }
+  })
   t.match(await errorOf(client.eventWithResult('app.events.par', 1)), { code: 'PARALLEL_EVENT_RETURN_UNSUPPORTED' })
   await checkTypedError(t, version, kind, url)
   await checkContext(t, version, kind, url)
@@ -67,7 +94,9 @@ async function check (t: Test, version: typeof VERSIONS[number], kind: typeof KI
   if (kind !== 'createHttpClient') await checkStreams(t, client)
 }
 
-async function checkTypedError (t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], url: string): Promise<void> {
+async function checkTypedError (
+  t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], url: string
+): Promise<void> {
   const quota = runner(version).r.error<{ message: string, code: string, limit: number }>('app.errors.quota').build()
   const client = clientOf(version, kind, url, { errorRegistry: new Map([[quota.id, quota]]) })
   const error = await errorOf(client.task('app.tasks.failTyped'))
@@ -75,34 +104,57 @@ async function checkTypedError (t: Test, version: typeof VERSIONS[number], kind:
   t.match(error, { data: { limit: 5, code: 'Q1' } })
 }
 
-async function checkContext (t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], url: string): Promise<void> {
+async function checkContext (
+  t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], url: string
+): Promise<void> {
   const tenant = runner(version).r.asyncContext<{ t: number, at: Date }>('app.ctx.tenant').build()
   const other = runner(version).r.asyncContext<number>('app.ctx.other').build()
   const client = clientOf(version, kind, url, { contexts: [tenant, other] })
   const value = { t: 1, at: new Date(7) }
-  const seen = await other.provide(1, async () => await tenant.provide(value, async () => await client.task('app.tasks.whoami')))
+  const seen = await other.provide(
+    1, async () => await tenant.provide(value, async () => await client.task('app.tasks.whoami'))
+  )
   t.strictSame(seen, value)
 }
 
-async function checkUploads (t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], client: Client): Promise<void> {
+async function checkUploads (
+  t: Test, version: typeof VERSIONS[number], kind: typeof KINDS[number], client: Client
+): Promise<void> {
   const { createNodeFile } = runner(version)
   const meta = { name: 'a.txt', type: 'text/plain' }
   const answer = { ...meta, bytes: 10, text: 'hello file', note: 'n' }
   if (kind === 'createHttpClient') {
-    const file = { $runnerFile: 'File', id: 'F1', meta, _web: { blob: new Blob(['hello file'], { type: 'text/plain' }) } } // as createWebFile makes it
+    // as createWebFile makes it
+    const file = {
+      $runnerFile: 'File', id: 'F1', meta, _web: { blob: new Blob(['hello file'], { type: 'text/plain' }) }
+    }
     t.strictSame(await client.task('app.tasks.upload', { note: 'n', file }), answer, 'a blob')
     return
   }
-  t.strictSame(await client.task('app.tasks.upload', { note: 'n', file: createNodeFile(meta, { buffer: Buffer.from('hello file') }, 'F1') }), answer, 'a buffer')
+  t.strictSame(
+    await client.task('app.tasks.upload', {
+      note: 'n', file: createNodeFile(meta, { buffer: Buffer.from('hello file') }, 'F1')
+    }),
+    answer,
+    'a buffer'
+  )
   const stream = Readable.from([Buffer.from('hello '), Buffer.from('file')])
-  t.strictSame(await client.task('app.tasks.upload', { note: 'n', file: createNodeFile(meta, { stream }, 'F1') }), answer, 'a stream')
+  t.strictSame(
+    await client.task('app.tasks.upload', { note: 'n', file: createNodeFile(meta, { stream }, 'F1') }),
+    answer,
+    'a stream'
+  )
   const large = Buffer.alloc(5_000_000, 'x')
-  t.match(await client.task('app.tasks.upload', { file: createNodeFile(meta, { buffer: large }, 'F1') }), { bytes: 5_000_000 })
+  t.match(await client.task('app.tasks.upload', { file: createNodeFile(meta, { buffer: large }, 'F1') }), {
+    bytes: 5_000_000
+  })
 }
 
 async function checkStreams (t: Test, client: Client): Promise<void> {
   const body = () => Readable.from([Buffer.from('ping '), Buffer.from('pong')])
-  t.equal(await text(await client.task('app.tasks.duplex', body()) as Readable), 'ping pong', 'what the task writes itself')
+  t.equal(
+    await text(await client.task('app.tasks.duplex', body()) as Readable), 'ping pong', 'what the task writes itself'
+  )
   const streamed = await client.task('app.tasks.streamOut', body()) as Readable
   t.equal(await text(streamed), 'chunk-1;chunk-2', 'what the task gives')
 }
@@ -135,20 +187,27 @@ t.test('a Runner app calls our tasks and events where it called its own', async 
     const app = Fastify()
     await app.register(tunnel, { tokens: [TOKEN] })
     offer(app.tunnel)
-    app.tunnel.registerTask('orders.price', async ({ items }: { items: number }, { requestId }) => ({ total: BigInt(items) * 3n, at: new Date(0), requestId }))
+    app.tunnel.registerTask('orders.price', async ({ items }: { items: number }, { requestId }) => ({
+      total: BigInt(items) * 3n, at: new Date(0), requestId
+    }))
     app.tunnel.registerEvent('orders.placed', (payload: unknown) => { calls.push(payload) })
     t.teardown(async () => { await app.close() })
     const url = await app.listen({ port: 0, host: '127.0.0.1' })
 
     let local = 0
-    const price = r.task('orders.price').run(async (_input: { items: number }) => { local++; return { total: 0n } }).build()
-    const placed = r.event<{ id: number }>('orders.placed').build()
-    const order = r.task('orders.place').dependencies({ price, placed }).run(async (input: { items: number }, { price, placed }) => {
-      const priced = await price(input)
-      await placed({ id: 7 })
-      return priced
+    const price = r.task('orders.price').run(async (_input: { items: number }) => {
+      local++
+      return { total: 0n }
     }).build()
-    const remote = r.resource('app.remote').tags([globals.tags.tunnel]).dependencies({ createClient: globals.resources.httpClientFactory })
+    const placed = r.event<{ id: number }>('orders.placed').build()
+    const order = r.task('orders.place').dependencies({ price, placed })
+      .run(async (input: { items: number }, { price, placed }) => {
+        const priced = await price(input)
+        await placed({ id: 7 })
+        return priced
+      }).build()
+    const remote = r.resource('app.remote').tags([globals.tags.tunnel])
+      .dependencies({ createClient: globals.resources.httpClientFactory })
       .init(async (_config: void, { createClient }) => {
         const client = createClient({ baseUrl: `${url}/__runner`, auth: { token: TOKEN } })
         return {
@@ -161,7 +220,9 @@ t.test('a Runner app calls our tasks and events where it called its own', async 
           emit: async (event: { id: string, data: unknown }) => { await client.event(event.id, event.data) }
         }
       }).build()
-    const running = await run(r.resource('app').register([price, placed, order, remote]).build(), { logs: { printThreshold: null }, shutdownHooks: false, errorBoundary: false })
+    const running = await run(r.resource('app').register([price, placed, order, remote]).build(), {
+      logs: { printThreshold: null }, shutdownHooks: false, errorBoundary: false
+    })
     t.match(await running.runTask(order, { items: 14 }), { total: 42n, at: new Date(0), requestId: String }, version)
     t.strictSame(calls, [{ id: 7 }], 'the event arrived')
     t.equal(local, 0, 'nothing ran in the app itself')

@@ -12,8 +12,10 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? 5)
 type Below = (n: number) => number
 
 const IDS = [
-  'app.tasks.echo', 'app.tasks.echo', 'app.tasks.echo', 'app.tasks.add', 'app.tasks.types', 'app.tasks.fail', 'app.tasks.failTyped', 'app.tasks.whoami', 'app.tasks.hidden',
-  'app.tasks.streamOut', 'app.tasks.a%2Fb%20c', 'app.tasks.a/b%20c', 'app.events.notify', 'app.events.par', 'nope', '', '%41pp.tasks.add', 'app.tasks.add/', '/app.tasks.add', 'app.tasks.add?x=1'
+  'app.tasks.echo', 'app.tasks.echo', 'app.tasks.echo', 'app.tasks.add', 'app.tasks.types', 'app.tasks.fail',
+  'app.tasks.failTyped', 'app.tasks.whoami', 'app.tasks.hidden',
+  'app.tasks.streamOut', 'app.tasks.a%2Fb%20c', 'app.tasks.a/b%20c', 'app.events.notify', 'app.events.par', 'nope', '',
+  '%41pp.tasks.add', 'app.tasks.add/', '/app.tasks.add', 'app.tasks.add?x=1'
 ]
 
 function anyRequest (below: Below): RawRequest {
@@ -23,11 +25,29 @@ function anyRequest (below: Below): RawRequest {
   const id = kind === 'event' ? pick(['app.events.notify', 'app.events.par', 'nope', 'app.tasks.add']) : pick(IDS)
   const headers: Array<[string, string]> = []
   if (below(8) > 0) headers.push(['x-runner-token', 'dev-secret'])
-  else if (below(2) === 0) headers.push(['x-runner-token', pick(['', 'dev-secre', 'dev-secret2', ' dev-secret ', 'DEV-SECRET'])])
-  const type = pick(['application/json', 'application/json; charset=utf-8', 'text/plain', 'APPLICATION/JSON', 'application/octet-stream', 'application/octet-streams', undefined])
+  else if (below(2) === 0) {
+    headers.push(['x-runner-token', pick(['', 'dev-secre', 'dev-secret2', ' dev-secret ', 'DEV-SECRET'])])
+  }
+  const type = pick([
+    'application/json', 'application/json; charset=utf-8', 'text/plain', 'APPLICATION/JSON', 'application/octet-stream',
+    'application/octet-streams', undefined
+  ])
   if (type !== undefined) headers.push(['content-type', type])
-  if (below(6) === 0) headers.push(['x-runner-request-id', pick(['abc', ' spaced ', 'a b', 'x'.repeat(128), 'x'.repeat(129), 'ü', ''])])
-  if (below(4) === 0) headers.push(['x-runner-context', pick(['{"app.ctx.tenant":"{\\"t\\":1}"}', '{"app.ctx.tenant":1}', '{', '[]', '{"app.ctx.tenant":"{"}', '{"other":"1"}', 'null', '{"app.ctx.tenant":"{\\"__type\\":\\"Date\\",\\"value\\":\\"2020-01-01T00:00:00.000Z\\"}"}'])])
+  if (below(6) === 0) {
+    headers.push(['x-runner-request-id', pick(['abc', ' spaced ', 'a b', 'x'.repeat(128), 'x'.repeat(129), 'ü', ''])])
+  }
+  if (below(4) === 0) {
+    headers.push(['x-runner-context', pick([
+      '{"app.ctx.tenant":"{\\"t\\":1}"}',
+      '{"app.ctx.tenant":1}',
+      '{',
+      '[]',
+      '{"app.ctx.tenant":"{"}',
+      '{"other":"1"}',
+      'null',
+      '{"app.ctx.tenant":"{\\"__type\\":\\"Date\\",\\"value\\":\\"2020-01-01T00:00:00.000Z\\"}"}'
+    ])])
+  }
   const method = rarely ? pick(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) : kind === 'discovery' ? 'GET' : 'POST'
   return { method, path: `/__runner/${kind}/${id}`, headers, ...(method !== 'GET' && { body: anyBody(below, kind) }) }
 }
@@ -39,14 +59,17 @@ function anyBody (below: Below, kind: string): string {
     case 1: return ['{', 'x', '[1,', '"a', '{"a":1}}', '\u0000', '{"input":undefined}', "{'a':1}"][below(8)]!
     case 2: return value()
     case 3: return JSON.stringify({ input: { a: below(10), b: below(10) } })
-    case 4: return JSON.stringify({ payload: anyWire(below, 2), returnPayload: [true, false, 0, 'yes', null][below(5)] })
+    case 4: return JSON.stringify({
+      payload: anyWire(below, 2), returnPayload: [true, false, 0, 'yes', null][below(5)]
+    })
     default: return kind === 'event' ? `{"payload":${value()},"returnPayload":true}` : `{"input":${value()}}`
   }
 }
 
 /** What does not depend on who answers, and when. */
 function normal ({ status, headers, body }: RawAnswer, { method }: RawRequest): object {
-  const { 'x-runner-request-id': requestId, 'content-type': type, 'access-control-allow-origin': origin, 'x-content-type-options': options, 'x-frame-options': frame, vary, 'x-extra': extra } = headers
+  const { 'x-runner-request-id': requestId, 'content-type': type, 'access-control-allow-origin': origin, 'x-content-type-options': options, 'x-frame-options': frame, vary, 'x-extra': extra } =
+    headers
   const id = requestId !== undefined && /^[0-9a-f]{8}-/.test(requestId) ? 'made' : requestId
   // an error in a result: theirs sends where in the code it came from
   const answered = method === 'HEAD' ? '' : body.replace(/,"stack":"(?:[^"\\]|\\.)*"/g, '')
@@ -55,7 +78,8 @@ function normal ({ status, headers, body }: RawAnswer, { method }: RawRequest): 
 
 /** We refuse what no client writes: dates that are none, lists that are none. Its own then often fail to write them. */
 const isStricter = (request: RawRequest, ours: RawAnswer, other: RawAnswer): boolean =>
-  ours.body.includes('"INVALID_JSON"') && !other.body.includes('"INVALID_JSON"') && /"(Date|Map|Set)"/.test(String(request.body))
+  ours.body.includes('"INVALID_JSON"') &&
+    !other.body.includes('"INVALID_JSON"') && /"(Date|Map|Set)"/.test(String(request.body))
 
 for (const [name, make] of Object.entries({ plugin: plugged, 'server of its own': alone })) {
   t.test(`generated requests are answered alike by the ${name}`, async t => {

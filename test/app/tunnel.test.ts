@@ -42,12 +42,19 @@ t.test('the relay’s own operations', async t => {
   const none = 'tjLLZVCcoX9wpjQHXK9cVGzzzzz'
   const refusals: Array<[string, object, string]> = [
     ['relay.documents.get', {}, 'INVALID_INPUT'], ['relay.documents.get', { id: none }, 'INVALID_INPUT'],
-    ['relay.documents.create', { document: 'AAAA' }, 'RELAY_DOCUMENT_INVALID'], ['relay.documents.create', { document: '%' }, 'INVALID_INPUT'],
+    ['relay.documents.create', { document: 'AAAA' }, 'RELAY_DOCUMENT_INVALID'],
+    ['relay.documents.create', { document: '%' }, 'INVALID_INPUT'],
     ['relay.bundles.slim', { id: empty.id }, 'RELAY_BUNDLE_NOT_FOUND']
   ]
-  for (const [task, input, code] of refusals) t.match(await tunnel.task(task, input).catch((error: unknown) => error), { code }, `${task} ${JSON.stringify(input)}`)
+  for (const [task, input, code] of refusals) {
+    t.match(
+      await tunnel.task(task, input).catch((error: unknown) => error), { code }, `${task} ${JSON.stringify(input)}`
+    )
+  }
   const unknown = await start(t, { tunnel: { tokens: [TOKEN] } })
-  t.match(await clientOf(unknown.http).task('relay.documents.get', { id }).catch((error: unknown) => error), { code: 'RELAY_DOCUMENT_NOT_FOUND' })
+  t.match(await clientOf(unknown.http).task('relay.documents.get', { id }).catch((error: unknown) => error), {
+    code: 'RELAY_DOCUMENT_NOT_FOUND'
+  })
 
   const metrics = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
   t.match(metrics, /relay_tunnel_calls_total\{kind="task",id="relay.stats",result="ok"\} 1\n/)
@@ -58,8 +65,11 @@ t.test('the relay’s own operations', async t => {
 
 t.test('under a prefix, and for nobody without a token', async t => {
   const { http } = await start(t, { prefix: '/sync', tunnel: { tokens: [TOKEN], basePath: 'rpc' } })
-  const ask = async (headers: Record<string, string>) => await fetch(`${http}/sync/rpc/task/relay.stats`, { method: 'POST', headers })
-  t.strictSame(await (await ask({ 'x-runner-token': TOKEN })).json(), { ok: true, result: { connections: 0, peers: 0, documents: 0 } })
+  const ask = async (headers: Record<string, string>) =>
+    await fetch(`${http}/sync/rpc/task/relay.stats`, { method: 'POST', headers })
+  t.strictSame(await (await ask({ 'x-runner-token': TOKEN })).json(), {
+    ok: true, result: { connections: 0, peers: 0, documents: 0 }
+  })
   t.equal((await ask({})).status, 401)
   await t.rejects(start(t, { tunnel: { tokens: [''] } }), { code: 'RELAY_BAD_OPTION', message: /tunnel\.tokens/ })
 })

@@ -8,7 +8,9 @@ import relay from '../../app.ts'
 import { listen } from '../helper.ts'
 import { scratch } from '../scratch.ts'
 
-const upgrade = (path: string, headers: string[] = [`Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, 'Sec-WebSocket-Version: 13']) =>
+const upgrade = (path: string, headers: string[] = [
+  `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, 'Sec-WebSocket-Version: 13'
+]) =>
   ['GET ' + path + ' HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', ...headers, '', ''].join('\r\n')
 
 async function connect (t: Test, http: string): Promise<net.Socket> {
@@ -41,7 +43,9 @@ t.test('a broken handshake is answered in JSON and closed', async t => {
   const app = Fastify()
   app.register(relay, { storage: await scratch(t) })
   const { http } = await listen(t, app)
-  for (const headers of [[], ['Sec-WebSocket-Key: short', 'Sec-WebSocket-Version: 13'], ['Sec-WebSocket-Version: 99', `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`]]) {
+  for (const headers of [[], ['Sec-WebSocket-Key: short', 'Sec-WebSocket-Version: 13'], [
+    'Sec-WebSocket-Version: 99', `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`
+  ]]) {
     const socket = await connect(t, http)
     socket.write(upgrade('/', headers))
     const [head, body] = (await buffer(socket)).toString().split('\r\n\r\n')

@@ -28,12 +28,21 @@ async function receiver (t: Test): Promise<{ got: Got[], url: string, answer: { 
 
 t.test('webhooks are told what happens', async t => {
   const { got, url } = await receiver(t)
-  const folder = await scratch(t, { 'webhooks.json': JSON.stringify([{ url, secret: 'sixteen or more bytes', events: ['relay.peer.connected', 'relay.bundle.stored'] }]) })
-  const { http, ws } = await start(t, { webhookFile: `${folder}/webhooks.json`, webhooks: [{ url, secret: 'sixteen or more bytes', events: ['relay.document.changed'] }] })
-  const saw = (type: string, id?: string) => got.some(event => event.type === type && (id === undefined || event.data.id === id))
+  const folder = await scratch(t, {
+    'webhooks.json': JSON.stringify([{
+      url, secret: 'sixteen or more bytes', events: ['relay.peer.connected', 'relay.bundle.stored']
+    }])
+  })
+  const { http, ws } = await start(t, {
+    webhookFile: `${folder}/webhooks.json`,
+    webhooks: [{ url, secret: 'sixteen or more bytes', events: ['relay.document.changed'] }]
+  })
+  const saw = (type: string, id?: string) =>
+    got.some(event => event.type === type && (id === undefined || event.data.id === id))
   const handle = client(t, ws).create({ n: 1 })
   await until(() => saw('relay.document.changed', handle.documentId) && saw('relay.peer.connected'))
-  const { id } = await (await fetch(`${http}/api/bundles`, { method: 'POST', body: await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer() })).json() as { id: string }
+  const { id } =
+    await (await fetch(`${http}/api/bundles`, { method: 'POST', body: await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer() })).json() as { id: string }
   await until(() => saw('relay.bundle.stored', id))
   t.ok(got.length >= 3)
   const metrics = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
@@ -44,7 +53,9 @@ t.test('webhooks are told what happens', async t => {
 
 t.test('what a receiver had not taken when the relay was killed is sent by the next one, once', async t => {
   const { got, url, answer } = await receiver(t)
-  const storage = await scratch(t, { 'webhooks.json': JSON.stringify([{ url, secret: 'sixteen or more bytes', events: ['relay.bundle.stored'] }]) })
+  const storage = await scratch(t, {
+    'webhooks.json': JSON.stringify([{ url, secret: 'sixteen or more bytes', events: ['relay.bundle.stored'] }])
+  })
   const begin = async (): Promise<RelayProcess> => {
     const relay = await RelayProcess.start(storage, { flags: ['--webhook-file', `${storage}/webhooks.json`] })
     t.teardown(async () => { await relay.end('SIGKILL') })

@@ -18,9 +18,16 @@ function written (changes: number): Automerge.Doc<Fields> {
 }
 
 t.test('a join as Tonk’s and older clients send it', async t => {
-  for (const join of [{ metadata: {}, supportedProtocolVersions: ['1'] }, { metadata: { storageId: 'x', isEphemeral: true } }, {}]) {
+  for (const join of [
+    { metadata: {}, supportedProtocolVersions: ['1'] }, { metadata: { storageId: 'x', isEphemeral: true } }, {}
+  ]) {
     const peer = await RawPeer.join(t, ws, join)
-    t.match(peer.heard[0], { type: 'peer', targetId: peer.id, selectedProtocolVersion: '1', peerMetadata: { isEphemeral: false, storageId: /^[\da-f-]{36}$/ } })
+    t.match(peer.heard[0], {
+      type: 'peer',
+      targetId: peer.id,
+      selectedProtocolVersion: '1',
+      peerMetadata: { isEphemeral: false, storageId: /^[\da-f-]{36}$/ }
+    })
     const [id, doc] = [newId(), written(1)]
     peer.sync(id, { heads: Automerge.getHeads(doc), changes: Automerge.getAllChanges(doc) })
     await peer.nextSync(({ heads }) => String(heads) === String(Automerge.getHeads(doc)))
@@ -50,7 +57,9 @@ t.test('changes that come in any order, one at a time, twice', async t => {
   const heads = Automerge.getHeads(doc)
   const changes = Automerge.getAllChanges(doc)
   const writer = await RawPeer.join(t, ws)
-  for (const change of [...changes.toReversed(), ...changes.filter((_, n) => n % 2 === 0)]) writer.sync(id, { heads, changes: [change] })
+  for (const change of [...changes.toReversed(), ...changes.filter((_, n) => n % 2 === 0)]) {
+    writer.sync(id, { heads, changes: [change] })
+  }
   await writer.nextSync(message => String(message.heads) === String(heads))
   t.strictSame((await client(t, ws).find<Fields>(urlOf(id))).doc(), doc)
   await close()
@@ -81,7 +90,13 @@ t.test('a document is sent whole to those who know the second version of sync me
     for (let first = true; String(Automerge.getHeads(doc)) !== String(heads); first = false) {
       const [next, message] = Automerge.generateSyncMessage(doc, state)
       // one before version 2 does not send the flags at the end
-      if (message !== null) peer.send({ type: first ? 'request' : 'sync', documentId: handle.documentId, data: old ? message.subarray(0, message.length - 3) : message })
+      if (message !== null) {
+        peer.send({
+          type: first ? 'request' : 'sync',
+          documentId: handle.documentId,
+          data: old ? message.subarray(0, message.length - 3) : message
+        })
+      }
       const { data } = await peer.next('sync')
       if (old) t.equal(data![0], 0x42, 'the first version')
       ;[doc, state] = Automerge.receiveSyncMessage(doc, next, data!)
@@ -124,11 +139,15 @@ t.test('a peer that is cut off in the middle of a document leaves nothing half-d
 
 t.test('ephemeral messages go to those who follow the document, once and in order, and are passed on by others', async t => {
   const [id, doc] = [newId(), written(1)]
-  const [speaker, listener, stranger] = [await RawPeer.join(t, ws), await RawPeer.join(t, ws), await RawPeer.join(t, ws)]
+  const [speaker, listener, stranger] = [
+    await RawPeer.join(t, ws), await RawPeer.join(t, ws), await RawPeer.join(t, ws)
+  ]
   speaker.sync(id, { heads: Automerge.getHeads(doc), changes: Automerge.getAllChanges(doc) })
   await atRelay(t, ws, id)
   await listener.heads(id)
-  const say = (count: number, frame = {}) => { speaker.send({ type: 'ephemeral', documentId: id, data: new Uint8Array([count]), sessionId: 's', count, ...frame }) }
+  const say = (count: number, frame = {}) => {
+    speaker.send({ type: 'ephemeral', documentId: id, data: new Uint8Array([count]), sessionId: 's', count, ...frame })
+  }
   say(1)
   say(2)
   say(2)
@@ -142,7 +161,10 @@ t.test('ephemeral messages go to those who follow the document, once and in orde
     t.equal(targetId, listener.id)
     heard.push([senderId, sessionId, count, [...data!]])
   }
-  t.strictSame(heard, [[speaker.id, 's', 1, [1]], [speaker.id, 's', 2, [2]], [speaker.id, 's', 3, [3]], [speaker.id, 'another', 1, [1]], ['a peer of the speaker’s', 's', 1, [1]]])
+  t.strictSame(heard, [
+    [speaker.id, 's', 1, [1]], [speaker.id, 's', 2, [2]], [speaker.id, 's', 3, [3]], [speaker.id, 'another', 1, [1]],
+    ['a peer of the speaker’s', 's', 1, [1]]
+  ])
   for (const peer of [stranger, speaker]) {
     await peer.heads(newId())
     t.notOk(peer.heard.some(({ type }) => type === 'ephemeral'))
@@ -159,7 +181,8 @@ t.test('an ephemeral message that clients hand back, as automerge-repo’s do, i
   for (const handle of others) handle.on('ephemeral-message', () => { heard++ })
   first.broadcast('hello')
   await until(() => heard >= others.length)
-  for (const [n, handle] of others.entries()) handle.change(doc => { doc[`after ${n}`] = true }) // comes after what it handed back
+  // comes after what it handed back
+  for (const [n, handle] of others.entries()) handle.change(doc => { doc[`after ${n}`] = true })
   await until(() => others.every((_, n) => first.doc()[`after ${n}`] === true))
   await listener.heads(newId()) // all that was to be sent to it before is
   t.equal(listener.heard.filter(({ type }) => type === 'ephemeral').length, 1)

@@ -3,11 +3,14 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { start } from '../helper.ts'
 
-const read = (file: string): string => readFileSync(path.join(import.meta.dirname, '../../docs/operations', file), 'utf8')
+const read = (file: string): string =>
+  readFileSync(path.join(import.meta.dirname, '../../docs/operations', file), 'utf8')
 
 /** The names that a relay exports, with those that a histogram makes of its own. */
 async function exported (t: Test): Promise<Set<string>> {
-  const { http } = await start(t, { tunnel: {}, webhooks: [{ url: 'https://hooks.example', secret: 'at least sixteen characters' }] })
+  const { http } = await start(t, {
+    tunnel: {}, webhooks: [{ url: 'https://hooks.example', secret: 'at least sixteen characters' }]
+  })
   const text = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
   const names = new Set<string>()
   for (const [, name, type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
@@ -20,7 +23,8 @@ const namesIn = (text: string): Set<string> => new Set(text.match(/\b(relay|proc
 
 t.test('every figure in the dashboard and the alerts is one that a relay exports', async t => {
   const names = await exported(t)
-  const dashboard = JSON.parse(read('grafana-dashboard.json')) as { panels: Array<{ title: string, targets?: Array<{ expr: string }> }> }
+  const dashboard =
+    JSON.parse(read('grafana-dashboard.json')) as { panels: Array<{ title: string, targets?: Array<{ expr: string }> }> }
   const queries = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
   const rules = [...read('alerts.yml').matchAll(/^ +expr: (.+)$/gm)].map(match => match[1]!)
   t.ok(queries.length > 30)
@@ -33,8 +37,11 @@ t.test('every figure in the dashboard and the alerts is one that a relay exports
   }
   t.equal(rules.length, read('alerts.yml').match(/- alert: /g)?.length)
   const shown = namesIn(queries.join(' '))
-  const unshown = [...names].filter(name => name.startsWith('relay_') && !/_(bucket|sum|count)$/.test(name) && !shown.has(name))
-  t.strictSame(unshown.filter(name => !/^relay_(info|storage_failing)$/.test(name)), [], 'the dashboard shows all there is')
+  const unshown =
+    [...names].filter(name => name.startsWith('relay_') && !/_(bucket|sum|count)$/.test(name) && !shown.has(name))
+  t.strictSame(
+    unshown.filter(name => !/^relay_(info|storage_failing)$/.test(name)), [], 'the dashboard shows all there is'
+  )
 })
 
 t.test('every figure is described', async t => {

@@ -5,8 +5,8 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 
-// The worked example of docs/tunnel.md as it stands there, in one program: what it offers, and both ways to call it. Only
-// the names of packages and the port are others.
+// The worked example of docs/tunnel.md as it stands there, in one program: what it offers, and both ways to call it.
+// Only the names of packages and the port are others.
 
 const TUNNEL = path.join(import.meta.dirname, '../../tunnel.ts')
 
@@ -27,12 +27,17 @@ t.test('the example offers, is called, and is called by a Runner app', async t =
   const [offering, calling, remote] = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
   const program = [offering, calling, remote].join('\n')
     .replace("'fastify-automerge-relay/tunnel'", JSON.stringify(TUNNEL))
-    .replace(/import (\{.*\}) from '@bluelibs\/runner'/, "import { createRequire } from 'node:module'\nconst { createHttpClient, Serializer, r, globals, run } = createRequire(import.meta.url)('runner-5.5.0/node')")
+    .replace(
+      /import (\{.*\}) from '@bluelibs\/runner'/,
+      "import { createRequire } from 'node:module'\nconst { createHttpClient, Serializer, r, globals, run } = createRequire(import.meta.url)('runner-5.5.0/node')"
+    )
     .replace('port: 3000', 'port: 0')
     .replaceAll("'http://127.0.0.1:3000/__runner'", '`${app.listeningOrigin}/__runner`') // eslint-disable-line no-template-curly-in-string
   const file = path.join(t.testdir(), 'example.ts')
   await writeFile(file, program + RUN)
-  const child = spawn(process.execPath, ['--import', 'tsx', file], { env: { ...process.env, TUNNEL_TOKEN: 'secret' }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+    env: { ...process.env, TUNNEL_TOKEN: 'secret' }, stdio: ['ignore', 'pipe', 'inherit']
+  })
   const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
   t.strictSame(JSON.parse(output.trim().split('\n').at(-1)!), {
     added: 3, called: 42, refused: 'INVALID_INPUT', none: ['app.errors.outOfStock', 409], order: { sku: 'x', at: true }

@@ -9,11 +9,15 @@ t.test('a byte order mark is no part of the text', async t => {
 })
 
 t.test('UTF-16 is refused by its name', async t => {
-  const folder = await scratch(t, { little: Buffer.from('\uFEFF{}', 'utf16le'), big: Buffer.from([0xfe, 0xff, 0, 0x7b]) })
+  const folder = await scratch(t, {
+    little: Buffer.from('\uFEFF{}', 'utf16le'), big: Buffer.from([0xfe, 0xff, 0, 0x7b])
+  })
   for (const name of ['little', 'big']) t.throws(() => readText(`${folder}/${name}`), { message: /UTF-16/ }, name)
 })
 
 t.test('what is no JSON is not repeated', async t => {
   t.same(parseJson('[1]'), [1])
-  for (const text of ['{ "secret": geheim }', '{ "secret": "geheim" ', 'geheim', '']) t.throws(() => parseJson(text), { message: /^is not valid JSON(?!.*geheim)/ }, text)
+  for (const text of ['{ "secret": geheim }', '{ "secret": "geheim" ', 'geheim', '']) {
+    t.throws(() => parseJson(text), { message: /^is not valid JSON(?!.*geheim)/ }, text)
+  }
 })

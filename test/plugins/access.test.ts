@@ -17,7 +17,9 @@ const isRefusal = (status: number) => status === 401 || status === 403
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** Opens a socket, or gives the answer that refuses it. */
-async function upgrade (t: Test, url: string, { protocols = [] as string[], headers = {} } = {}): Promise<{ socket?: WebSocket, status: number, body: { code?: string } }> {
+async function upgrade (
+  t: Test, url: string, { protocols = [] as string[], headers = {} } = {}
+): Promise<{ socket?: WebSocket, status: number, body: { code?: string } }> {
   const socket = new WebSocket(url, protocols, { headers })
   t.teardown(() => { socket.terminate() })
   return await new Promise(resolve => {
@@ -25,7 +27,9 @@ async function upgrade (t: Test, url: string, { protocols = [] as string[], head
     socket.once('error', () => {})
     socket.once('unexpected-response', (_request, response) => {
       let text = ''
-      response.on('data', chunk => { text += chunk }).once('end', () => { resolve({ status: response.statusCode!, body: JSON.parse(text) }) })
+      response.on('data', chunk => { text += chunk }).once('end', () => {
+        resolve({ status: response.statusCode!, body: JSON.parse(text) })
+      })
     })
   })
 }
@@ -34,15 +38,18 @@ t.test('a token in every place it may be', async t => {
   const { http, ws } = await start(t, { tokens })
   for (const [url, options] of [
     [`${ws}/`, { headers: bearer(TOKEN) }], [`${ws}/?token=${TOKEN}`, {}],
-    [`${ws}/`, { protocols: ['automerge-relay', `bearer.${TOKEN}`] }], [`${ws}/`, { protocols: [`bearer.${TOKEN}`, 'automerge-relay'] }]
+    [`${ws}/`, { protocols: ['automerge-relay', `bearer.${TOKEN}`] }],
+    [`${ws}/`, { protocols: [`bearer.${TOKEN}`, 'automerge-relay'] }]
   ] as const) {
     const { socket, status } = await upgrade(t, url, options as never)
     t.equal(status, 101)
     t.equal(socket?.protocol, 'protocols' in options ? 'automerge-relay' : '', 'never the token')
   }
   for (const [url, options, code] of [
-    [`${ws}/`, {}, 'RELAY_UNAUTHENTICATED'], [`${ws}/?token=wrong`, {}, 'RELAY_UNAUTHENTICATED'], [`${ws}/?token=%E0%A4`, {}, 'RELAY_UNAUTHENTICATED'],
-    [`${ws}/`, { headers: { authorization: `Basic ${TOKEN}` } }, 'RELAY_UNAUTHENTICATED'], [`${ws}/`, { protocols: ['bearer.wrong'] }, 'RELAY_UNAUTHENTICATED'],
+    [`${ws}/`, {}, 'RELAY_UNAUTHENTICATED'], [`${ws}/?token=wrong`, {}, 'RELAY_UNAUTHENTICATED'],
+    [`${ws}/?token=%E0%A4`, {}, 'RELAY_UNAUTHENTICATED'],
+    [`${ws}/`, { headers: { authorization: `Basic ${TOKEN}` } }, 'RELAY_UNAUTHENTICATED'],
+    [`${ws}/`, { protocols: ['bearer.wrong'] }, 'RELAY_UNAUTHENTICATED'],
     [`${ws}/?token=${TOKEN}`, { headers: bearer('wrong') }, 'RELAY_UNAUTHENTICATED']
   ] as const) {
     const { status, body } = await upgrade(t, url, options as never)
@@ -54,7 +61,9 @@ t.test('a token in every place it may be', async t => {
   t.equal(refused.status, 401)
   t.equal(refused.headers.get('www-authenticate'), 'Bearer')
   t.match(await refused.json(), { code: 'RELAY_UNAUTHENTICATED', error: 'A token is needed' })
-  t.match(await (await fetch(`${http}/metrics`, { headers: bearer(TOKEN) })).json(), { code: 'RELAY_ACCESS_DENIED', error: /metrics:read/ })
+  t.match(await (await fetch(`${http}/metrics`, { headers: bearer(TOKEN) })).json(), {
+    code: 'RELAY_ACCESS_DENIED', error: /metrics:read/
+  })
 })
 
 t.test('each route says who may use it, and holds to that', async t => {
@@ -75,7 +84,11 @@ t.test('each route says who may use it, and holds to that', async t => {
   const id = newDocumentId()
   for (const { method, url, config } of routes) {
     const access = config?.access
-    t.ok(access === 'public' || (Array.isArray(access) && access.length > 0 && access.every(action => ACTIONS.includes(action))), `${String(method)} ${url} has a rule`)
+    t.ok(
+      access === 'public' ||
+        (Array.isArray(access) && access.length > 0 && access.every(action => ACTIONS.includes(action))),
+      `${String(method)} ${url} has a rule`
+    )
     if (access === undefined) continue
     const path = `${http}${url.replace(':id', id)}`
     for (const name of [method].flat()) {
@@ -89,15 +102,18 @@ t.test('each route says who may use it, and holds to that', async t => {
       }
       allowed.clear()
       t.equal(await ask(), 401, `${title} without a token`)
-      const reading = /^(document|bundle):/.test(access[0]!) && url.includes(':id') ? access[0]!.replace(/:.*/, ':read') as Action : undefined
+      const reading = /^(document|bundle):/.test(access[0]!) && url.includes(':id')
+        ? access[0]!.replace(/:.*/, ':read') as Action
+        : undefined
       const refusal = reading === undefined ? 403 : 404
       for (const action of ACTIONS) {
         allowed.clear()
         allowed.add(action)
         if (reading !== undefined && access.includes(action)) allowed.add(reading)
         const status = await ask(bearer('ann'))
-        if (access.includes(action)) t.notOk(isRefusal(status) || (status === 404 && url === '/.manifest.tonk'), `${title} for who may ${action}`)
-        else t.equal(status, action === reading ? 403 : refusal, `${title} for who may only ${action}`)
+        if (access.includes(action)) {
+          t.notOk(isRefusal(status) || (status === 404 && url === '/.manifest.tonk'), `${title} for who may ${action}`)
+        } else t.equal(status, action === reading ? 403 : refusal, `${title} for who may only ${action}`)
         t.equal(await ask(bearer('bob')), refusal, `${title} for somebody else`)
       }
     }
@@ -107,7 +123,11 @@ t.test('each route says who may use it, and holds to that', async t => {
     for (const action of ACTIONS) {
       allowed.clear()
       allowed.add(action)
-      t.equal((await upgrade(t, socketUrl, { headers: bearer('ann') })).status, action === 'document:read' ? 101 : 403, `a socket for who may only ${action}`)
+      t.equal(
+        (await upgrade(t, socketUrl, { headers: bearer('ann') })).status,
+        action === 'document:read' ? 101 : 403,
+        `a socket for who may only ${action}`
+      )
     }
   }
 })
@@ -116,7 +136,11 @@ t.test('a route without a rule is for who may administer', async t => {
   const app = Fastify()
   const storage = await scratch(t)
   app.register(async scope => {
-    await relay(scope, { storage, authenticate: ({ token }) => token === undefined ? null : { id: token }, authorize: ({ id }, action) => id === action })
+    await relay(scope, {
+      storage,
+      authenticate: ({ token }) => token === undefined ? null : { id: token },
+      authorize: ({ id }, action) => id === action
+    })
     scope.get('/new', async () => 'new')
   })
   const { http } = await listen(t, app)
@@ -128,7 +152,9 @@ t.test('a route without a rule is for who may administer', async t => {
 t.test('an expired token: refused before the upgrade, and 4401 on a live socket', async t => {
   const { file, sign } = await issuer(t)
   const { ws } = await start(t, { jwtKeys: file, jwtTolerance: 0 })
-  t.match(await upgrade(t, `${ws}/?token=${await sign({ exp: seconds(-1) })}`), { status: 401, body: { code: 'RELAY_TOKEN_EXPIRED' } })
+  t.match(await upgrade(t, `${ws}/?token=${await sign({ exp: seconds(-1) })}`), {
+    status: 401, body: { code: 'RELAY_TOKEN_EXPIRED' }
+  })
   const { socket } = await upgrade(t, `${ws}/?token=${await sign({ exp: seconds(2) })}`)
   const [code, reason] = await once(socket!, 'close')
   t.match({ code, reason: String(reason) }, { code: 4401, reason: /^RELAY_TOKEN_EXPIRED/ })
@@ -154,7 +180,9 @@ t.test('open by default, which is said when others can reach it', async t => {
     app.register(relay, { storage, ...options })
     await app.listen({ port: 0, host })
     await until(() => lines.length >= warns) // Fastify does not wait for what is done on listening
-    t.equal(lines.filter(line => line.includes('NO ACCESS CONTROL')).length, warns, `${host} ${JSON.stringify(options)}`)
+    t.equal(
+      lines.filter(line => line.includes('NO ACCESS CONTROL')).length, warns, `${host} ${JSON.stringify(options)}`
+    )
     t.equal(lines.length, warns)
   }
 })
@@ -187,7 +215,8 @@ t.test('no token gets into the log', async t => {
   const { transport, ...pino } = logger as { transport?: unknown }
   const storage = await scratch(t)
   const app = Fastify({ ...options, logger: { ...pino, stream: { write: (line: string) => { lines.push(line) } } } })
-  app.register(fp(async fastify => { await relay(fastify, { storage, tokens, anyPath: true }) })) // as the executable does
+  // as the executable does
+  app.register(fp(async fastify => { await relay(fastify, { storage, tokens, anyPath: true }) }))
   const { http, ws } = await listen(t, app)
   for (const path of ['', 'metrics', 'nowhere', 'api/bundles/x', '%zz']) {
     for (const token of [TOKEN, 'secret-but-wrong']) {

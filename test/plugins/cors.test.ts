@@ -9,7 +9,9 @@ import notFound from '../../plugins/not-found.ts'
 import methodRoutes from '../../routes/methods.ts'
 
 const origin = 'https://app.example'
-const preflight = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type,x-own' }
+const preflight = {
+  origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type,x-own'
+}
 
 /** Routes as the relay has them, and ways to fail. */
 async function relay (fastify: FastifyInstance, given: RelayOptions & { prefix?: string } = {}): Promise<void> {
@@ -47,7 +49,9 @@ async function allowsAll (t: Test, app: FastifyInstance, prefix: string): Promis
   for (const [status, request] of [
     [200, { url: `${prefix}/` }],
     [200, { url: `${prefix}/?t=1`, method: 'HEAD' }],
-    [413, { url: `${prefix}/upload`, method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'more than ten' }],
+    [413, {
+      url: `${prefix}/upload`, method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'more than ten'
+    }],
     [500, { url: `${prefix}/broken` }],
     [405, { url: `${prefix}/upload` }]
   ] as const) {
@@ -81,7 +85,9 @@ t.test('on the root every origin may use every path', async t => {
 t.test('content-type is allowed to whoever does not ask', async t => {
   const app = build(t)
   await relay(app)
-  const response = await app.inject({ method: 'OPTIONS', url: '/upload', headers: { 'access-control-request-method': 'POST' } })
+  const response = await app.inject({
+    method: 'OPTIONS', url: '/upload', headers: { 'access-control-request-method': 'POST' }
+  })
   t.equal(response.headers['access-control-allow-headers'], 'content-type')
 })
 
@@ -120,7 +126,11 @@ t.test('a host that has @fastify/cors decides itself', async t => {
       const other = await app.inject({ url: `${prefix}/`, headers: { origin: 'https://evil.example' } })
       t.notOk('access-control-allow-origin' in other.headers, name)
       const asked = await app.inject({ method: 'OPTIONS', url: `${prefix}/upload`, headers: preflight })
-      t.match([asked.statusCode, asked.headers], [204, { 'access-control-allow-origin': origin, 'access-control-allow-methods': 'GET' }], name)
+      t.match(
+        [asked.statusCode, asked.headers],
+        [204, { 'access-control-allow-origin': origin, 'access-control-allow-methods': 'GET' }],
+        name
+      )
     }
   }
 })

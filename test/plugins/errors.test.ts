@@ -33,7 +33,9 @@ async function relay (fastify: FastifyInstance): Promise<void> {
   fastify.get('/teapot', async () => { throw teapot })
   fastify.get('/busy', async () => { throw Object.assign(new Error('Too busy'), { statusCode: 503 }) })
   fastify.get('/upstream', async () => { throw Object.assign(new Error('secret'), { statusCode: 502 }) })
-  fastify.get('/number', { schema: { querystring: { type: 'object', properties: { n: { type: 'integer' } } } } }, async () => 'ok')
+  fastify.get(
+    '/number', { schema: { querystring: { type: 'object', properties: { n: { type: 'integer' } } } } }, async () => 'ok'
+  )
   fastify.post('/json', { bodyLimit: 100 }, async () => 'ok')
 }
 
@@ -51,14 +53,18 @@ async function start (t: Test, app: FastifyInstance): Promise<number> {
 }
 
 /** Sends bytes and reads until the server closes. */
-async function exchange (port: number, bytes: string): Promise<{ status: number, type: string | undefined, body: string }> {
+async function exchange (
+  port: number, bytes: string
+): Promise<{ status: number, type: string | undefined, body: string }> {
   const socket = connect(port, '127.0.0.1')
   let text = ''
   socket.on('data', chunk => { text += chunk.toString() })
   socket.end(bytes)
   await once(socket, 'close')
   const [head = '', ...body] = text.split('\r\n\r\n')
-  return { status: Number(head.split(' ')[1]), type: /^content-type: (.*)/im.exec(head)?.[1], body: body.join('\r\n\r\n') }
+  return {
+    status: Number(head.split(' ')[1]), type: /^content-type: (.*)/im.exec(head)?.[1], body: body.join('\r\n\r\n')
+  }
 }
 
 t.test('a failing disk is told without its path, which goes to the log', async t => {
@@ -79,7 +85,9 @@ t.test('a relay error tells its message and its code, with its status', async t 
   const response = await app.inject('/unavailable')
   t.equal(response.statusCode, 503)
   t.strictSame(response.json(), { error: 'The store is away', code: 'RELAY_STORE_UNAVAILABLE' })
-  t.match(response.headers, { 'retry-after': '5', 'cache-control': 'no-store', 'content-type': 'application/json; charset=utf-8' })
+  t.match(response.headers, {
+    'retry-after': '5', 'cache-control': 'no-store', 'content-type': 'application/json; charset=utf-8'
+  })
   t.equal((await app.inject({ method: 'HEAD', url: '/unavailable' })).body, '')
 })
 
@@ -94,7 +102,9 @@ t.test('an error that nobody meant for the client goes to the log only', async t
     t.equal(response.statusCode, 500, url)
     t.strictSame(response.json(), { error: 'Internal server error', code: 'RELAY_INTERNAL' }, url)
     const logged = lines.splice(0).filter(({ level }) => level > 30)
-    t.match(logged, [{ level: 50, ...(url === '/broken' && { err: { message: 'secret at /etc/passwd', stack: /errors\.test/ } }) }])
+    t.match(logged, [{
+      level: 50, ...(url === '/broken' && { err: { message: 'secret at /etc/passwd', stack: /errors\.test/ } })
+    }])
     t.equal(logged.length, 1)
   }
 })
@@ -107,17 +117,36 @@ t.test('refusals of Fastify, its plugins and the host keep their status, code an
   app.post('/file', async request => (await (await request.file())?.toBuffer())?.length)
   const json = { 'content-type': 'application/json' }
   const form = { 'content-type': 'multipart/form-data; boundary=x' }
-  const file = (text: string) => `--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n${text}\r\n--x--\r\n`
+  const file = (text: string) =>
+    `--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n${text}\r\n--x--\r\n`
   for (const [request, status, code, message] of [
     [{ url: '/teapot' }, 418, 'TEAPOT', 'no coffee'],
     [{ url: '/busy' }, 503, 'RELAY_BAD_REQUEST', 'Too busy'],
     [{ url: '/number?n=x' }, 400, 'FST_ERR_VALIDATION', 'querystring/n must be integer'],
     [{ method: 'POST', url: '/json', headers: json, body: '{"a"' }, 400, 'FST_ERR_CTP_INVALID_JSON_BODY', /JSON/],
     [{ method: 'POST', url: '/json', headers: json, body: '' }, 400, 'FST_ERR_CTP_EMPTY_JSON_BODY', /empty/],
-    [{ method: 'POST', url: '/json', headers: json, body: '"' + 'a'.repeat(200) }, 413, 'FST_ERR_CTP_BODY_TOO_LARGE', /too large/],
-    [{ method: 'POST', url: '/json', headers: { 'content-type': 'x/y' }, body: 'z' }, 415, 'FST_ERR_CTP_INVALID_MEDIA_TYPE', /Unsupported/],
-    [{ method: 'POST', url: '/file', headers: json, body: '{}' }, 406, 'FST_INVALID_MULTIPART_CONTENT_TYPE', /not multipart/],
-    [{ method: 'POST', url: '/file', headers: form, body: file('more than ten') }, 413, 'FST_REQ_FILE_TOO_LARGE', /too large/]
+    [
+      { method: 'POST', url: '/json', headers: json, body: '"' + 'a'.repeat(200) },
+      413,
+      'FST_ERR_CTP_BODY_TOO_LARGE',
+      /too large/
+    ],
+    [
+      { method: 'POST', url: '/json', headers: { 'content-type': 'x/y' }, body: 'z' },
+      415,
+      'FST_ERR_CTP_INVALID_MEDIA_TYPE',
+      /Unsupported/
+    ],
+    [
+      { method: 'POST', url: '/file', headers: json, body: '{}' }, 406, 'FST_INVALID_MULTIPART_CONTENT_TYPE',
+      /not multipart/
+    ],
+    [
+      { method: 'POST', url: '/file', headers: form, body: file('more than ten') },
+      413,
+      'FST_REQ_FILE_TOO_LARGE',
+      /too large/
+    ]
   ] as const) {
     const response = await app.inject(request)
     t.equal(response.statusCode, status, code)
@@ -144,7 +173,11 @@ t.test('an error keeps nothing of the answer that it replaces', async t => {
   await app.register(errors)
   const gone = () => new RelayError('RELAY_BUNDLE_CHANGED', 'It changed')
   app.get('/thrown', async (_request, reply) => { reply.headers(headers); throw gone() })
-  app.get('/stream', async (_request, reply) => reply.headers(headers).send(new Readable({ read () { this.destroy(gone()) } })))
+  app.get('/stream', async (_request, reply) => reply.headers(headers).send(new Readable({
+    read () {
+      this.destroy(gone())
+    }
+  })))
   app.get('/range', async (_request, reply) => {
     reply.headers({ ...headers, 'content-range': 'bytes */9' })
     throw new RelayError('RELAY_RANGE_NOT_SATISFIABLE', 'Not that long')
@@ -154,7 +187,11 @@ t.test('an error keeps nothing of the answer that it replaces', async t => {
     t.strictSame(response.json(), { error: 'It changed', code: 'RELAY_BUNDLE_CHANGED' }, url)
     const { connection, date, ...left } = response.headers
     t.strictSame(left, {
-      'cache-control': 'no-store', 'content-type': 'application/json; charset=utf-8', 'content-length': '52', 'retry-after': '1', 'x-host': 'kept'
+      'cache-control': 'no-store',
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': '52',
+      'retry-after': '1',
+      'x-host': 'kept'
     }, url)
   }
   const range = await app.inject('/range')
@@ -199,11 +236,14 @@ t.test('a client that goes away in the middle is no error', async t => {
   const client = connect(await start(t, app), '127.0.0.1')
   client.write('POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: x/y\r\nContent-Length: 100\r\n\r\nsome')
   await over
-  t.match(lines.filter(({ err }) => err !== undefined), [{ level: 30, msg: 'answer broken off', err: { code: 'ECONNRESET' } }])
+  t.match(lines.filter(({ err }) => err !== undefined), [{
+    level: 30, msg: 'answer broken off', err: { code: 'ECONNRESET' }
+  }])
 })
 
 t.test('requests that are no HTTP, or hardly, over a socket', async t => {
-  const request = (line: string, ...lines: string[]) => [line, 'Host: x', 'Connection: close', ...lines, '', ''].join('\r\n')
+  const request = (line: string, ...lines: string[]) =>
+    [line, 'Host: x', 'Connection: close', ...lines, '', ''].join('\r\n')
   const long = 'a'.repeat(20_000)
   const cases: Record<string, [bytes: string, status: number, code?: string]> = {
     'not HTTP': ['hello\r\n\r\n', 400],
@@ -212,7 +252,9 @@ t.test('requests that are no HTTP, or hardly, over a socket', async t => {
     'a broken header': [request('GET / HTTP/1.1', 'no colon'), 400],
     'two lengths': [request('POST /json HTTP/1.1', 'Content-Length: 1', 'Content-Length: 2'), 400],
     'a length and chunks': [request('POST /json HTTP/1.1', 'Content-Length: 1', 'Transfer-Encoding: chunked'), 400],
-    'a broken chunk': [`${request('POST /json HTTP/1.1', 'Content-Type: application/json', 'Transfer-Encoding: chunked')}zz\r\n`, 400],
+    'a broken chunk': [
+      `${request('POST /json HTTP/1.1', 'Content-Type: application/json', 'Transfer-Encoding: chunked')}zz\r\n`, 400
+    ],
     'headers without end': [request('GET / HTTP/1.1', `X-Long: ${long}`), 431],
     'an address without end': [request(`GET /${long} HTTP/1.1`), 431],
     'a long address': [request(`GET /${'a'.repeat(9_000)} HTTP/1.1`), 404, 'RELAY_ROUTE_NOT_FOUND'],

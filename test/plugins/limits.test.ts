@@ -10,7 +10,12 @@ import { start, until } from '../helper.ts'
 import { scratch } from '../scratch.ts'
 
 /** A relay without a socket: asked by `inject`. */
-async function embedded (t: Test, options: RelayOptions & { prefix?: string }, server: FastifyServerOptions = {}, host: (app: FastifyInstance) => Promise<void> = async () => {}): Promise<FastifyInstance> {
+async function embedded (
+  t: Test,
+  options: RelayOptions & { prefix?: string },
+  server: FastifyServerOptions = {},
+  host: (app: FastifyInstance) => Promise<void> = async () => {}
+): Promise<FastifyInstance> {
   const app = Fastify(server)
   t.teardown(async () => { await app.close() })
   await host(app)
@@ -20,7 +25,9 @@ async function embedded (t: Test, options: RelayOptions & { prefix?: string }, s
 }
 
 /** What an upgrade is answered with: 101, or the refusal. */
-async function upgrade (t: Test, url: string, headers: Record<string, string> = {}): Promise<{ status: number, code?: string, retryAfter?: string | undefined, socket: WebSocket }> {
+async function upgrade (
+  t: Test, url: string, headers: Record<string, string> = {}
+): Promise<{ status: number, code?: string, retryAfter?: string | undefined, socket: WebSocket }> {
   const socket = new WebSocket(url, { headers })
   t.teardown(() => { socket.terminate() })
   socket.on('error', () => {})
@@ -32,7 +39,9 @@ async function upgrade (t: Test, url: string, headers: Record<string, string> = 
       response.on('data', data => { body += data })
       response.on('end', () => {
         request.destroy()
-        resolve({ status: response.statusCode!, retryAfter: response.headers['retry-after'], socket, ...JSON.parse(body) })
+        resolve({
+          status: response.statusCode!, retryAfter: response.headers['retry-after'], socket, ...JSON.parse(body)
+        })
       })
     })
   })
@@ -47,26 +56,41 @@ t.test('requests of an address, before, at and past the limit; health and metric
   }
   for (const url of ['/r/', '/r/nowhere', '/r/api/blank-tonk']) {
     const refused = await app.inject(url)
-    t.match([refused.statusCode, refused.json(), refused.headers], [429, { code: 'RELAY_RATE_LIMITED', error: /^More than 3 requests a minute from your address/ },
-      { 'retry-after': /^\d+$/, 'access-control-allow-origin': '*', 'cache-control': 'no-store' }], url)
+    t.match([refused.statusCode, refused.json(), refused.headers], [429, {
+      code: 'RELAY_RATE_LIMITED', error: /^More than 3 requests a minute from your address/
+    },
+    { 'retry-after': /^\d+$/, 'access-control-allow-origin': '*', 'cache-control': 'no-store' }], url)
   }
   await until(async () => (await app.inject('/r/health/ready')).statusCode === 200)
-  for (const url of ['/r/health/live', '/r/health/ready', '/r/metrics']) t.equal((await app.inject(url)).statusCode, 200, url)
+  for (const url of ['/r/health/live', '/r/health/ready', '/r/metrics']) {
+    t.equal((await app.inject(url)).statusCode, 200, url)
+  }
   t.equal((await app.inject({ url: '/r/', remoteAddress: '192.0.2.1' })).statusCode, 200, 'others are not concerned')
-  t.match((await app.inject({ url: '/r/metrics', headers: { accept: 'text/plain' } })).body, /relay_limits_met_total\{limit="requestsPerMinute"\} 3\n/)
+  t.match(
+    (await app.inject({ url: '/r/metrics', headers: { accept: 'text/plain' } })).body,
+    /relay_limits_met_total\{limit="requestsPerMinute"\} 3\n/
+  )
 })
 
 t.test('a wrong token is a request, too', async t => {
   const app = await embedded(t, { tokens: `ann:${'0'.repeat(64)}`, limits: { requestsPerMinute: 2 } })
-  const guess = async () => (await app.inject({ url: '/.manifest.tonk', headers: { authorization: 'Bearer guess' } })).statusCode
+  const guess = async () =>
+    (await app.inject({ url: '/.manifest.tonk', headers: { authorization: 'Bearer guess' } })).statusCode
   t.strictSame([await guess(), await guess(), await guess()], [401, 401, 429])
 })
 
 t.test('behind a proxy that is trusted, its clients are counted; behind one that is not, it is', async t => {
-  const ask = async (app: FastifyInstance, client: string) => (await app.inject({ url: '/', headers: { 'x-forwarded-for': client } })).statusCode
+  const ask = async (app: FastifyInstance, client: string) =>
+    (await app.inject({ url: '/', headers: { 'x-forwarded-for': client } })).statusCode
   const trusted = await embedded(t, { limits: { requestsPerMinute: 1 } }, { trustProxy: ['loopback'] })
-  t.strictSame([await ask(trusted, '192.0.2.1'), await ask(trusted, '192.0.2.2'), await ask(trusted, '192.0.2.1')], [200, 200, 429])
-  t.strictSame([await ask(trusted, '2001:db8::1'), await ask(trusted, '2001:db8::2'), await ask(trusted, '2001:db8:1::1')], [200, 429, 200], 'a /64 is one')
+  t.strictSame([await ask(trusted, '192.0.2.1'), await ask(trusted, '192.0.2.2'), await ask(trusted, '192.0.2.1')], [
+    200, 200, 429
+  ])
+  t.strictSame(
+    [await ask(trusted, '2001:db8::1'), await ask(trusted, '2001:db8::2'), await ask(trusted, '2001:db8:1::1')],
+    [200, 429, 200],
+    'a /64 is one'
+  )
   const plain = await embedded(t, { limits: { requestsPerMinute: 1 } })
   t.strictSame([await ask(plain, '192.0.2.1'), await ask(plain, '192.0.2.2')], [200, 429], 'a claim is not believed')
 })
@@ -85,9 +109,13 @@ t.test('connections in all, and of a principal', async t => {
   const all = await start(t, { limits: { connections: 1 } })
   t.equal((await upgrade(t, all.ws)).status, 101)
   t.match(await upgrade(t, all.ws), { status: 503, code: 'RELAY_OVERLOADED', retryAfter: '10' })
-  const each = await start(t, { authenticate: ({ token }) => token === undefined ? null : { id: token }, limits: { connectionsPerPrincipal: 1 } })
+  const each = await start(t, {
+    authenticate: ({ token }) => token === undefined ? null : { id: token }, limits: { connectionsPerPrincipal: 1 }
+  })
   t.equal((await upgrade(t, `${each.ws}/?token=ann`)).status, 101)
-  t.match(await upgrade(t, `${each.ws}/?token=ann`), { status: 429, code: 'RELAY_TOO_MANY_CONNECTIONS', error: /^You have 1/ })
+  t.match(await upgrade(t, `${each.ws}/?token=ann`), {
+    status: 429, code: 'RELAY_TOO_MANY_CONNECTIONS', error: /^You have 1/
+  })
   t.equal((await upgrade(t, `${each.ws}/?token=bob`)).status, 101)
 })
 
@@ -95,10 +123,15 @@ t.test('while the process has too much to do, upgrades and requests are refused;
   const { ws, http } = await start(t, { limits: { memory: 1 } })
   await until(async () => (await fetch(http)).status === 503) // the first measurement
   const refused = await fetch(http)
-  t.match([refused.status, refused.headers.get('retry-after'), await refused.json()], [503, '10', { code: 'RELAY_OVERLOADED', error: 'The relay has too much to do at the moment' }])
+  t.match([refused.status, refused.headers.get('retry-after'), await refused.json()], [503, '10', {
+    code: 'RELAY_OVERLOADED', error: 'The relay has too much to do at the moment'
+  }])
   t.match(await upgrade(t, ws), { status: 503, code: 'RELAY_OVERLOADED', retryAfter: '10' })
   t.equal((await fetch(`${http}/health/live`)).status, 200)
-  t.match(await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text(), /relay_limits_met_total\{limit="memory"\} [1-9]/)
+  t.match(
+    await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text(),
+    /relay_limits_met_total\{limit="memory"\} [1-9]/
+  )
 })
 
 t.test('pages of other origins open no socket and change nothing', async t => {
@@ -106,13 +139,20 @@ t.test('pages of other origins open no socket and change nothing', async t => {
   const evil = { origin: 'https://evil.example' }
   t.equal((await upgrade(t, ws, { origin: 'https://app.example' })).status, 101)
   t.equal((await upgrade(t, ws)).status, 101, 'who sends no origin is no page')
-  t.match(await upgrade(t, ws, evil), { status: 403, code: 'RELAY_ORIGIN_NOT_ALLOWED', error: /https:\/\/evil\.example/ })
-  const post = async (headers: Record<string, string>) => await fetch(`${http}/api/bundles`, { method: 'POST', body: 'x', headers })
+  t.match(await upgrade(t, ws, evil), {
+    status: 403, code: 'RELAY_ORIGIN_NOT_ALLOWED', error: /https:\/\/evil\.example/
+  })
+  const post = async (headers: Record<string, string>) =>
+    await fetch(`${http}/api/bundles`, { method: 'POST', body: 'x', headers })
   t.match(await (await post(evil)).json(), { code: 'RELAY_ORIGIN_NOT_ALLOWED' })
   t.match(await (await post({ origin: 'https://app.example' })).json(), { code: 'RELAY_BUNDLE_INVALID' })
-  const [theirs, ours] = [await fetch(http, { headers: evil }), await fetch(http, { headers: { origin: 'https://app.example' } })]
-  t.strictSame([theirs, ours].map(({ status, headers }) => [status, headers.get('access-control-allow-origin'), headers.get('vary')]),
-    [[200, null, 'Origin'], [200, 'https://app.example', 'Origin']])
+  const [theirs, ours] = [await fetch(http, { headers: evil }), await fetch(http, {
+    headers: { origin: 'https://app.example' }
+  })]
+  t.strictSame([theirs, ours].map(({ status, headers }) => [
+    status, headers.get('access-control-allow-origin'), headers.get('vary')
+  ]),
+  [[200, null, 'Origin'], [200, 'https://app.example', 'Origin']])
 })
 
 t.test('a source that goes on being refused gets one line', async t => {
@@ -132,7 +172,14 @@ t.test('a host that has the same plugins decides itself', async t => {
   for (const prefix of ['', '/a']) {
     const app = await embedded(t, { prefix, limits: { requestsPerMinute: 1, memory: 1 } }, {}, host)
     await sleep(10)
-    t.strictSame([(await app.inject(`${prefix}/`)).statusCode, (await app.inject(`${prefix}/`)).statusCode, (await app.inject(`${prefix}/`)).statusCode], [200, 200, 429], prefix)
+    t.strictSame(
+      [
+        (await app.inject(`${prefix}/`)).statusCode, (await app.inject(`${prefix}/`)).statusCode,
+        (await app.inject(`${prefix}/`)).statusCode
+      ],
+      [200, 200, 429],
+      prefix
+    )
   }
   const app = Fastify()
   t.teardown(async () => { await app.close() })
@@ -141,7 +188,10 @@ t.test('a host that has the same plugins decides itself', async t => {
   await host(app)
   app.get('/own', async () => 'the host’s')
   t.strictSame([(await app.inject('/a/')).statusCode, (await app.inject('/a/')).statusCode], [200, 429])
-  t.strictSame([(await app.inject('/b/')).statusCode, (await app.inject('/b/')).statusCode, (await app.inject('/b/')).statusCode], [200, 200, 429])
+  t.strictSame(
+    [(await app.inject('/b/')).statusCode, (await app.inject('/b/')).statusCode, (await app.inject('/b/')).statusCode],
+    [200, 200, 429]
+  )
   t.equal((await app.inject('/own')).statusCode, 200)
 })
 
@@ -150,7 +200,9 @@ t.test('uploads at once', async t => {
   let slow: Socket
   const upload = (): void => {
     slow = connect(Number(new URL(http).port), '127.0.0.1')
-    slow.write('POST /api/bundles HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nPK')
+    slow.write(
+      'POST /api/bundles HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nPK'
+    )
     slow.once('data', () => { // one of those below came first
       slow.destroy()
       upload()
@@ -158,21 +210,36 @@ t.test('uploads at once', async t => {
   }
   upload()
   t.teardown(() => { slow.destroy() })
-  const post = async () => await fetch(`${http}/api/bundles`, { method: 'POST', body: 'x', headers: { 'content-type': 'application/octet-stream' } })
+  const post = async () => await fetch(`${http}/api/bundles`, {
+    method: 'POST', body: 'x', headers: { 'content-type': 'application/octet-stream' }
+  })
   await until(async () => (await post()).status === 429)
   const refused = await post()
-  t.match([refused.status, refused.headers.get('retry-after'), await refused.json()], [429, '5', { code: 'RELAY_TOO_MANY_UPLOADS' }])
+  t.match([refused.status, refused.headers.get('retry-after'), await refused.json()], [429, '5', {
+    code: 'RELAY_TOO_MANY_UPLOADS'
+  }])
   slow!.destroy()
   await until(async () => (await post()).status === 400)
 })
 
 t.test('an address behind a proxy is one, whatever its port, and what is none is the proxy’s', async t => {
-  const app = await embedded(t, { limits: { requestsPerMinute: 2 }, dashboard: true }, { trustProxy: (_address, hop) => hop < 1 })
-  const status = async (forwarded: string, url = '/') => (await app.inject({ url, headers: { host: 'localhost', 'x-forwarded-for': forwarded } })).statusCode
-  for (const address of [(n: number) => `203.0.113.7:${n}`, (n: number) => `[2001:db8::7]:${n}`, (n: number) => `none, none${n}`]) {
-    t.strictSame([await status(address(1)), await status(address(2)), await status(address(3))], [200, 200, 429], address(1))
+  const app = await embedded(t, { limits: { requestsPerMinute: 2 }, dashboard: true }, {
+    trustProxy: (_address, hop) => hop < 1
+  })
+  const status = async (forwarded: string, url = '/') =>
+    (await app.inject({ url, headers: { host: 'localhost', 'x-forwarded-for': forwarded } })).statusCode
+  for (const address of [
+    (n: number) => `203.0.113.7:${n}`, (n: number) => `[2001:db8::7]:${n}`, (n: number) => `none, none${n}`
+  ]) {
+    t.strictSame(
+      [await status(address(1)), await status(address(2)), await status(address(3))], [200, 200, 429], address(1)
+    )
   }
   t.equal(await status('nobody', '/dashboard'), 429, 'the proxy’s, which has met its limit')
   const other = await embedded(t, { dashboard: true })
-  t.equal((await other.inject({ url: '/dashboard', headers: { host: 'localhost', 'x-forwarded-for': 'nobody' } })).statusCode, 403, 'passed on by a proxy, so not for this machine only')
+  t.equal(
+    (await other.inject({ url: '/dashboard', headers: { host: 'localhost', 'x-forwarded-for': 'nobody' } })).statusCode,
+    403,
+    'passed on by a proxy, so not for this machine only'
+  )
 })

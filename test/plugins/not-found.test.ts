@@ -12,7 +12,9 @@ async function relay (fastify: FastifyInstance): Promise<void> {
 t.test('unknown paths', async t => {
   const notFound = { error: 'Not found', code: 'RELAY_ROUTE_NOT_FOUND' }
   const host = { error: 'The host does not know' }
-  const hosts = async (app: FastifyInstance) => { app.setNotFoundHandler(async (_request, reply) => reply.code(404).send(host)) }
+  const hosts = async (app: FastifyInstance) => {
+    app.setNotFoundHandler(async (_request, reply) => reply.code(404).send(host))
+  }
   const ask = async (t: Test, app: FastifyInstance, expected: Record<string, object>) => {
     t.teardown(() => app.close())
     for (const [url, body] of Object.entries(expected)) {

@@ -13,21 +13,35 @@ import { zip } from '../lib/bundles/zip.ts'
 
 async function sample (size = 100): Promise<{ id: string, bundle: Buffer }> {
   const id: string = parseAutomergeUrl(generateAutomergeUrl()).documentId
-  const manifest = { manifestVersion: 1, version: { major: 1, minor: 0 }, rootId: id, entrypoints: [], networkUris: [], xNotes: null }
-  const document = Automerge.save(Automerge.from({ path_index: '{"paths":{}}', bytes: crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536))) }))
-  return { id, bundle: await zip([['manifest.json', Buffer.from(JSON.stringify(manifest, null, 2))], [`storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, document]]) }
+  const manifest = {
+    manifestVersion: 1, version: { major: 1, minor: 0 }, rootId: id, entrypoints: [], networkUris: [], xNotes: null
+  }
+  const document = Automerge.save(Automerge.from({
+    path_index: '{"paths":{}}', bytes: crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536)))
+  }))
+  return {
+    id,
+    bundle: await zip([['manifest.json', Buffer.from(JSON.stringify(manifest, null, 2))], [
+      `storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, document
+    ]])
+  }
 }
 
 const post = (url: string, body: Uint8Array | FormData | string, headers: Record<string, string> = {}) =>
   fetch(`${url}/api/bundles`, { method: 'POST', body, headers })
 
-const leftIn = async (storage: string, folder: string) => existsSync(path.join(storage, folder)) ? await readdir(path.join(storage, folder)) : []
+const leftIn = async (storage: string, folder: string) =>
+  existsSync(path.join(storage, folder)) ? await readdir(path.join(storage, folder)) : []
 
 t.test('an upload may be called anything, or be a form', async t => {
   const { http } = await start(t)
   const { id, bundle } = await sample()
   for (const type of ['application/octet-stream', 'application/zip', 'application/json', 'text/plain', 'x/y']) {
-    t.strictSame(await (await post(http, bundle, { 'content-type': type })).json(), { id, message: 'Bundle uploaded successfully' }, type)
+    t.strictSame(
+      await (await post(http, bundle, { 'content-type': type })).json(),
+      { id, message: 'Bundle uploaded successfully' },
+      type
+    )
   }
   t.equal(await untyped(http, bundle), 200, 'no type at all')
   const form = new FormData()
@@ -55,7 +69,12 @@ t.test('a refused upload: status, reason, code, and nothing left behind', async 
   const big = new FormData()
   big.set('file', new Blob([new Uint8Array(60_000)]), 'a.tonk')
   const cases: Array<[string, Promise<Response>, number, RegExp]> = [
-    ['empty', post(http, new Uint8Array(0), { 'content-type': 'application/octet-stream' }), 400, /^Invalid bundle data/],
+    [
+      'empty',
+      post(http, new Uint8Array(0), { 'content-type': 'application/octet-stream' }),
+      400,
+      /^Invalid bundle data/
+    ],
     ['not a ZIP', post(http, 'hello'), 400, /^Invalid bundle/],
     ['cut short', post(http, bundle.subarray(0, 200)), 400, /^Invalid bundle/],
     ['no manifest', post(http, await zip([['a', Buffer.from('x')]])), 400, /manifest.json not found/],
@@ -63,7 +82,14 @@ t.test('a refused upload: status, reason, code, and nothing left behind', async 
     ['a form without a file', post(http, form), 400, /^Invalid bundle data/],
     ['a form with too large a file', post(http, big), 413, /50000/],
     ['a form without its boundary', post(http, 'x', { 'content-type': 'multipart/form-data' }), 400, /./],
-    ['a form cut short', post(http, '--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\nabc', { 'content-type': 'multipart/form-data; boundary=b' }), 400, /./]
+    [
+      'a form cut short',
+      post(http, '--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\nabc', {
+        'content-type': 'multipart/form-data; boundary=b'
+      }),
+      400,
+      /./
+    ]
   ]
   for (const [name, answer, status, reason] of cases) {
     const response = await answer
@@ -84,7 +110,8 @@ t.test('too large an upload is told while it is still coming', async t => {
   request.write(new Uint8Array(200_000))
   const [response] = await once(request, 'response') as [http.IncomingMessage]
   t.equal(response.statusCode, 413)
-  await new Promise(resolve => response.resume().on('error', () => {}).socket.on('close', resolve)) // nobody goes on listening to the rest
+  // nobody goes on listening to the rest
+  await new Promise(resolve => response.resume().on('error', () => {}).socket.on('close', resolve))
 })
 
 t.test('an upload that breaks off leaves nothing', async t => {
@@ -109,10 +136,18 @@ t.test('download: ETag, ranges, HEAD', async t => {
   const { http } = await start(t)
   const { id, bundle } = await sample(10_000)
   await post(http, bundle)
-  for (const url of [`${http}/api/bundles/${id}`, `${http}/api/bundles/${id}/manifest`, `${http}/.manifest.tonk`, `${http}/api/blank-tonk`]) await ranged(t, url)
+  for (const url of [
+    `${http}/api/bundles/${id}`, `${http}/api/bundles/${id}/manifest`, `${http}/.manifest.tonk`,
+    `${http}/api/blank-tonk`
+  ]) {
+    await ranged(t, url)
+  }
   const response = await fetch(`${http}/api/bundles/${id}`)
   t.match(Object.fromEntries(response.headers), {
-    'content-type': 'application/octet-stream', 'content-disposition': `attachment; filename="${id}.tonk"`, 'cache-control': 'no-cache', 'content-length': String(bundle.length)
+    'content-type': 'application/octet-stream',
+    'content-disposition': `attachment; filename="${id}.tonk"`,
+    'cache-control': 'no-cache',
+    'content-length': String(bundle.length)
   })
   t.equal((await fetch(`${http}/api/bundles/${id}/manifest`)).headers.get('content-type'), 'application/zip')
 
@@ -129,7 +164,9 @@ async function ranged (t: Test, url: string): Promise<void> {
   const etag = whole.headers.get('etag')!
   t.match(etag, /^"[^"]+"$/, 'strong')
   const head = await fetch(url, { method: 'HEAD' })
-  for (const name of ['etag', 'content-length', 'content-type', 'accept-ranges', 'content-disposition']) t.equal(head.headers.get(name), whole.headers.get(name), name)
+  for (const name of ['etag', 'content-length', 'content-type', 'accept-ranges', 'content-disposition']) {
+    t.equal(head.headers.get(name), whole.headers.get(name), name)
+  }
   t.equal((await fetch(url, { headers: { 'if-none-match': etag } })).status, 304)
   const part = await fetch(url, { headers: { range: 'bytes=10-19' } })
   t.equal(part.status, 206)
@@ -144,7 +181,10 @@ async function ranged (t: Test, url: string): Promise<void> {
 t.test('what is not there', async t => {
   const { http } = await start(t)
   const { id } = await sample()
-  for (const path of [`/api/bundles/${id}`, `/api/bundles/${id}/manifest`, `/api/bundles/${id}?state=live`, '/api/bundles/..%2F..%2Fevil', '/api/bundles/x', '/tonk_core_bg.wasm']) {
+  for (const path of [
+    `/api/bundles/${id}`, `/api/bundles/${id}/manifest`, `/api/bundles/${id}?state=live`, '/api/bundles/..%2F..%2Fevil',
+    '/api/bundles/x', '/tonk_core_bg.wasm'
+  ]) {
     const response = await fetch(http + path)
     t.equal(response.status, 404, path)
     t.match(await response.json(), { error: /not found/ })
@@ -169,5 +209,10 @@ t.test('the WASM of Tonk’s client', async t => {
   const { http } = await start(t, { wasm })
   const response = await fetch(`${http}/tonk_core_bg.wasm?t=123`, { headers: { origin: 'https://app.example' } })
   t.equal(await response.text(), 'wasm')
-  t.match(Object.fromEntries(response.headers), { 'content-type': 'application/wasm', 'access-control-allow-origin': '*', 'cache-control': 'no-cache', 'content-length': '4' })
+  t.match(Object.fromEntries(response.headers), {
+    'content-type': 'application/wasm',
+    'access-control-allow-origin': '*',
+    'cache-control': 'no-cache',
+    'content-length': '4'
+  })
 })

@@ -19,7 +19,9 @@ const json = async (url: string, headers: Record<string, string> = {}) => {
 }
 
 /** The status of a request with headers that fetch does not let through. */
-const statusOf = async (url: string, headers: Record<string, string>): Promise<number | undefined> => await new Promise((resolve, reject) => {
+const statusOf = async (url: string, headers: Record<string, string>): Promise<number | undefined> => await new Promise((
+  resolve, reject
+) => {
   request(url, { headers }, response => {
     response.resume()
     resolve(response.statusCode)
@@ -57,7 +59,9 @@ for (const [name, prefix, ignoreTrailingSlash] of [['at the root', '', true], ['
       t.equal(headers.get('cache-control'), 'public, max-age=31536000, immutable')
       t.equal(headers.get('x-content-type-options'), 'nosniff')
     }
-    for (const other of ['nothing.js', 'index.html', '..%2f..%2fpackage.json', 'licenses.txt']) t.equal((await get(`${page}/${other}`)).status, 404, other)
+    for (const other of ['nothing.js', 'index.html', '..%2f..%2fpackage.json', 'licenses.txt']) {
+      t.equal((await get(`${page}/${other}`)).status, 404, other)
+    }
   })
 }
 
@@ -68,34 +72,54 @@ t.test('an open relay answers only this machine, and no other site’s page', as
   t.equal((await get(figures)).headers.get('access-control-allow-origin'), null)
   for (const path of ['', '/data/figures', '/data/documents']) {
     const url = `${http}/dashboard${path}`
-    t.match(await json(url, { 'x-forwarded-for': '127.0.0.1' }), { status: 403, code: 'RELAY_ACCESS_DENIED', error: /proxy/ })
+    t.match(await json(url, { 'x-forwarded-for': '127.0.0.1' }), {
+      status: 403, code: 'RELAY_ACCESS_DENIED', error: /proxy/
+    })
     t.equal(await statusOf(url, { host: 'evil.example' }), 403)
     t.equal(await statusOf(url, { origin: 'https://evil.example' }), 403)
   }
   const { port } = new URL(http)
-  const outside = Object.values(networkInterfaces()).flat().find(one => one?.internal === false && one.family === 'IPv4')
+  const outside = Object.values(networkInterfaces()).flat()
+    .find(one => one?.internal === false && one.family === 'IPv4')
   if (outside !== undefined) {
     const other = Fastify()
     t.teardown(() => other.close())
     other.register(relay, { storage: await scratch(t), dashboard: true })
     await other.listen({ port: 0, host: outside.address })
-    t.equal(await statusOf(`http://${outside.address}:${(other.server.address() as { port: number }).port}/dashboard`, { host: `localhost:${port}` }), 403)
+    t.equal(
+      await statusOf(`http://${outside.address}:${(other.server.address() as { port: number }).port}/dashboard`, {
+        host: `localhost:${port}`
+      }),
+      403
+    )
   }
-  t.match(await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text(), 'relay_access_refused_total{code="RELAY_ACCESS_DENIED"} 9')
+  t.match(
+    await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text(),
+    'relay_access_refused_total{code="RELAY_ACCESS_DENIED"} 9'
+  )
   t.ok(app)
 })
 
 t.test('with access control: the page to everybody, what it shows to who may administer, from anywhere', async t => {
   const hash = (token: string) => createHash('sha256').update(token).digest('hex')
-  const rules = await scratch(t, { 'rules.json': JSON.stringify({ rules: [{ principals: ['op'], allow: ['administer'] }, { principals: ['ann'], allow: ['document:read'] }] }) })
-  const { http } = await start(t, { dashboard: true, tokens: `op:${hash('operator')},ann:${hash('reader')}`, rules: `${rules}/rules.json` })
+  const rules = await scratch(t, {
+    'rules.json': JSON.stringify({
+      rules: [{ principals: ['op'], allow: ['administer'] }, { principals: ['ann'], allow: ['document:read'] }]
+    })
+  })
+  const { http } = await start(t, {
+    dashboard: true, tokens: `op:${hash('operator')},ann:${hash('reader')}`, rules: `${rules}/rules.json`
+  })
   t.equal((await get(`${http}/dashboard`, { 'x-forwarded-for': '10.0.0.1' })).status, 200)
   for (const path of ['figures', 'connections', 'documents', 'documents/x', 'bundles', 'bundles/x']) {
     const url = `${http}/dashboard/data/${path}`
     t.match(await json(url), { status: 401, code: 'RELAY_UNAUTHENTICATED' }, path)
     t.match(await json(url, { authorization: 'Bearer reader' }), { status: 403, code: 'RELAY_ACCESS_DENIED' }, path)
   }
-  t.equal((await get(`${http}/dashboard/data/figures`, { authorization: 'Bearer operator', 'x-forwarded-for': '10.0.0.1' })).status, 200)
+  t.equal(
+    (await get(`${http}/dashboard/data/figures`, { authorization: 'Bearer operator', 'x-forwarded-for': '10.0.0.1' })).status,
+    200
+  )
   t.equal((await get(`${http}/dashboard/data/figures?token=operator`)).status, 200)
 })
 
@@ -110,7 +134,8 @@ async function busy (t: Test, count: number) {
   }
   const data = `${running.http}/dashboard/data`
   await until(async () => (await json(`${data}/documents?open=true`)).list.length === count)
-  await until(async () => (await json(`${data}/connections`)).total === count) // a client that is slow to connect tries again
+  // a client that is slow to connect tries again
+  await until(async () => (await json(`${data}/connections`)).total === count)
   return { ...running, data, repos, ids: ids.sort() }
 }
 
@@ -120,13 +145,22 @@ t.test('connections: the newest first, in parts, found by name and by document',
   t.equal(all.total, 5)
   const age = all.list.map(({ key }: { key: string }) => Number(key.split('-')[1]))
   t.strictSame(age, [...age].sort((a, b) => b - a))
-  t.match(all.list[0], { address: '127.0.0.1', principal: 'anonymous', followed: 1, backlog: 0, received: { messages: Number, bytes: Number } })
+  t.match(all.list[0], {
+    address: '127.0.0.1', principal: 'anonymous', followed: 1, backlog: 0, received: { messages: Number, bytes: Number }
+  })
   t.ok(Math.abs(Date.now() - all.list[0].since) < 60_000)
-  t.strictSame((await json(`${data}/connections?offset=3&limit=2`)).list.map(({ key }: { key: string }) => key), all.list.slice(3).map(({ key }: { key: string }) => key))
-  t.match(await json(`${data}/connections?search=${repos[2]!.peerId.toUpperCase()}`), { total: 1, list: [{ peerId: repos[2]!.peerId }] })
+  t.strictSame(
+    (await json(`${data}/connections?offset=3&limit=2`)).list.map(({ key }: { key: string }) => key),
+    all.list.slice(3).map(({ key }: { key: string }) => key)
+  )
+  t.match(await json(`${data}/connections?search=${repos[2]!.peerId.toUpperCase()}`), {
+    total: 1, list: [{ peerId: repos[2]!.peerId }]
+  })
   t.match(await json(`${data}/connections?document=${ids[0]}`), { total: 1 })
   t.match(await json(`${data}/connections?document=none`), { status: 400, code: 'RELAY_ID_INVALID' })
-  for (const query of ['limit=0', 'limit=201', 'offset=-1', 'limit=x']) t.equal((await json(`${data}/connections?${query}`)).status, 400, query)
+  for (const query of ['limit=0', 'limit=201', 'offset=-1', 'limit=x']) {
+    t.equal((await json(`${data}/connections?${query}`)).status, 400, query)
+  }
 })
 
 t.test('documents: in parts, by how their ids begin, those in memory, one', async t => {
@@ -141,7 +175,9 @@ t.test('documents: in parts, by how their ids begin, those in memory, one', asyn
   }
   t.strictSame(pages, ids)
   t.strictSame((await json(`${data}/documents?prefix=${ids[3]}`)).list.map(({ id }: { id: string }) => id), [ids[3]])
-  t.match(await json(`${data}/documents/${ids[0]}`), { id: ids[0], isDeleted: false, live: { peers: 1, changes: 1, heads: [/^[0-9a-f]{64}$/] } })
+  t.match(await json(`${data}/documents/${ids[0]}`), {
+    id: ids[0], isDeleted: false, live: { peers: 1, changes: 1, heads: [/^[0-9a-f]{64}$/] }
+  })
   t.ok((await json(`${data}/documents/${ids[0]}`)).bytes > 50)
   t.match(await json(`${data}/documents/nonsense`), { status: 400, code: 'RELAY_ID_INVALID' })
   t.ok(app)
@@ -149,12 +185,16 @@ t.test('documents: in parts, by how their ids begin, those in memory, one', asyn
 
 t.test('documents that were deleted are told to be', async t => {
   const { http } = await start(t, { dashboard: true, authenticate: () => ({ id: 'ann' }), authorize: () => true })
-  const answer = await fetch(`${http}/api/documents`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
+  const answer = await fetch(`${http}/api/documents`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}'
+  })
   const { id } = await answer.json() as { id: string }
   t.match(await json(`${http}/dashboard/data/documents/${id}`), { id, isDeleted: false })
   t.ok((await fetch(`${http}/api/documents/${id}`, { method: 'DELETE' })).ok)
   t.match(await json(`${http}/dashboard/data/documents/${id}`), { id, isDeleted: true, live: null, bytes: 0 })
-  t.ok((await json(`${http}/dashboard/data/documents`)).list.some((row: { id: string, isDeleted: boolean }) => row.id === id && row.isDeleted))
+  t.ok((await json(`${http}/dashboard/data/documents`)).list.some(
+    (row: { id: string, isDeleted: boolean }) => row.id === id && row.isDeleted
+  ))
 })
 
 t.test('bundles: listed, and what is in one', async t => {
@@ -165,7 +205,9 @@ t.test('bundles: listed, and what is in one', async t => {
   const { id } = await (await fetch(`${http}/api/bundles`, { method: 'POST', body })).json() as { id: string }
   t.match(await json(`${data}/bundles?limit=1`), { list: [{ id, size: body.byteLength }], isMore: true })
   t.match(await json(`${data}/bundles?limit=1&after=${id}`), { list: [], isMore: false })
-  t.match(await json(`${data}/bundles/${id}`), { id, size: body.byteLength, etag: /^"/, manifest: { rootId: id }, documents: [id] })
+  t.match(await json(`${data}/bundles/${id}`), {
+    id, size: body.byteLength, etag: /^"/, manifest: { rootId: id }, documents: [id]
+  })
   t.match(await json(`${data}/bundles/3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ`), { status: 404, code: 'RELAY_BUNDLE_NOT_FOUND' })
   t.match(await json(`${data}/bundles/nonsense`), { status: 400, code: 'RELAY_ID_INVALID' })
 })

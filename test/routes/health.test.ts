@@ -14,7 +14,9 @@ t.test('a relay that works', async t => {
   const ready = await fetch(`${http}/health/ready`)
   t.equal(ready.status, 200)
   t.equal(ready.headers.get('cache-control'), 'no-store')
-  t.strictSame(await ready.json(), { status: 'ok', checks: { disk: OK, journal: OK, bundles: OK, served: OK, accepting: OK } })
+  t.strictSame(await ready.json(), {
+    status: 'ok', checks: { disk: OK, journal: OK, bundles: OK, served: OK, accepting: OK }
+  })
   t.equal((await fetch(`${http}/health/ready`, { method: 'HEAD' })).status, 200)
 })
 
@@ -31,11 +33,15 @@ t.test('a full disk shows in readiness and in the figures, and goes away with it
     return await run()
   })
   client(t, ws).create({ a: 1 })
-  await until(async () => (await ready()).checks['journal'] !== undefined && (await gauges()).includes('relay_health_check{check="journal"} 0'))
+  await until(async () => (await ready()).checks['journal'] !== undefined && (await gauges()).includes(
+    'relay_health_check{check="journal"} 0'
+  ))
   await until(async () => (await gauges()).includes('relay_health_check{check="disk"} 0'))
   t.match(await ready(), {
     status: 503,
-    checks: { disk: { status: 'failing', reason: 'ENOSPC' }, journal: { status: 'failing', reason: 'ENOSPC' }, accepting: OK }
+    checks: {
+      disk: { status: 'failing', reason: 'ENOSPC' }, journal: { status: 'failing', reason: 'ENOSPC' }, accepting: OK
+    }
   })
   t.equal((await fetch(`${http}/health/live`)).status, 200, 'it is not to be restarted for that')
   full.stop()
@@ -58,5 +64,7 @@ t.test('a bundle store that is away', async t => {
     response = await fetch(`${http}/health/ready`)
     return response.status === 503
   })
-  t.match(await response.json(), { status: 'failing', checks: { bundles: { status: 'failing', reason: 'RELAY_STORE_UNAVAILABLE' }, disk: OK } })
+  t.match(await response.json(), {
+    status: 'failing', checks: { bundles: { status: 'failing', reason: 'RELAY_STORE_UNAVAILABLE' }, disk: OK }
+  })
 })

@@ -50,8 +50,18 @@ async function checkMethods (t: Test, app: FastifyInstance, prefix: string): Pro
       } else if (allow.split(', ').includes(method)) {
         t.equal(response.statusCode, method as string === 'POST' ? 415 : 200, name) // 415: the route looked at the body
       } else {
-        t.match([response.statusCode, response.headers], [405, { allow, 'content-type': /json/, 'access-control-allow-origin': '*' }], name)
-        if (method !== 'HEAD' as string) t.strictSame(response.json(), { error: `${method} is not allowed here, only ${allow}`, code: 'RELAY_METHOD_NOT_ALLOWED' }, name)
+        t.match(
+          [response.statusCode, response.headers],
+          [405, { allow, 'content-type': /json/, 'access-control-allow-origin': '*' }],
+          name
+        )
+        if (method !== 'HEAD' as string) {
+          t.strictSame(
+            response.json(),
+            { error: `${method} is not allowed here, only ${allow}`, code: 'RELAY_METHOD_NOT_ALLOWED' },
+            name
+          )
+        }
       }
     }
   }
@@ -94,11 +104,15 @@ t.test('paths in other case and with a slash, when the server takes them', async
 })
 
 t.test('without plugins/errors the boot names both', async t => {
-  await t.rejects(async () => { await build(t).register(methodRoutes) }, { message: /relay-errors.*relay-routes-methods/ })
+  await t.rejects(async () => {
+    await build(t).register(methodRoutes)
+  }, { message: /relay-errors.*relay-routes-methods/ })
 })
 
 t.test('a route of the relay’s that comes later stops the boot', async t => {
   const app = build(t)
   await relay(app)
-  t.throws(() => app.get('/late', open, async () => 'late'), { message: /GET \/late is declared after relay-routes-methods/ })
+  t.throws(() => app.get('/late', open, async () => 'late'), {
+    message: /GET \/late is declared after relay-routes-methods/
+  })
 })

@@ -28,13 +28,17 @@ t.test('JSON, complete, never cached', async t => {
   await relay(app)
   app.metrics.watch(() => ({ connections: 2, peers: 1, documents: 0 }))
   const response = await app.inject('/metrics')
-  t.match(response.headers, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', vary: 'Accept' })
+  t.match(response.headers, {
+    'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', vary: 'Accept'
+  })
   const { timestamp, uptime, memory, ...rest } = response.json()
   const now = app.metrics.json()
   t.strictSame(Object.keys(response.json()), Object.keys(now))
   t.strictSame(Object.keys(memory).sort(), Object.keys(now.memory).sort())
   t.ok(now.timestamp - timestamp < 60_000 && now.uptime >= uptime)
-  t.strictSame(rest, { connections: 2, process: { pid: process.pid, version: process.version, platform: process.platform } })
+  t.strictSame(rest, {
+    connections: 2, process: { pid: process.pid, version: process.version, platform: process.platform }
+  })
   t.equal(memory.total, now.memory.total)
 })
 
@@ -47,10 +51,18 @@ t.test('text to whoever prefers it, JSON to everybody else', async t => {
     3: 'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,' +
       'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
   }
-  const ask = async (accept: string | undefined) => app.inject({ url: '/metrics', headers: accept === undefined ? {} : { accept } })
-  for (const accept of ['text/plain', 'text/*', 'application/openmetrics-text', 'application/json;q=0.5, text/plain', ...Object.values(prometheus)]) {
+  const ask = async (accept: string | undefined) =>
+    app.inject({ url: '/metrics', headers: accept === undefined ? {} : { accept } })
+  for (const accept of [
+    'text/plain', 'text/*', 'application/openmetrics-text', 'application/json;q=0.5, text/plain',
+    ...Object.values(prometheus)
+  ]) {
     const response = await ask(accept)
-    t.match([response.statusCode, response.headers], [200, { 'content-type': app.metrics.contentType, vary: 'Accept', 'cache-control': 'no-store' }], accept)
+    t.match(
+      [response.statusCode, response.headers],
+      [200, { 'content-type': app.metrics.contentType, vary: 'Accept', 'cache-control': 'no-store' }],
+      accept
+    )
     t.match(response.body, `\nrelay_info{version="${version}",node="${process.version}"} 1\n`)
   }
   for (const accept of [
@@ -68,7 +80,9 @@ t.test('HEAD tells the same without the body', async t => {
   await relay(app)
   for (const [accept, type] of [['*/*', /^application\/json/], ['text/plain', /^text\/plain/]] as const) {
     const response = await app.inject({ method: 'HEAD', url: '/metrics', headers: { accept } })
-    t.match([response.statusCode, response.body, response.headers], [200, '', { 'content-type': type, 'cache-control': 'no-store' }])
+    t.match([response.statusCode, response.body, response.headers], [200, '', {
+      'content-type': type, 'cache-control': 'no-store'
+    }])
   }
 })
 
@@ -93,5 +107,7 @@ t.test('two relays in one host, and the host’s own decorator', async t => {
 })
 
 t.test('without plugins/metrics the boot names both', async t => {
-  await t.rejects(async () => { await build(t).register(metricsRoutes) }, { message: /relay-metrics.*relay-routes-metrics/ })
+  await t.rejects(async () => {
+    await build(t).register(metricsRoutes)
+  }, { message: /relay-metrics.*relay-routes-metrics/ })
 })

@@ -9,7 +9,8 @@ import t, { type Test } from 'tap'
 import tunnel, { FastPath, type TaskHandler, type TunnelPluginOptions } from '../../tunnel.ts'
 import { TOKEN, call } from '../lib/tunnel/served.ts'
 
-const HEAD = `POST /__runner/task/echo HTTP/1.1\r\nhost: h\r\nx-runner-token: ${TOKEN}\r\ncontent-type: application/json\r\n`
+const HEAD =
+  `POST /__runner/task/echo HTTP/1.1\r\nhost: h\r\nx-runner-token: ${TOKEN}\r\ncontent-type: application/json\r\n`
 const VALUES = [1, 'plain', 'Grüße, 世界 🙂', { deep: [{ ä: null }] }, 'x'.repeat(70_000)]
 
 const withLength = (value: unknown): Buffer => {
@@ -18,21 +19,26 @@ const withLength = (value: unknown): Buffer => {
 }
 const inChunks = (value: unknown): Buffer => {
   const body = Buffer.from(JSON.stringify({ input: value }))
-  const parts = [body.subarray(0, 5), body.subarray(5)].map(part => Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')]))
+  const parts = [body.subarray(0, 5), body.subarray(5)].map(part => Buffer.concat([
+    Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')
+  ]))
   return Buffer.concat([Buffer.from(`${HEAD}transfer-encoding: chunked\r\n\r\n`), ...parts, Buffer.from('0\r\n\r\n')])
 }
 
 /** How the same bytes may arrive. */
 const CUTS: Record<string, (bytes: Buffer) => Buffer[]> = {
   'in one piece': bytes => [bytes],
-  'head and body apart': bytes => [bytes.subarray(0, bytes.indexOf('\r\n\r\n') + 4), bytes.subarray(bytes.indexOf('\r\n\r\n') + 4)],
+  'head and body apart': bytes =>
+    [bytes.subarray(0, bytes.indexOf('\r\n\r\n') + 4), bytes.subarray(bytes.indexOf('\r\n\r\n') + 4)],
   'cut in the body': bytes => [bytes.subarray(0, bytes.indexOf('{') + 5), bytes.subarray(bytes.indexOf('{') + 5)],
   'without its last byte, and that': bytes => [bytes.subarray(0, -1), bytes.subarray(-1)]
 }
 
 type Handler = TaskHandler<unknown, unknown>
 
-async function serve (t: Test, options: TunnelPluginOptions, handler: Handler = async input => input, host: FastifyHttpOptions<Server> = {}): Promise<number> {
+async function serve (
+  t: Test, options: TunnelPluginOptions, handler: Handler = async input => input, host: FastifyHttpOptions<Server> = {}
+): Promise<number> {
   const { fastPath } = options
   const app = Fastify({ ...host, ...(fastPath !== undefined && { serverFactory: fastPath.serverFactory }) })
   await app.register(tunnel, { tokens: [TOKEN], ...options })
@@ -42,7 +48,12 @@ async function serve (t: Test, options: TunnelPluginOptions, handler: Handler = 
 }
 
 /** Answers on one connection, in the order they come. */
-async function client (t: Test, port: number): Promise<{ send (pieces: Buffer[]): Promise<void>, answer (): Promise<{ id: string, body: { ok: boolean, result: unknown } }> }> {
+async function client (t: Test, port: number): Promise<{
+  send (
+    pieces: Buffer[]
+  ): Promise<void>,
+  answer (): Promise<{ id: string, body: { ok: boolean, result: unknown } }>
+}> {
   const socket = connect(port, '127.0.0.1').setNoDelay(true)
   await once(socket, 'connect')
   t.teardown(() => { socket.destroy() })
@@ -120,7 +131,11 @@ t.test('who hosts it may close in the very turn of an answer', async t => {
       await send([withLength(1)])
       t.equal((await answer()).body.result, 1)
       const hang = new AbortController()
-      t.equal(await Promise.race([closed.then(() => 'closed'), sleep(5_000, 'hangs', { signal: hang.signal })]), 'closed', `${path}, ${when}`)
+      t.equal(
+        await Promise.race([closed.then(() => 'closed'), sleep(5_000, 'hangs', { signal: hang.signal })]),
+        'closed',
+        `${path}, ${when}`
+      )
       hang.abort()
     }
   }
@@ -154,7 +169,9 @@ t.test('a handler may wait for the end of a request that has been read for it', 
 t.test('chunks count, not a length beside them, where a host’s parser takes both', async t => {
   const port = await serve(t, {}, undefined, { http: { insecureHTTPParser: true } })
   const { send, answer } = await client(t, port)
-  await send([Buffer.from(`${HEAD}content-length: 11\r\ntransfer-encoding: chunked\r\n\r\nb\r\n{"input":1}\r\n5\r\nxxxxx\r\n0\r\n\r\n`)])
+  await send([Buffer.from(
+    `${HEAD}content-length: 11\r\ntransfer-encoding: chunked\r\n\r\nb\r\n{"input":1}\r\n5\r\nxxxxx\r\n0\r\n\r\n`
+  )])
   t.match(await answer(), { body: { ok: false, error: { code: 'INVALID_JSON' } } })
   await send([withLength('next')])
   t.equal((await answer()).body.result, 'next')
@@ -176,7 +193,11 @@ t.test('a hook of the host’s that sets an encoding, one that takes the body, a
     t.strictSame(body, { ok: true, result: value })
     t.equal(headers.get('x-host'), 'é', 'as Node writes it')
   }
-  t.match(await call(url, 'echo', { input: 1 }, { 'x-do': 'take' }), { status: 500, body: { error: { code: 'INTERNAL_ERROR' } } }, 'not an input of nothing')
+  t.match(
+    await call(url, 'echo', { input: 1 }, { 'x-do': 'take' }),
+    { status: 500, body: { error: { code: 'INTERNAL_ERROR' } } },
+    'not an input of nothing'
+  )
 })
 
 t.test('the fast path’s server has the limits that Fastify was given', async t => {

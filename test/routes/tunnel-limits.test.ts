@@ -68,7 +68,11 @@ t.test('too much is refused in words, and not read to its end', async t => {
   let sent = 0
   const request = http.request(`${url}/__runner/task/x`, { method: 'POST', headers: { 'x-runner-token': TOKEN } })
   const sending = (async () => {
-    while (!request.destroyed && sent < 1e9) if (request.write(Buffer.alloc(10_000)) === false) await Promise.race([once(request, 'drain'), closed(request)]); else sent += 10_000
+    while (!request.destroyed && sent < 1e9) {
+      if (request.write(Buffer.alloc(10_000)) === false) {
+        await Promise.race([once(request, 'drain'), closed(request)])
+      } else sent += 10_000
+    }
   })().catch(() => {})
   const gone = closed(request)
   request.on('error', () => {})
@@ -86,7 +90,15 @@ t.test('a refused upload is not read for long', async t => {
   const request = http.request(`${url}/__runner/task/x`, { method: 'POST', headers: { 'x-runner-token': 'wrong' } })
   request.on('error', () => {})
   const gone = closed(request)
-  const sending = (async () => { for (;;) if (request.destroyed) break; else if (!request.write(Buffer.alloc(100_000))) await Promise.race([once(request, 'drain'), closed(request)]) })().catch(() => {})
+  const sending = (async () => {
+    for (;;) {
+      if (request.destroyed) {
+        break
+      } else if (!request.write(Buffer.alloc(100_000))) {
+        await Promise.race([once(request, 'drain'), closed(request)])
+      }
+    }
+  })().catch(() => {})
   const [response] = await once(request, 'response')
   t.equal(response.statusCode, 401)
   response.on('error', () => {}).resume()

@@ -14,12 +14,18 @@ t.test('a result stream that fails', async t => {
     setTimeout(() => stream.destroy(new Error('disk')), 20)
     return stream
   })
-  t.match(await call(url, 'early'), { status: 500, body: { error: { code: 'STREAM_ERROR', message: 'Internal Error' } } }, 'before anything was sent')
+  t.match(
+    await call(url, 'early'),
+    { status: 500, body: { error: { code: 'STREAM_ERROR', message: 'Internal Error' } } },
+    'before anything was sent'
+  )
   const response = await fetch(`${url}/__runner/task/late`, { method: 'POST', headers: { 'x-runner-token': TOKEN } })
   t.equal(response.status, 200)
   await t.rejects(response.text(), /terminated/, 'half of it is not taken for the whole')
   await until(() => app.tunnel.entries().every(({ tally }) => tally.results.size === 1)) // its reader knows before
-  t.strictSame(app.tunnel.entries().map(({ tally }) => Object.fromEntries(tally.results)), [{ STREAM_ERROR: 1 }, { STREAM_ERROR: 1 }])
+  t.strictSame(app.tunnel.entries().map(({ tally }) => Object.fromEntries(tally.results)), [{ STREAM_ERROR: 1 }, {
+    STREAM_ERROR: 1
+  }])
   app.tunnel.registerTask('next', () => 'works')
   t.equal((await call(url, 'next')).body.result, 'works')
 })

@@ -14,12 +14,20 @@ t.test('schemas type, check and write', async t => {
   app.tunnel.registerTask('app.wrong', { input, result }, async () => ({ sum: 'x' }))
   // @ts-expect-error: there is no c
   app.tunnel.registerTask('app.none', { input }, async ({ c }) => c)
-  t.strictSame((await call(url, 'app.add', { input: { a: 1 } })).body, { ok: true, result: { sum: 11 } }, 'defaults in, nothing else out')
+  t.strictSame(
+    (await call(url, 'app.add', { input: { a: 1 } })).body,
+    { ok: true, result: { sum: 11 } },
+    'defaults in, nothing else out'
+  )
   const { status, body } = await call(url, 'app.add', { input: { a: 'x' } })
   t.equal(status, 400)
-  t.strictSame(body.error, { message: 'input/a must be number', code: 'INVALID_INPUT', details: [{ path: '/a', message: 'must be number' }] })
+  t.strictSame(body.error, {
+    message: 'input/a must be number', code: 'INVALID_INPUT', details: [{ path: '/a', message: 'must be number' }]
+  })
   app.tunnel.registerEvent('app.told', { payload: Type.Object({ n: Type.Integer() }) }, ({ n }) => n + 1)
-  const told = await fetch(`${url}/__runner/event/app.told`, { method: 'POST', headers: { 'x-runner-token': TOKEN }, body: '{"payload":{"n":1},"returnPayload":true}' })
+  const told = await fetch(`${url}/__runner/event/app.told`, {
+    method: 'POST', headers: { 'x-runner-token': TOKEN }, body: '{"payload":{"n":1},"returnPayload":true}'
+  })
   t.strictSame(await told.json(), { ok: true, result: 2 })
   t.throws(() => { app.tunnel.registerTask('app.bad', { input: Type.Unsafe({ type: 'nonsense' }) }, () => 1) }, /type/)
 })
@@ -48,10 +56,16 @@ t.test('only allowed ids, when they are given', async t => {
   app.tunnel.registerTask('one', () => 1)
   app.tunnel.registerTask('two', () => 2)
   t.equal((await call(url, 'one')).status, 200)
-  t.match(await call(url, 'two'), { status: 403, body: { error: { code: 'FORBIDDEN', message: 'Task two not exposed' } } })
-  t.match(await call(url, 'missing'), { status: 404, body: { error: { code: 'NOT_FOUND', message: 'Task missing not found' } } })
+  t.match(await call(url, 'two'), {
+    status: 403, body: { error: { code: 'FORBIDDEN', message: 'Task two not exposed' } }
+  })
+  t.match(await call(url, 'missing'), {
+    status: 404, body: { error: { code: 'NOT_FOUND', message: 'Task missing not found' } }
+  })
   const discovery = await fetch(`${url}/__runner/discovery`, { headers: { 'x-runner-token': TOKEN } })
-  t.strictSame(await discovery.json(), { ok: true, result: { allowList: { enabled: true, tasks: ['one'], events: [] } } })
+  t.strictSame(await discovery.json(), {
+    ok: true, result: { allowList: { enabled: true, tasks: ['one'], events: [] } }
+  })
 })
 
 t.test('who gets in', async t => {
@@ -61,13 +75,17 @@ t.test('who gets in', async t => {
     return url
   }
   const nobody = await prepared({ tokens: [] })(t)
-  t.match(await call(nobody, 'x'), { status: 500, body: { error: { code: 'AUTH_NOT_CONFIGURED', message: 'Authentication not configured.' } } })
+  t.match(await call(nobody, 'x'), {
+    status: 500, body: { error: { code: 'AUTH_NOT_CONFIGURED', message: 'Authentication not configured.' } }
+  })
   const anybody = await prepared({ tokens: [], allowAnonymous: true })(t)
   t.equal((await fetch(`${anybody}/__runner/task/x`, { method: 'POST' })).status, 200)
   const either = await prepared({
     tokens: ['one', 'two'],
     tokenHeader: 'X-Key',
-    validators: [() => { throw new Error('no') }, async ({ headers, token }) => headers['x-who'] === 'me' && token === 'three', () => 'yes' as never]
+    validators: [() => {
+      throw new Error('no')
+    }, async ({ headers, token }) => headers['x-who'] === 'me' && token === 'three', () => 'yes' as never]
   })(t)
   for (const [headers, status] of [[{ 'x-key': 'one' }, 200], [{ 'x-key': 'two' }, 200], [{ 'x-key': 'three', 'x-who': 'me' }, 200], [{ 'x-key': 'three' }, 401], [{}, 401], [{ 'x-key': 'on' }, 401], [{ 'x-key': 'o'.repeat(5000) }, 401]] as const) {
     t.equal((await call(either, 'x', {}, headers)).status, status, JSON.stringify(headers).slice(0, 40))
@@ -90,7 +108,9 @@ t.test('the host’s hooks, headers and principal', async t => {
       if (request.headers['x-user'] === undefined) return await reply.code(403).send({ error: 'who?' })
     })
   })
-  app.tunnel.registerTask('who', (_input, { principal, requestId, headers }) => ({ principal, requestId, agent: headers['user-agent'] }))
+  app.tunnel.registerTask('who', (_input, { principal, requestId, headers }) => ({
+    principal, requestId, agent: headers['user-agent']
+  }))
   t.equal((await call(url, 'who')).status, 403)
   const { body, headers } = await call(url, 'who', {}, { 'x-user': 'ann', 'x-runner-request-id': 'abc' })
   t.match(body.result, { principal: 'ann', requestId: 'abc', agent: 'node' })
@@ -108,7 +128,11 @@ t.test('cross-origin requests', async t => {
   }
   const open = await serve(t, { corsCredentials: true })
   open.app.tunnel.registerTask('x', () => 1)
-  t.equal((await call(open.url, 'x', {}, { origin: 'http://a' })).headers.get('access-control-allow-origin'), null, 'no credentials for everybody')
+  t.equal(
+    (await call(open.url, 'x', {}, { origin: 'http://a' })).headers.get('access-control-allow-origin'),
+    null,
+    'no credentials for everybody'
+  )
 })
 
 t.test('below a prefix, and with the server of its own', async t => {
@@ -129,7 +153,15 @@ t.test('below a prefix, and with the server of its own', async t => {
   t.strictSame([await server.getTaskIds(), await server.getEventIds()], [['x'], ['e']])
   const address = await server.listen()
   t.teardown(async () => { await server.close() })
-  t.strictSame(await (await fetch(`${address}/task/x`, { method: 'POST' })).json(), { ok: true, result: 'root' }, 'anybody on this machine')
-  t.equal((await fetch(`${address}/task/x`, { method: 'POST', headers: { origin: 'http://page' } })).status, 401, 'but no page in a browser')
+  t.strictSame(
+    await (await fetch(`${address}/task/x`, { method: 'POST' })).json(),
+    { ok: true, result: 'root' },
+    'anybody on this machine'
+  )
+  t.equal(
+    (await fetch(`${address}/task/x`, { method: 'POST', headers: { origin: 'http://page' } })).status,
+    401,
+    'but no page in a browser'
+  )
   t.equal((await fetch(`${address}/discovery`)).status, 200)
 })

@@ -14,7 +14,8 @@ interface Fields extends Record<string, unknown> { text: string, blob?: Uint8Arr
 export const newId = (): string => bs58check.encode(Buffer.from(randomUUID().replaceAll('-', ''), 'hex'))
 
 /** The first four bytes of a change's hash, which are in its chunk as the checksum. */
-export const checksumAt = (bytes: Uint8Array, at: number): number => ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+export const checksumAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 
 /** The edits of one document, and how to know them again by their hashes. */
 export class History {
@@ -54,7 +55,11 @@ export class History {
 function seedOf ({ seed, document }: HistoryOptions): Automerge.Doc<Fields> {
   if (document !== undefined) return Automerge.load<Fields>(document)
   let doc = Automerge.from<Fields>({ text: '' })
-  for (let n = 1; n < seed; n++) doc = Automerge.change(doc, { time: EPOCH + n }, d => { Automerge.splice(d, ['text'], n - 1, 0, 'abcdefghij '[n % 11]!) })
+  for (let n = 1; n < seed; n++) {
+    doc = Automerge.change(doc, { time: EPOCH + n }, d => {
+      Automerge.splice(d, ['text'], n - 1, 0, 'abcdefghij '[n % 11]!)
+    })
+  }
   return doc
 }
 
@@ -78,7 +83,9 @@ export function automergeHistory (options: HistoryOptions): History {
       }
       Automerge.free(doc)
     }
-    const history = new History(writers, options.document ?? Automerge.save(base), Automerge.getHeads(base)[0]!, changes, hashes)
+    const history = new History(
+      writers, options.document ?? Automerge.save(base), Automerge.getHeads(base)[0]!, changes, hashes
+    )
     if (history.isTellable) return history
   }
 }
@@ -86,8 +93,15 @@ export function automergeHistory (options: HistoryOptions): History {
 /** Documents of one change each, as a client sends them to who has nothing: whole. */
 export function automergeDocuments (count: number): SmallDocument[] {
   return Array.from({ length: count }, (_, n) => {
-    const doc = Automerge.from({ title: `Document ${n}`, text: 'The quick brown fox jumps over the lazy dog. ', items: [1, 2, 3], done: false })
-    const small = { id: newId(), content: Automerge.save(doc), changes: Automerge.getAllChanges(doc), head: Automerge.getHeads(doc)[0]! }
+    const doc = Automerge.from({
+      title: `Document ${n}`, text: 'The quick brown fox jumps over the lazy dog. ', items: [1, 2, 3], done: false
+    })
+    const small = {
+      id: newId(),
+      content: Automerge.save(doc),
+      changes: Automerge.getAllChanges(doc),
+      head: Automerge.getHeads(doc)[0]!
+    }
     Automerge.free(doc)
     return small
   })

@@ -99,7 +99,9 @@ export class Replica {
       const edit = this.#history.withHash(head) ?? SEED
       if (edit === SEED) continue
       const writer = edit % writers
-      for (let n = this.#after(this.#confirmed[writer]!, writer); n <= edit; n += writers) if (this.#own.delete(n)) own.push(n)
+      for (let n = this.#after(this.#confirmed[writer]!, writer); n <= edit; n += writers) {
+        if (this.#own.delete(n)) own.push(n)
+      }
       if (edit > this.#confirmed[writer]!) this.#confirmed[writer] = edit
     }
     return own
@@ -117,7 +119,9 @@ export class Replica {
     const hashes: string[] = []
     const { writers } = this.#history
     for (let writer = 0; writer < writers; writer++) {
-      for (let n = this.#after(this.#confirmed[writer]!, writer); n <= this.#held[writer]!; n += writers) hashes.push(this.#history.hashes[n]!)
+      for (let n = this.#after(this.#confirmed[writer]!, writer); n <= this.#held[writer]!; n += writers) {
+        hashes.push(this.#history.hashes[n]!)
+      }
     }
     return hashes
   }

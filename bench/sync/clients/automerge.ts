@@ -47,7 +47,9 @@ export class AutomergeClient implements Client {
   async open (): Promise<void> {
     await this.wire.open()
     const greeted = new Promise<void>(resolve => { this.#proceed = resolve })
-    this.wire.send(encodeCbor({ type: 'join', senderId: this.#id, peerMetadata: { isEphemeral: true }, supportedProtocolVersions: ['1'] }))
+    this.wire.send(encodeCbor({
+      type: 'join', senderId: this.#id, peerMetadata: { isEphemeral: true }, supportedProtocolVersions: ['1']
+    }))
     await within(greeted, WAIT, 'the handshake')
   }
 
@@ -74,7 +76,9 @@ export class AutomergeClient implements Client {
   }
 
   signal (): void {
-    this.#send({ type: 'ephemeral', documentId: this.#history.id, count: ++this.#signals, sessionId: this.#id, data: CURSOR })
+    this.#send({
+      type: 'ephemeral', documentId: this.#history.id, count: ++this.#signals, sessionId: this.#id, data: CURSOR
+    })
   }
 
   async push (document: SmallDocument): Promise<void> {
@@ -93,13 +97,16 @@ export class AutomergeClient implements Client {
     const [next, message] = Automerge.generateSyncMessage(doc, state)
     this.#seeding!.state = next
     if (message !== null) this.#send({ type: 'sync', documentId: this.#history.id, data: message })
-    else if (String(Automerge.decodeSyncState(Automerge.encodeSyncState(next)).sharedHeads) === this.#history.seedHead) this.#proceed()
+    else if (String(Automerge.decodeSyncState(Automerge.encodeSyncState(next)).sharedHeads) === this.#history.seedHead) {
+      this.#proceed()
+    }
   }
 
   #receive (bytes: Buffer): void {
     const frame = decodeCbor(bytes) as CborMap
-    if (frame['type'] === 'sync' || frame['type'] === 'request') this.#receiveSync(frame['documentId'] as string, frame['data'] as Uint8Array)
-    else if (frame['type'] === 'peer') {
+    if (frame['type'] === 'sync' || frame['type'] === 'request') {
+      this.#receiveSync(frame['documentId'] as string, frame['data'] as Uint8Array)
+    } else if (frame['type'] === 'peer') {
       this.#server = frame['senderId'] as string
       this.#proceed()
     } else if (frame['type'] !== 'ephemeral') this.faults++
@@ -142,8 +149,12 @@ export class AutomergeClient implements Client {
     this.#sync('sync', this.#history.id, { heads: this.#replica.heads(), need, have, changes })
   }
 
-  #sync (type: 'sync' | 'request', documentId: string, message: Pick<SyncMessage, 'heads' | 'have'> & Partial<SyncMessage>): void {
-    const data = encodeSyncMessage({ version: this.#version, need: [], changes: [], flags: FLAGS.supportsSyncReset, ...message })
+  #sync (
+    type: 'sync' | 'request', documentId: string, message: Pick<SyncMessage, 'heads' | 'have'> & Partial<SyncMessage>
+  ): void {
+    const data = encodeSyncMessage({
+      version: this.#version, need: [], changes: [], flags: FLAGS.supportsSyncReset, ...message
+    })
     this.#send({ type, documentId, data })
   }
 

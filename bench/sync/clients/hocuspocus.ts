@@ -17,7 +17,9 @@ const WAIT = 60_000 // ms
 
 const invalid = (problem: string): Error => new Error(`not a message of Hocuspocus: ${problem}`)
 
-/** A client of Hocuspocus that applies nothing: it knows edits by the clocks of their updates. Receivers answer nothing. */
+/**
+ * A client of Hocuspocus that applies nothing: it knows edits by the clocks of their updates. Receivers answer nothing.
+ */
 export class HocuspocusClient implements Client {
   readonly wire: Wire
   faults = 0
@@ -57,7 +59,9 @@ export class HocuspocusClient implements Client {
   }
 
   signal (): void {
-    const state = Buffer.from(JSON.stringify({ user: { name: 'somebody', color: '#7f5af0' }, cursor: { from: 1024, to: 1031 } }))
+    const state = Buffer.from(JSON.stringify({
+      user: { name: 'somebody', color: '#7f5af0' }, cursor: { from: 1024, to: 1031 }
+    }))
     const update = join(1, this.#clientId, ++this.#signals, state)
     this.#send(this.#history.id, TYPES.awareness, update)
   }

@@ -10,7 +10,10 @@ interface History { writers: number, messages: Uint8Array[] }
 const ANSWER = Buffer.alloc(ANSWER_BYTES, 0xff) // the first byte tells the server that it is one
 const SIGNAL = Buffer.alloc(200, 0x7f)
 
-/** A client of the servers without documents: an edit is a message with its number in front, and comes back to its sender. */
+/**
+ * A client of the servers without documents: an edit is a message with its number in front, and comes back to its
+ * sender.
+ */
 class NumberedClient implements Client {
   readonly wire: Wire
   readonly faults = 0

@@ -10,4 +10,6 @@ import { start } from './start.ts'
 import { fanout, mesh, receivers, window1, window64 } from './typing.ts'
 
 /** In the order of the tables. */
-export const loads: Load[] = [fanout, window1, window64, mesh, receivers, presence, documents, join, large, heavyOpen, idle, slow, start]
+export const loads: Load[] = [
+  fanout, window1, window64, mesh, receivers, presence, documents, join, large, heavyOpen, idle, slow, start
+]

@@ -32,4 +32,6 @@ async function run ({ protocol }: ServerKind, server: Server): Promise<Figures> 
   }
 }
 
-export const idle: Load = { name: 'idle', title: '1,000 connections that shake hands and say nothing', suits: anyServer, run }
+export const idle: Load = {
+  name: 'idle', title: '1,000 connections that shake hands and say nothing', suits: anyServer, run
+}

@@ -33,4 +33,6 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
   }
 }
 
-export const join: Load = { name: 'join', title: '50 empty clients ask at once for a document of 5,000 changes', suits: withDocuments, run }
+export const join: Load = {
+  name: 'join', title: '50 empty clients ask at once for a document of 5,000 changes', suits: withDocuments, run
+}

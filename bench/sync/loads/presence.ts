@@ -33,4 +33,9 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
 }
 
 /** What came is counted and not looked at: nothing else is said meanwhile. */
-export const presence: Load = { name: 'presence', title: '500 people in one document, each says where its cursor is once a second', suits: anyServer, run }
+export const presence: Load = {
+  name: 'presence',
+  title: '500 people in one document, each says where its cursor is once a second',
+  suits: anyServer,
+  run
+}

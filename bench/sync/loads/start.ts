@@ -36,4 +36,10 @@ async function memoryAfter ({ pid }: Server): Promise<number> {
 }
 
 /** Ready is who answers a peer's handshake; the folder's files are in the system's cache after the first round. */
-export const start: Load = { name: 'start', title: 'from its start until it answers', suits: anyServer, prepare: async () => { await stored() }, run }
+export const start: Load = {
+  name: 'start',
+  title: 'from its start until it answers',
+  suits: anyServer,
+  prepare: async () => { await stored() },
+  run
+}

@@ -23,14 +23,17 @@ const MAX_TOKEN = 16_384 // characters; Node takes no longer header
  */
 export function findToken (headers: IncomingHttpHeaders, url: string): string | undefined {
   const [, bearer] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? []
-  const token = bearer ?? subprotocols(headers).find(name => name.startsWith(IN_SUBPROTOCOL))?.slice(IN_SUBPROTOCOL.length) ?? inQuery(url)
+  const token = bearer ??
+    subprotocols(headers).find(name => name.startsWith(IN_SUBPROTOCOL))?.slice(IN_SUBPROTOCOL.length) ?? inQuery(url)
   return token === undefined || token === '' || token.length > MAX_TOKEN ? undefined : token
 }
 
 /** A URL fit for a log. */
 export const withoutToken = (url: string): string => url.replace(new RegExp(IN_QUERY, 'gi'), '$1[Redacted]')
 
-/** Of the subprotocols that are offered, the one to answer with (RFC 6455 section 4.2.2); never one with a token in it. */
+/**
+ * Of the subprotocols that are offered, the one to answer with (RFC 6455 section 4.2.2); never one with a token in it.
+ */
 export function chooseSubprotocol (offered: Iterable<string>): string | false {
   const names = [...offered].filter(name => !name.startsWith(IN_SUBPROTOCOL))
   return names.includes(SUBPROTOCOL) ? SUBPROTOCOL : names[0] ?? false

@@ -23,7 +23,8 @@ const CLAIM = 'relay'
 
 const THREE_PARTS = /^[\w-]+\.[\w-]+\.[\w-]*$/
 
-const refused = (reason: string, cause: unknown): RelayError => new RelayError('RELAY_UNAUTHENTICATED', `The token is not accepted: ${reason}`, { cause })
+const refused = (reason: string, cause: unknown): RelayError =>
+  new RelayError('RELAY_UNAUTHENTICATED', `The token is not accepted: ${reason}`, { cause })
 
 /** Signed tokens (JWT, RFC 7519) of an issuer whose keys are known. `sub` is the principal; `exp` must be there. */
 export class Jwt implements Authenticator {
@@ -36,7 +37,9 @@ export class Jwt implements Authenticator {
     this.#options = options
     const url = keysUrl(options.jwtKeys)
     if (url === undefined) {
-      const file = this.#file = new WatchedFile({ option: 'jwtKeys', file: options.jwtKeys, parse: localKeys, changed: () => {}, log })
+      const file = this.#file = new WatchedFile({
+        option: 'jwtKeys', file: options.jwtKeys, parse: localKeys, changed: () => {}, log
+      })
       this.#keys = () => file.value
     } else {
       const keys = remoteKeys(url)
@@ -75,7 +78,9 @@ export class Jwt implements Authenticator {
       throw mismatch
     } catch (error) {
       if (error instanceof RelayError) throw error
-      if (error instanceof errors.JWTExpired) throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired', { cause: error })
+      if (error instanceof errors.JWTExpired) {
+        throw new RelayError('RELAY_TOKEN_EXPIRED', 'The token has expired', { cause: error })
+      }
       throw refused(messageOf(error), error)
     }
   }

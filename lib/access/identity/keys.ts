@@ -1,5 +1,7 @@
 import { createPublicKey } from 'node:crypto'
-import { createLocalJWKSet, createRemoteJWKSet, errors, type CryptoKey, type JSONWebKeySet, type JWK, type JWSHeaderParameters } from 'jose'
+import {
+  createLocalJWKSet, createRemoteJWKSet, errors, type CryptoKey, type JSONWebKeySet, type JWK, type JWSHeaderParameters
+} from 'jose'
 import { RelayError } from '../../errors.ts'
 import { parseJson } from '../../settings-file.ts'
 
@@ -51,7 +53,9 @@ export function remoteKeys (url: URL): Keys {
       return await findPublic(set, header)
     } catch (cause) {
       if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JOSENotSupported) throw cause
-      throw new RelayError('RELAY_KEYS_UNAVAILABLE', 'The keys that tokens are checked with cannot be had at the moment', { cause })
+      throw new RelayError(
+        'RELAY_KEYS_UNAVAILABLE', 'The keys that tokens are checked with cannot be had at the moment', { cause }
+      )
     }
   }
   return { algorithms: ASYMMETRIC, find }
@@ -63,7 +67,9 @@ export function keysUrl (text: string): URL | undefined {
   const url = new URL(text)
   const isHere = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
   if (url.protocol === 'https:' || isHere) return url
-  throw new RelayError('RELAY_BAD_OPTION', 'option jwtKeys: keys are fetched by https: whoever can change them on the way can be anybody')
+  throw new RelayError(
+    'RELAY_BAD_OPTION', 'option jwtKeys: keys are fetched by https: whoever can change them on the way can be anybody'
+  )
 }
 
 /** PEM gives a key no name, whatever the issuer calls it. */
@@ -98,7 +104,9 @@ function readKeySet (text: string): JWK[] {
   for (const key of keys) {
     if (key.kty !== 'oct') continue
     const length = Buffer.from(String(key.k), 'base64url').length
-    if (length < SYMMETRIC['HS256']!) throw new TypeError(`a secret of ${length} bytes is too short, ${SYMMETRIC['HS256']} are the least`)
+    if (length < SYMMETRIC['HS256']!) {
+      throw new TypeError(`a secret of ${length} bytes is too short, ${SYMMETRIC['HS256']} are the least`)
+    }
   }
   return keys
 }

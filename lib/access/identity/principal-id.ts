@@ -10,12 +10,14 @@ const reserved = new Set<string>(Object.values(RESERVED))
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|^\s|\s$/u
 
 /**
- * Why nobody can be called that, if so. Ids are compared exactly, as JWTs have it (RFC 7519 section 4.1.2), so those that
- * only look alike are refused and not made one: an issuer may have given them to two people.
+ * Why nobody can be called that, if so. Ids are compared exactly, as JWTs have it (RFC 7519 section 4.1.2), so those
+ * that only look alike are refused and not made one: an issuer may have given them to two people.
  */
 export function whyNoPrincipalId (id: unknown): string | undefined {
   if (typeof id !== 'string' || id === '') return 'not a text'
-  if (id.length > MAX_CHARACTERS || Buffer.byteLength(id) > MAX_BYTES) return `longer than ${MAX_CHARACTERS} characters or ${MAX_BYTES} bytes`
+  if (id.length > MAX_CHARACTERS || Buffer.byteLength(id) > MAX_BYTES) {
+    return `longer than ${MAX_CHARACTERS} characters or ${MAX_BYTES} bytes`
+  }
   if (reserved.has(id)) return 'a word of the rules'
   if (INVISIBLE.test(id)) return 'with characters that cannot be seen'
   return id === id.normalize() ? undefined : 'not in Unicode’s normal form C'

@@ -3,7 +3,9 @@ import { RESERVED } from './principal-id.ts'
 
 /** Who is behind a request or a connection. */
 export interface Principal {
-  /** Stable, and nobody else's: an account, a service; 1 to 256 characters that can be seen, in Unicode's normal form C */
+  /**
+   * Stable, and nobody else's: an account, a service; 1 to 256 characters that can be seen, in Unicode's normal form C
+   */
   readonly id: string
   /** When what proves it runs out, in ms since 1970 */
   readonly expires?: number | undefined

@@ -8,7 +8,8 @@ import type { Principal } from './principal.ts'
 interface FixedToken { hash: Buffer, principal: Principal }
 
 /**
- * Fixed tokens, of which only the SHA-256 is known. That is enough for tokens made at random; a password would be found.
+ * Fixed tokens, of which only the SHA-256 is known. That is enough for tokens made at random; a password would be
+ * found.
  * @see docs/access.md
  */
 export class Tokens implements Authenticator {

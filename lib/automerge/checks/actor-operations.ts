@@ -138,7 +138,10 @@ export class ActorOperations {
   }
 }
 
-/** Where the last item is whose first number is at most `value`, in a list of items in order; negative when there is none. */
+/**
+ * Where the last item is whose first number is at most `value`, in a list of items in order; negative when there is
+ * none.
+ */
 function floor (list: IntList, size: number, value: number): number {
   let low = 0
   let high = list.length / size

@@ -4,7 +4,10 @@ import { KINDS, ROOT, depthOf, kindMade, objectFlags } from './objects.ts'
 import { isCounter, type Operations } from '../format/operations.ts'
 import type { ReferenceData } from './references.ts'
 
-/** A document's operations, a row each, in the document's order; deletions are not among them. Actors are the document's. */
+/**
+ * A document's operations, a row each, in the document's order; deletions are not among them. Actors are the
+ * document's.
+ */
 export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action' | 'valueMeta'> & {
   idActor: Int32Array
   idCounter: Int32Array
@@ -19,7 +22,9 @@ const MIN_COUNTED = 10_000 // numbers: sorting fewer by comparing takes less tha
  * @param counted what all counters come to at most (see values.ts)
  * @param invalid makes the error that is thrown
  */
-export function collectReferences (actors: string[], rows: DocumentRows, counted: number, invalid: (problem: string) => Error): ReferenceData {
+export function collectReferences (
+  actors: string[], rows: DocumentRows, counted: number, invalid: (problem: string) => Error
+): ReferenceData {
   const { idActor, idCounter, keyActor, keyCounter, keyText, insert } = rows
   const { objectOf, made, flags } = collectObjects(rows, actors.length, invalid)
   const collected = actors.map((actor, index) => new ActorOperations(actor, index))
@@ -27,15 +32,39 @@ export function collectReferences (actors: string[], rows: DocumentRows, counted
     const actor = collected[idActor[row]!]!
     const counter = idCounter[row]!
     if (counter < actor.end) throw invalid('an operation that is there twice')
-    if (insert[row] === 1) actor.addInsert(counter, objectOf[row]!, { actor: keyActor[row] === NULL ? START_OF_LIST : keyActor[row]!, counter: keyCounter[row]! }, isCounter(rows, row))
-    else actor.addSet(counter, objectOf[row]!, keyText[row] !== NULL ? keyText[row]! : pairHash(keyActor[row]!, keyCounter[row]!), isCounter(rows, row))
+    if (insert[row] === 1) {
+      actor.addInsert(
+        counter,
+        objectOf[row]!,
+        { actor: keyActor[row] === NULL ? START_OF_LIST : keyActor[row]!, counter: keyCounter[row]! },
+        isCounter(rows, row)
+      )
+    } else {
+      actor.addSet(
+        counter,
+        objectOf[row]!,
+        keyText[row] !== NULL ? keyText[row]! : pairHash(keyActor[row]!, keyCounter[row]!),
+        isCounter(rows, row)
+      )
+    }
     if (made[row] !== NONE) actor.addMade(counter, made[row]!)
   }
-  return { actors: new Map(collected.map((actor, index) => [actors[index]!, actor.toData()])), objects: Int32Array.from(flags), counted }
+  return {
+    actors: new Map(collected.map((actor, index) => [actors[index]!, actor.toData()])),
+    objects: Int32Array.from(flags),
+    counted
+  }
 }
 
-/** The object of each operation, the one each made or NONE, and the flags of each. What is in an object follows what made it. */
-function collectObjects ({ idActor, idCounter, objectActor, objectCounter, action }: DocumentRows, actorCount: number, invalid: (problem: string) => Error) {
+/**
+ * The object of each operation, the one each made or NONE, and the flags of each. What is in an object follows what
+ * made it.
+ */
+function collectObjects (
+  { idActor, idCounter, objectActor, objectCounter, action }: DocumentRows,
+  actorCount: number,
+  invalid: (problem: string) => Error
+) {
   const objectOf = new Int32Array(action.length)
   const made = new Int32Array(action.length).fill(NONE)
   const flags = [objectFlags(KINDS.map, 0)]
@@ -47,7 +76,9 @@ function collectObjects ({ idActor, idCounter, objectActor, objectCounter, actio
     const object = inRoot ? ROOT : isSame ? objectOf[row - 1] : byId.get(idOf(objectActor[row]!, objectCounter[row]!))
     if (object === undefined) throw invalid('an object that is not there')
     objectOf[row] = object
-    if (idActor[row]! < 0 || idActor[row]! >= actorCount || idCounter[row]! <= 0) throw invalid('an operation without id')
+    if (idActor[row]! < 0 || idActor[row]! >= actorCount || idCounter[row]! <= 0) {
+      throw invalid('an operation without id')
+    }
     const kind = kindMade(action[row]!)
     if (kind === undefined) continue
     made[row] = flags.length

@@ -1,7 +1,9 @@
 import { inflateRawSync } from 'node:zlib'
 import { RelayError } from '../../errors.ts'
 import { CHUNK_TYPES, checkedHash, startOfContents } from '../format/chunk.ts'
-import { COLUMNS, NULL, countRows, readDeltas, readFlags, readTexts, readUints, type ColumnOptions } from '../format/columns.ts'
+import {
+  COLUMNS, NULL, countRows, readDeltas, readFlags, readTexts, readUints, type ColumnOptions
+} from '../format/columns.ts'
 import { collectReferences, type DocumentRows } from './collect-references.ts'
 import type { Hash } from '../format/hash.ts'
 import { ByteReader } from '../format/leb128.ts'
@@ -22,8 +24,8 @@ export interface StoredDocument {
   changeCount: number
   opCount: number
   /**
-   * The operations that Automerge makes room for when it loads the document: of each change, those counted from the last
-   * that it depends on.
+   * The operations that Automerge makes room for when it loads the document: of each change, those counted from the
+   * last that it depends on.
    */
   room: number
   /** For `new References(...)`. */
@@ -44,7 +46,8 @@ const MAX_OPS = 2 ** 24
 const TYPE_AT = 8
 const NOTHING = new Uint8Array(0)
 
-const invalid = (problem: string): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid document: ${problem}`)
+const invalid = (problem: string): RelayError =>
+  new RelayError('RELAY_DOCUMENT_INVALID', `not a valid document: ${problem}`)
 const column = (what: string): ColumnOptions => ({ strict: false, what, invalid })
 
 type Columns = (specification: number) => ByteReader | undefined
@@ -54,7 +57,9 @@ type Columns = (specification: number) => ByteReader | undefined
  * not that the heads are those of its changes, which takes their hashes, nor values, nor what overwrites what.
  * @throws RelayError RELAY_DOCUMENT_INVALID
  */
-export function readDocument (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = MAX_OPS }: DocumentLimits = {}): StoredDocument {
+export function readDocument (
+  chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = MAX_OPS }: DocumentLimits = {}
+): StoredDocument {
   const reader = new ByteReader(chunk, invalid, startOfContents(chunk, invalid))
   if (chunk[TYPE_AT] !== CHUNK_TYPES.document) throw invalid(`a chunk of type ${chunk[TYPE_AT]}`)
   checkedHash(chunk, chunk, invalid)
@@ -63,26 +68,44 @@ export function readDocument (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps 
   const heads = reader.hashes('heads')
   const lengths = [readLengths(reader), readLengths(reader)]
   const budget = { left: maxBytes }
-  const [changeColumns, operationColumns] = lengths.map(lengths => locate(chunk, reader, lengths, budget)) as [Columns, Columns]
+  const [changeColumns, operationColumns] =
+    lengths.map(lengths => locate(chunk, reader, lengths, budget)) as [Columns, Columns]
   const changes = readChanges(changeColumns, actors.length, maxOps)
   const headOps = readHeadOps(reader, heads.length, changes)
-  const opCount = countRows(operationColumns(COLUMNS.action) ?? new ByteReader(NOTHING, invalid), maxOps, { what: 'action', invalid })
+  const opCount = countRows(operationColumns(COLUMNS.action) ?? new ByteReader(NOTHING, invalid), maxOps, {
+    what: 'action', invalid
+  })
   const rows = readRows(operationColumns, opCount)
-  const counted = sumCounted(rows.valueMeta, operationColumns(COLUMNS.value), row => rows.action[row] === ACTIONS.increment)
+  const counted = sumCounted(
+    rows.valueMeta, operationColumns(COLUMNS.value), row => rows.action[row] === ACTIONS.increment
+  )
   const references = collectReferences(actors, rows, counted, invalid)
   const seqs = new Map(changes.seqs.map((seq, actor) => [actors[actor]!, seq] as const).filter(([, seq]) => seq > 0))
-  return { heads, headOps, seqs, maxOp: changes.maxOp, changeCount: changes.maxOps.length, opCount, room: changes.room, references }
+  return {
+    heads,
+    headOps,
+    seqs,
+    maxOp: changes.maxOp,
+    changeCount: changes.maxOps.length,
+    opCount,
+    room: changes.room,
+    references
+  }
 }
 
 /** The specifications of columns and how many bytes each takes. */
 function readLengths (reader: ByteReader): { specification: number, length: number }[] {
   const lengths = []
-  for (let n = reader.count('columns', 2); n > 0; n--) lengths.push({ specification: reader.uint('a column'), length: reader.uint('a column') })
+  for (let n = reader.count('columns', 2); n > 0; n--) {
+    lengths.push({ specification: reader.uint('a column'), length: reader.uint('a column') })
+  }
   return lengths
 }
 
 /** Finds the columns that follow, and how to read one; those that are not asked for are not inflated. */
-function locate (chunk: Uint8Array, reader: ByteReader, lengths: { specification: number, length: number }[], budget: { left: number }): Columns {
+function locate (
+  chunk: Uint8Array, reader: ByteReader, lengths: { specification: number, length: number }[], budget: { left: number }
+): Columns {
   const columns = new Map<number, { at: number, end: number, isDeflated: boolean }>()
   for (const { specification, length } of lengths) {
     const { at } = reader
@@ -119,12 +142,18 @@ interface Changes {
 }
 
 function readChanges (columns: Columns, actorCount: number, max: number): Changes {
-  const count = countRows(columns(CHANGE_COLUMNS.actor) ?? new ByteReader(NOTHING, invalid), max, { what: 'author', invalid })
+  const count = countRows(columns(CHANGE_COLUMNS.actor) ?? new ByteReader(NOTHING, invalid), max, {
+    what: 'author', invalid
+  })
   const actors = readUints(columns(CHANGE_COLUMNS.actor), count, column('authors'))
   const seqOf = readDeltas(columns(CHANGE_COLUMNS.seq), count, column('seq'))
   const maxOps = readDeltas(columns(CHANGE_COLUMNS.maxOp), count, column('last operations'))
   const depCounts = readUints(columns(CHANGE_COLUMNS.depsGroup), count, column('dependencies'))
-  const deps = readDeltas(columns(CHANGE_COLUMNS.depsIndex), depCounts.reduce((sum, count) => boundedSum(sum, count, max), 0), column('dependencies'))
+  const deps = readDeltas(
+    columns(CHANGE_COLUMNS.depsIndex),
+    depCounts.reduce((sum, count) => boundedSum(sum, count, max), 0),
+    column('dependencies')
+  )
   const seqs = new Array<number>(actorCount).fill(0)
   let maxOp = 0
   for (let n = 0; n < count; n++) {
@@ -155,7 +184,10 @@ function boundedSum (sum: number, count: number, max: number): number {
   return sum + count
 }
 
-/** The last operation of each head: after the columns are their places. Old writers left them out; then the last of all heads. */
+/**
+ * The last operation of each head: after the columns are their places. Old writers left them out; then the last of all
+ * heads.
+ */
 function readHeadOps (reader: ByteReader, count: number, { maxOps, isHead }: Changes): number[] {
   if (reader.left === 0) {
     const last = maxOps.reduce((last, maxOp, n) => isHead[n] === 1 ? Math.max(last, maxOp) : last, 0)

@@ -30,7 +30,9 @@ export class References {
   readonly #objects: IntList
   #counted: number
 
-  constructor ({ actors, objects, counted }: ReferenceData = { actors: new Map(), objects: Int32Array.of(objectFlags(KINDS.map, 0)), counted: 0 }) {
+  constructor ({ actors, objects, counted }: ReferenceData = {
+    actors: new Map(), objects: Int32Array.of(objectFlags(KINDS.map, 0)), counted: 0
+  }) {
     for (const [actor, data] of actors) this.#know(new ActorOperations(actor, this.#list.length, data))
     this.#objects = new IntList(objects)
     this.#counted = counted
@@ -58,8 +60,9 @@ export class References {
     for (let row = 0, next = 0; row < operations.count; row++) {
       if (operations.action[row] === ACTIONS.delete) continue
       const counter = change.startOp + row
-      if (operations.insert[row] === 1) author.addInsert(counter, objects[row]!, resolved.placeOf(row), isCounter(operations, row))
-      else author.addSet(counter, objects[row]!, keys[row]!, isCounter(operations, row))
+      if (operations.insert[row] === 1) {
+        author.addInsert(counter, objects[row]!, resolved.placeOf(row), isCounter(operations, row))
+      } else author.addSet(counter, objects[row]!, keys[row]!, isCounter(operations, row))
       if (made[next]?.row !== row) continue
       author.addMade(counter, this.#objects.length)
       this.#objects.push(made[next++]!.flags)

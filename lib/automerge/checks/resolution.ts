@@ -8,7 +8,10 @@ import { ACTIONS, isCounter, type Operations } from '../format/operations.ts'
 
 /** How deep objects may be in objects: Automerge goes down by recursion when it builds a document's value. */
 export const MAX_DEPTH = 500
-/** From element to element, for all marks of a change: a mark of a whole text takes one for each time its author wrote elsewhere. */
+/**
+ * From element to element, for all marks of a change: a mark of a whole text takes one for each time its author wrote
+ * elsewhere.
+ */
 const MAX_STEPS = 2 ** 20
 const NO_ROWS: Int32Array = new Int32Array(0)
 
@@ -33,7 +36,13 @@ export class Resolution {
   #chainRows = NO_ROWS
   #steps = 0
 
-  constructor (change: Change, operations: Operations, actors: Map<string, ActorOperations>, list: ActorOperations[], objects: IntList) {
+  constructor (
+    change: Change,
+    operations: Operations,
+    actors: Map<string, ActorOperations>,
+    list: ActorOperations[],
+    objects: IntList
+  ) {
     this.#change = change
     this.#operations = operations
     this.#actors = change.actors.map(actor => actors.get(actor))
@@ -60,7 +69,9 @@ export class Resolution {
       const flags = this.#flags(object)
       this.objects[row] = object
       this.keys[row] = kindOf(flags) === KINDS.map ? this.#key(row) : this.#element(row, object)
-      if (kindOf(flags) === KINDS.text && insert[row] === 0 && action[row] !== ACTIONS.delete) throw invalidChange('a text whose characters change')
+      if (kindOf(flags) === KINDS.text && insert[row] === 0 && action[row] !== ACTIONS.delete) {
+        throw invalidChange('a text whose characters change')
+      }
       if (kindOf(flags) !== KINDS.text && action[row] === ACTIONS.mark) throw invalidChange('a mark in what is no text')
       const kind = kindMade(action[row]!)
       if (kind !== undefined) this.#make(row, flags, kind)
@@ -80,7 +91,9 @@ export class Resolution {
         const same = isElement && predActor[pred] === keyActor[row] && predCounter[pred] === keyCounter[row]
         if (!same && !this.#sets(predActor[pred]!, predCounter[pred]!, row)) throw unknown('a predecessor')
       }
-      if (action[row] === ACTIONS.increment && !this.#isCounter(predActor[pred - 1]!, predCounter[pred - 1]!)) throw invalidChange('an increment of what is no counter')
+      if (action[row] === ACTIONS.increment && !this.#isCounter(predActor[pred - 1]!, predCounter[pred - 1]!)) {
+        throw invalidChange('an increment of what is no counter')
+      }
     }
   }
 
@@ -91,7 +104,8 @@ export class Resolution {
     this.#chainRows = this.#ownChains()
     for (let row = 1; row < count; row++) {
       if (action[row] !== ACTIONS.mark || markName[row] !== NULL) continue
-      const [begin, end] = [row - 1, row].map(row => ({ actor: this.author.index, counter: this.#change.startOp + row })) as [Place, Place]
+      const [begin, end] =
+        [row - 1, row].map(row => ({ actor: this.author.index, counter: this.#change.startOp + row })) as [Place, Place]
       if (!isBefore(begin, end, this)) throw invalidChange('a mark that ends before it begins')
     }
   }
@@ -99,7 +113,9 @@ export class Resolution {
   /** Where an operation inserts. */
   placeOf (row: number): Place {
     const { keyActor, keyCounter } = this.#operations
-    return keyActor[row] === NULL ? { actor: START_OF_LIST, counter: 0 } : { actor: this.#actors[keyActor[row]!]!.index, counter: keyCounter[row]! }
+    return keyActor[row] === NULL
+      ? { actor: START_OF_LIST, counter: 0 }
+      : { actor: this.#actors[keyActor[row]!]!.index, counter: keyCounter[row]! }
   }
 
   chain ({ actor, counter }: Place): Chain {
@@ -111,16 +127,20 @@ export class Resolution {
   }
 
   compareActors (a: number, b: number): number {
-    const [one, other] = [a, b].map(index => index === this.author.index ? this.author.id : this.#documentActors[index]!.id) as [string, string]
+    const [one, other] =
+      [a, b].map(index => index === this.author.index ? this.author.id : this.#documentActors[index]!.id) as [string, string]
     return one < other ? -1 : one > other ? 1 : 0
   }
 
-  /** For each of the change's own elements, the row of the first of those inserted one after another that it belongs to. */
+  /**
+   * For each of the change's own elements, the row of the first of those inserted one after another that it belongs to.
+   */
   #ownChains (): Int32Array {
     const { count, insert, keyActor, keyCounter } = this.#operations
     const chains = new Int32Array(count)
     for (let row = 0; row < count; row++) {
-      const follows = row > 0 && insert[row - 1] === 1 && keyActor[row] === 0 && keyCounter[row] === this.#change.startOp + row - 1
+      const follows = row > 0 &&
+        insert[row - 1] === 1 && keyActor[row] === 0 && keyCounter[row] === this.#change.startOp + row - 1
       chains[row] = follows ? chains[row - 1]! : row
     }
     return chains
@@ -149,9 +169,13 @@ export class Resolution {
   #object (row: number): number {
     const { objectActor, objectCounter } = this.#operations
     if (objectActor[row] === NULL) return ROOT
-    if (row > 0 && objectActor[row] === objectActor[row - 1] && objectCounter[row] === objectCounter[row - 1]) return this.objects[row - 1]!
+    if (row > 0 && objectActor[row] === objectActor[row - 1] && objectCounter[row] === objectCounter[row - 1]) {
+      return this.objects[row - 1]!
+    }
     const own = this.#ownRow(objectActor[row]!, objectCounter[row]!)
-    const object = own >= 0 ? this.#ownObject(own) : this.#known(objectActor[row]!, objectCounter[row]!)?.made(objectCounter[row]!) ?? -1
+    const object = own >= 0
+      ? this.#ownObject(own)
+      : this.#known(objectActor[row]!, objectCounter[row]!)?.made(objectCounter[row]!) ?? -1
     if (object < 0) throw unknown('an object')
     return object
   }
@@ -193,6 +217,7 @@ export class Resolution {
   #sets (actor: number, counter: number, row: number): boolean {
     const own = this.#ownRow(actor, counter)
     if (own < 0) return this.#known(actor, counter)?.sets(counter, this.objects[row]!, this.keys[row]!) ?? false
-    return this.#operations.action[own] !== ACTIONS.delete && this.objects[own] === this.objects[row] && this.keys[own] === this.keys[row]
+    return this.#operations.action[own] !== ACTIONS.delete &&
+      this.objects[own] === this.objects[row] && this.keys[own] === this.keys[row]
   }
 }

@@ -7,9 +7,10 @@ import { ACTIONS, readOperations } from '../format/operations.ts'
 export type Handle = ReturnType<typeof Automerge.getBackend>
 
 /**
- * The changes a document has got since, each after those it depends on. What Automerge applies without a word but cannot
- * load again once it has saved it is refused: operations that are not counted on from the changes they depend on, changes
- * that have another hash when it writes them, and marks that end before they begin; and what `readOperations` refuses.
+ * The changes a document has got since, each after those it depends on. What Automerge applies without a word but
+ * cannot load again once it has saved it is refused: operations that are not counted on from the changes they depend
+ * on, changes that have another hash when it writes them, and marks that end before they begin; and what
+ * `readOperations` refuses.
  * @throws RelayError RELAY_DOCUMENT_INVALID, or what Automerge throws
  */
 export function soundChanges (document: Handle, since: Hash[]): Uint8Array[] {

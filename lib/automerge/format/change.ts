@@ -51,7 +51,8 @@ const { idActor, idCounter, ...columns } = COLUMNS
 const KNOWN = new Set<number>(Object.values(columns))
 
 /** Makes the error for what is wrong with a change. */
-export const invalidChange = (problem: string): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: ${problem}`)
+export const invalidChange = (problem: string): RelayError =>
+  new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: ${problem}`)
 
 /**
  * Reads the header of a change from its chunk (Automerge's binary format, "Change chunk", "Compressed change chunk"),
@@ -63,7 +64,9 @@ export const invalidChange = (problem: string): RelayError => new RelayError('RE
 export function readChange (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = MAX_OPS }: ChangeLimits = {}): Change {
   const start = startOfContents(chunk, invalidChange)
   const type = chunk[TYPE_AT]
-  if (type !== CHUNK_TYPES.change && type !== CHUNK_TYPES.compressedChange) throw invalidChange(`a chunk of type ${type}`)
+  if (type !== CHUNK_TYPES.change && type !== CHUNK_TYPES.compressedChange) {
+    throw invalidChange(`a chunk of type ${type}`)
+  }
   const plain = type === CHUNK_TYPES.change ? chunk : inflate(chunk, start, maxBytes)
   const hash = checkedHash(chunk, plain, invalidChange)
   const reader = new ByteReader(plain, invalidChange, startOfContents(plain, invalidChange))
@@ -77,10 +80,16 @@ export function readChange (chunk: Uint8Array, { maxBytes = MAX_BYTES, maxOps = 
   const actors = readActors(reader, actor)
   const columns = readColumns(reader)
   const action = columns.find(({ specification }) => specification === COLUMNS.action)
-  const opCount = action === undefined ? 0 : countRows(new ByteReader(plain, invalidChange, action.at, action.end), maxOps, { what: 'action', invalid: invalidChange })
+  const opCount = action === undefined
+    ? 0
+    : countRows(
+      new ByteReader(plain, invalidChange, action.at, action.end), maxOps, { what: 'action', invalid: invalidChange }
+    )
   if (seq === 0) throw invalidChange('seq is 0')
   if (startOp === 0 || startOp + opCount - 1 > MAX_COUNTER) throw invalidChange('startOp is out of range')
-  return { hash, deps, actor, seq, startOp, opCount, time, bytes: chunk, byteLength: plain.length, actors, plain, columns }
+  return {
+    hash, deps, actor, seq, startOp, opCount, time, bytes: chunk, byteLength: plain.length, actors, plain, columns
+  }
 }
 
 /** The chunk of the same change that is not compressed, save its checksum, which is the same. */
@@ -115,7 +124,11 @@ function inflateAll (bytes: Uint8Array, maxBytes: number): Uint8Array {
     inflated = inflateRawSync(bytes, { maxOutputLength: maxBytes, info: true }) as unknown as typeof inflated
   } catch (cause) {
     const tooLarge = codeOf(cause) === 'ERR_BUFFER_TOO_LARGE'
-    throw new RelayError('RELAY_DOCUMENT_INVALID', `not a valid change: it cannot be inflated${tooLarge ? ` to ${maxBytes} bytes` : ''}`, { cause })
+    throw new RelayError(
+      'RELAY_DOCUMENT_INVALID',
+      `not a valid change: it cannot be inflated${tooLarge ? ` to ${maxBytes} bytes` : ''}`,
+      { cause }
+    )
   }
   if (inflated.engine.bytesWritten !== bytes.length) throw invalidChange('bytes after the end of what is compressed')
   return inflated.buffer
@@ -126,7 +139,9 @@ function readActors (reader: ByteReader, author: string): string[] {
   const actors = [author]
   for (let n = reader.count('other actors', 1); n > 0; n--) {
     const actor = reader.actor('an actor')
-    if (actor === author || (actors.length > 1 && actor <= actors.at(-1)!)) throw invalidChange('other actors are out of order')
+    if (actor === author || (actors.length > 1 && actor <= actors.at(-1)!)) {
+      throw invalidChange('other actors are out of order')
+    }
     actors.push(actor)
   }
   return actors

@@ -13,7 +13,8 @@ const CHECKSUM_BYTES = 4
 const HEADER = 9 // magic, checksum, type
 const MAX_LENGTH_BYTES = 5
 
-const invalid = (problem: string): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', `not Automerge data: ${problem}`)
+const invalid = (problem: string): RelayError =>
+  new RelayError('RELAY_DOCUMENT_INVALID', `not Automerge data: ${problem}`)
 
 /**
  * Splits concatenated chunks into views, one each, without looking inside.
@@ -60,11 +61,16 @@ export function startOfContents (chunk: Uint8Array, invalid: (problem: string) =
   return reader.at
 }
 
-/** The hash of type, length and contents, which follow one another in a chunk; the checksum in `chunk` must be its start. */
+/**
+ * The hash of type, length and contents, which follow one another in a chunk; the checksum in `chunk` must be its
+ * start.
+ */
 export function checkedHash (chunk: Uint8Array, plain: Uint8Array, invalid: (problem: string) => Error): Hash {
   const hash = hashOf('sha256', plain.subarray(HEADER - 1))
   for (let n = 0; n < CHECKSUM_BYTES; n++) {
-    if (Number.parseInt(hash.slice(2 * n, 2 * n + 2), 16) !== chunk[MAGIC.length + n]) throw invalid('the checksum is wrong')
+    if (Number.parseInt(hash.slice(2 * n, 2 * n + 2), 16) !== chunk[MAGIC.length + n]) {
+      throw invalid('the checksum is wrong')
+    }
   }
   return hash
 }

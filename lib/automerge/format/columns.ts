@@ -43,7 +43,9 @@ const SHARED_NULLS = Array.from({ length: SHARED_ROWS }, (_, rows) => new Int32A
 const nulls = (rows: number): Int32Array => SHARED_NULLS[rows] ?? new Int32Array(rows).fill(NULL)
 
 /** Reads a run-length encoded column, a row each; `next` reads one value, which is equal when its number is. */
-function readRuns (reader: ByteReader | undefined, rows: number, next: (reader: ByteReader, options: ColumnOptions) => number, options: ColumnOptions): Int32Array {
+function readRuns (reader: ByteReader | undefined, rows: number, next: (
+  reader: ByteReader, options: ColumnOptions
+) => number, options: ColumnOptions): Int32Array {
   if (reader === undefined) return nulls(rows)
   const { strict, what, invalid } = options
   const out = new Int32Array(rows)
@@ -55,7 +57,9 @@ function readRuns (reader: ByteReader | undefined, rows: number, next: (reader: 
     const count = length === 0 ? reader.uint(what) : Math.abs(length)
     if (count > rows - row) throw invalid(`more rows of ${what} than operations`)
     if (length === 0) {
-      if (strict && (before === NULLS || count === 0 || count === rows)) throw invalid(`${what} is not as Automerge writes it`)
+      if (strict && (before === NULLS || count === 0 || count === rows)) {
+        throw invalid(`${what} is not as Automerge writes it`)
+      }
       out.fill(NULL, row, row + count)
       before = NULLS
       last = NULL
@@ -94,7 +98,10 @@ function nextDelta (reader: ByteReader, { what, invalid }: ColumnOptions): numbe
   return value
 }
 
-/** Unsigned numbers of at most 31 bits, NULL where there is none. @param reader undefined when there is no such column */
+/**
+ * Unsigned numbers of at most 31 bits, NULL where there is none.
+ * @param reader undefined when there is no such column
+ */
 export function readUints (reader: ByteReader | undefined, rows: number, options: ColumnOptions): Int32Array {
   return readRuns(reader, rows, nextUint, options)
 }
@@ -124,7 +131,9 @@ function nextText (reader: ByteReader, { what, invalid }: ColumnOptions): number
 }
 
 /** Booleans, stored as the lengths of runs that begin with false. */
-export function readFlags (reader: ByteReader | undefined, rows: number, { strict, what, invalid }: ColumnOptions): Uint8Array {
+export function readFlags (
+  reader: ByteReader | undefined, rows: number, { strict, what, invalid }: ColumnOptions
+): Uint8Array {
   const out = new Uint8Array(rows)
   if (reader === undefined) return out
   let row = 0
@@ -140,7 +149,9 @@ export function readFlags (reader: ByteReader | undefined, rows: number, { stric
 }
 
 /** The number of rows in a run-length encoded column of unsigned numbers, none of them missing. */
-export function countRows (reader: ByteReader, max: number, { what, invalid }: Pick<ColumnOptions, 'what' | 'invalid'>): number {
+export function countRows (
+  reader: ByteReader, max: number, { what, invalid }: Pick<ColumnOptions, 'what' | 'invalid'>
+): number {
   let count = 0
   while (reader.left > 0) {
     const run = reader.int('a run of operations')
@@ -161,7 +172,8 @@ export function isText (bytes: Uint8Array, at = 0, end = bytes.length): boolean 
   return true
 }
 
-// Keys are compared by hashes nobody else can foresee: whoever wants two to be equal has to try, and each try costs a connection.
+// Keys are compared by hashes nobody else can foresee: whoever wants two to be equal has to try, and each try costs a
+// connection.
 const [SEED, MULTIPLIER] = seedOfProcess()
 
 /** The same in the threads that are started from this one: they read documents for it. */
@@ -185,7 +197,8 @@ export function textHash (bytes: Uint8Array): number {
 }
 
 /** The same for a pair of numbers. */
-export const pairHash = (a: number, b: number): number => mixed(Math.imul(Math.imul(SEED ^ a, 0x9e3779b1) ^ b, MULTIPLIER | 1))
+export const pairHash = (a: number, b: number): number =>
+  mixed(Math.imul(Math.imul(SEED ^ a, 0x9e3779b1) ^ b, MULTIPLIER | 1))
 
 function mixed (hash: number): number {
   hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b)

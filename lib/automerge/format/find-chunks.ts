@@ -7,7 +7,10 @@ const MAX_ENDS = 8 // places looked at for the end of a chunk: the bytes of a be
 
 const invalid = (problem: string): RelayError => new RelayError('RELAY_DOCUMENT_INVALID', problem)
 
-/** What may be whole chunks in bytes that are damaged: from each beginning of one to another. Their checksums are not looked at. */
+/**
+ * What may be whole chunks in bytes that are damaged: from each beginning of one to another. Their checksums are not
+ * looked at.
+ */
 export function findChunks (bytes: Uint8Array): Uint8Array[] {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const starts: number[] = []
@@ -19,7 +22,10 @@ export function findChunks (bytes: Uint8Array): Uint8Array[] {
   })
 }
 
-/** Why bytes are not whole chunks, of which there is at least one; undefined when they are. @param isThorough checks their checksums too */
+/**
+ * Why bytes are not whole chunks, of which there is at least one; undefined when they are.
+ * @param isThorough checks their checksums too
+ */
 export function flawOf (bytes: Uint8Array, isThorough: boolean): string | undefined {
   try {
     const chunks = splitChunks(bytes)

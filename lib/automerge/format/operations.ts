@@ -5,7 +5,9 @@ import { ByteReader } from './leb128.ts'
 import { VALUE_TYPES, checkValues, sumCounted } from './values.ts'
 
 /** What operations do, by number (Automerge's binary format, "Actions"). */
-export const ACTIONS = { makeMap: 0, set: 1, makeList: 2, delete: 3, makeText: 4, increment: 5, makeTable: 6, mark: 7 } as const
+export const ACTIONS = {
+  makeMap: 0, set: 1, makeList: 2, delete: 3, makeText: 4, increment: 5, makeTable: 6, mark: 7
+} as const
 
 /**
  * The operations of a change, a row each. An operation is named by its actor, a place in the change's `actors`, and its
@@ -16,7 +18,9 @@ export interface Operations {
   /** The object it is in: NULL for the root. */
   objectActor: Int32Array
   objectCounter: Int32Array
-  /** In a list or text, the element it is about, or comes after when it inserts: no actor and counter 0 for the start. */
+  /**
+   * In a list or text, the element it is about, or comes after when it inserts: no actor and counter 0 for the start.
+   */
   keyActor: Int32Array
   keyCounter: Int32Array
   /** In a map, the hash of its key (see columns.ts). */
@@ -55,9 +59,9 @@ const OPTIONS = {
 }
 
 /**
- * Reads the operations of a change and checks that they make sense by themselves, and that they are written as Automerge
- * writes them: it keeps operations and not bytes, writes the change anew from them whenever it loads the document, and
- * refuses the document when the hash is another then.
+ * Reads the operations of a change and checks that they make sense by themselves, and that they are written as
+ * Automerge writes them: it keeps operations and not bytes, writes the change anew from them whenever it loads the
+ * document, and refuses the document when the hash is another then.
  * @throws RelayError RELAY_DOCUMENT_INVALID
  */
 export function readOperations (change: Change): Operations {
@@ -67,7 +71,9 @@ export function readOperations (change: Change): Operations {
     if (change.actors.length > 1) throw invalidChange('actors that nothing refers to')
   }
   const reader = (specification: number): ByteReader | undefined => {
-    for (const { specification: other, at, end } of columns) if (other === specification) return new ByteReader(plain, invalidChange, at, end)
+    for (const { specification: other, at, end } of columns) {
+      if (other === specification) return new ByteReader(plain, invalidChange, at, end)
+    }
     return undefined
   }
   const predCount = readUints(reader(COLUMNS.predGroup), count, OPTIONS.preds)
@@ -92,7 +98,9 @@ export function readOperations (change: Change): Operations {
   checkReferences(operations, change)
   checkValues(operations.valueMeta, reader(COLUMNS.value), plain)
   checkActions(operations, optionalFlags(reader(COLUMNS.expand), count))
-  operations.counted = sumCounted(operations.valueMeta, reader(COLUMNS.value), row => operations.action[row] === ACTIONS.increment)
+  operations.counted = sumCounted(
+    operations.valueMeta, reader(COLUMNS.value), row => operations.action[row] === ACTIONS.increment
+  )
   return operations
 }
 
@@ -113,13 +121,18 @@ function optionalFlags (reader: ByteReader | undefined, rows: number): Uint8Arra
   return flags
 }
 
-/** Whether each reference is whole, to an actor there is and to an operation before it; and each actor is referred to. */
+/**
+ * Whether each reference is whole, to an actor there is and to an operation before it; and each actor is referred to.
+ */
 function checkReferences (operations: Operations, { actors, startOp }: Change): void {
-  const { count, objectActor, objectCounter, keyActor, keyCounter, keyText, predCount, predActor, predCounter } = operations
+  const { count, objectActor, objectCounter, keyActor, keyCounter, keyText, predCount, predActor, predCounter } =
+    operations
   const referredTo = new Uint8Array(actors.length)
   for (let row = 0, pred = 0; row < count; row++) {
     const before = startOp + row
-    if (objectActor[row] !== NULL || objectCounter[row] !== NULL) checkReference('an object', objectActor[row]!, objectCounter[row]!, before, referredTo)
+    if (objectActor[row] !== NULL || objectCounter[row] !== NULL) {
+      checkReference('an object', objectActor[row]!, objectCounter[row]!, before, referredTo)
+    }
     if (keyText[row] === NULL) {
       const isStart = keyActor[row] === NULL && keyCounter[row] === 0
       if (!isStart) checkReference('an element', keyActor[row]!, keyCounter[row]!, before, referredTo)
@@ -127,10 +140,14 @@ function checkReferences (operations: Operations, { actors, startOp }: Change): 
     const first = pred
     for (const end = pred + predCount[row]!; pred < end; pred++) {
       checkReference('a predecessor', predActor[pred]!, predCounter[pred]!, before, referredTo)
-      if (pred > first && !isBefore(operations, actors, pred - 1, pred)) throw invalidChange('predecessors are out of order')
+      if (pred > first && !isBefore(operations, actors, pred - 1, pred)) {
+        throw invalidChange('predecessors are out of order')
+      }
     }
   }
-  for (let actor = 1; actor < actors.length; actor++) if (referredTo[actor] === 0) throw invalidChange('actors that nothing refers to')
+  for (let actor = 1; actor < actors.length; actor++) {
+    if (referredTo[actor] === 0) throw invalidChange('actors that nothing refers to')
+  }
 }
 
 /** @param before the counter of the operation that refers */
@@ -142,7 +159,9 @@ function checkReference (what: string, actor: number, counter: number, before: n
 
 /** Whether one predecessor's id is less than another's. */
 function isBefore ({ predActor, predCounter }: Operations, actors: string[], a: number, b: number): boolean {
-  return predCounter[a] === predCounter[b] ? actors[predActor[a]!]! < actors[predActor[b]!]! : predCounter[a]! < predCounter[b]!
+  return predCounter[a] === predCounter[b]
+    ? actors[predActor[a]!]! < actors[predActor[b]!]!
+    : predCounter[a]! < predCounter[b]!
 }
 
 /** Whether each operation has what its action takes, and nothing else. */
@@ -159,7 +178,9 @@ function checkActions (operations: Operations, expand: Uint8Array): void {
       if (keyText[row] === PROTOTYPE) throw invalidChange('the key __proto__')
     }
     if (inserts && predCount[row]! > 0) throw invalidChange('an insertion with predecessors')
-    if (action[row] !== ACTIONS.mark && (expand[row] === 1 || markName[row] !== NULL)) throw invalidChange('a mark that is none')
+    if (action[row] !== ACTIONS.mark && (expand[row] === 1 || markName[row] !== NULL)) {
+      throw invalidChange('a mark that is none')
+    }
     switch (action[row]) {
       case ACTIONS.set: break
       case ACTIONS.makeMap:
@@ -168,10 +189,14 @@ function checkActions (operations: Operations, expand: Uint8Array): void {
         if (valueMeta[row] !== VALUE_TYPES.null) throw invalidChange('an object with a value')
         break
       case ACTIONS.delete:
-        if (inserts || valueMeta[row] !== VALUE_TYPES.null || predCount[row] === 0) throw invalidChange('a deletion of nothing')
+        if (inserts || valueMeta[row] !== VALUE_TYPES.null || predCount[row] === 0) {
+          throw invalidChange('a deletion of nothing')
+        }
         break
       case ACTIONS.increment:
-        if (inserts || predCount[row] === 0 || (valueType !== VALUE_TYPES.uint && valueType !== VALUE_TYPES.int)) throw invalidChange('an increment of nothing')
+        if (inserts || predCount[row] === 0 || (valueType !== VALUE_TYPES.uint && valueType !== VALUE_TYPES.int)) {
+          throw invalidChange('an increment of nothing')
+        }
         break
       case ACTIONS.mark:
         if (!inserts) throw invalidChange('a mark that is not inserted')

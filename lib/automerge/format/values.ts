@@ -3,7 +3,9 @@ import { NULL, isText } from './columns.ts'
 import type { ByteReader } from './leb128.ts'
 
 /** The types of values (Automerge's binary format, "Raw values"). */
-export const VALUE_TYPES = { null: 0, false: 1, true: 2, uint: 3, int: 4, float: 5, text: 6, bytes: 7, counter: 8, timestamp: 9 } as const
+export const VALUE_TYPES = {
+  null: 0, false: 1, true: 2, uint: 3, int: 4, float: 5, text: 6, bytes: 7, counter: 8, timestamp: 9
+} as const
 
 const FLOAT_BYTES = 8
 const MAX_NUMBER_BYTES = 8 // 53 bits and a sign
@@ -32,15 +34,18 @@ export function checkValues (meta: Int32Array, reader: ByteReader | undefined, b
  * The most that all counters and increments can come to: the sum of their amounts without sign.
  * @param isIncrement whether a row's number is one
  */
-export function sumCounted (meta: Int32Array, reader: ByteReader | undefined, isIncrement: (row: number) => boolean): number {
+export function sumCounted (
+  meta: Int32Array, reader: ByteReader | undefined, isIncrement: (row: number) => boolean
+): number {
   let sum = 0
   for (let row = 0; row < meta.length; row++) {
     const length = meta[row]! >> 4
     const type = meta[row]! & 0xf
     if (length === 0) continue
     if (reader === undefined) return sum
-    if (type === VALUE_TYPES.counter || isIncrement(row)) sum += magnitude(reader.take(length, 'values'), 0, length, type !== VALUE_TYPES.uint)
-    else reader.skip(length, 'values')
+    if (type === VALUE_TYPES.counter || isIncrement(row)) {
+      sum += magnitude(reader.take(length, 'values'), 0, length, type !== VALUE_TYPES.uint)
+    } else reader.skip(length, 'values')
   }
   return sum
 }

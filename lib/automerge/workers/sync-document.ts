@@ -68,7 +68,11 @@ export class SyncDocument {
     const { added, reply } = this.#change(peer, (handle, state) => {
       const before = handle.getHeads()
       handle.receiveSyncMessage(state, message)
-      return { added: soundChanges(handle, before), held: this.#heldAfter(handle, name, changes), reply: handle.generateSyncMessage(state) }
+      return {
+        added: soundChanges(handle, before),
+        held: this.#heldAfter(handle, name, changes),
+        reply: handle.generateSyncMessage(state)
+      }
     })
     peer.heads = heads
     peer.needs = need.length > 0
@@ -80,14 +84,18 @@ export class SyncDocument {
     const { added } = this.#change(null, handle => {
       const before = handle.getHeads()
       handle.loadIncremental(Buffer.concat(chunks))
-      const released = this.#held.size === 0 ? [] : soundChanges(handle, before).filter(change => this.#held.has(readChange(change).hash))
+      const released = this.#held.size === 0
+        ? []
+        : soundChanges(handle, before).filter(change => this.#held.has(readChange(change).hash))
       return { added: released, held: this.#heldAfter(handle), reply: null }
     })
     this.#released.push(...added)
   }
 
   generate (name: string, mode?: SyncMode): SyncResult {
-    const { reply } = this.#change(this.#peer(name, mode), (handle, state) => ({ added: [], held: this.#held, reply: handle.generateSyncMessage(state) }))
+    const { reply } = this.#change(this.#peer(name, mode), (handle, state) => ({
+      added: [], held: this.#held, reply: handle.generateSyncMessage(state)
+    }))
     return this.#result(name, [], reply)
   }
 
@@ -191,7 +199,9 @@ export class SyncDocument {
     const isEqual = state.readOnly ? isAnswered(reply) : !state.peerReadOnly && String(theirHeads) === String(heads)
     const inSync = theirHeads !== null && !needs && isEqual
     const held = [...this.#held.values()].some(change => change.peer === name)
-    const result = { changes: [...this.#released, ...added], heads, theirHeads, reply, inSync, held, forgot: this.#forgot }
+    const result = {
+      changes: [...this.#released, ...added], heads, theirHeads, reply, inSync, held, forgot: this.#forgot
+    }
     this.#released = []
     this.#forgot = false
     return result
@@ -208,14 +218,19 @@ const bytesOf = (held: Held, peer: string | null): number => {
   return bytes
 }
 
-/** Whether a peer that may keep changes of its own has been sent all it lacks: the message brings nothing and does not start anew. */
+/**
+ * Whether a peer that may keep changes of its own has been sent all it lacks: the message brings nothing and does not
+ * start anew.
+ */
 function isAnswered (reply: Uint8Array | null): boolean {
   if (reply === null) return true
   const { changes, have } = decodeSyncMessage(reply)
   return changes.length === 0 && have.some(({ lastSync, bloom }) => lastSync.length + bloom.length > 0)
 }
 
-/** Has the peer forget which changes it sent here: that is what follows when a side was read-only and is so no longer. */
+/**
+ * Has the peer forget which changes it sent here: that is what follows when a side was read-only and is so no longer.
+ */
 function askAgain (peer: SyncPeer | undefined): void {
   if (peer === undefined) return
   peer.state.readOnly = true

@@ -64,7 +64,8 @@ export class SyncSession {
    * Applies a sync message of a peer and answers it. Rejects with RELAY_SYNC_INVALID when it cannot be applied: the
    * document and its other peers go on as if it had not come.
    * @param mode how to take what the peer brings, if not as ever
-   * @param message one that `decodeSyncMessage` takes, its changes such that `readChange` takes them; not to be written to
+   * @param message one that `decodeSyncMessage` takes, its changes such that `readChange` takes them; not to be
+   *   written to
    */
   receive (peer: string, message: Uint8Array, mode?: SyncMode): Promise<SessionAnswer> {
     return this.#ask({ name: 'receive', session: this.#around.session, peer, message, mode })
@@ -114,7 +115,9 @@ export class SyncSession {
 
   async #ask (job: SyncJob & { peer: string }): Promise<SessionAnswer> {
     const updates = this.#updates
-    const { joined, lengths, forgot, ...answer } = await new Promise<SyncAnswer>((resolve, reject) => { this.#call({ job, settle: { resolve, reject } }) })
+    const { joined, lengths, forgot, ...answer } = await new Promise<SyncAnswer>((resolve, reject) => {
+      this.#call({ job, settle: { resolve, reject } })
+    })
     let at = 0
     const changes = lengths.map(length => {
       at += length

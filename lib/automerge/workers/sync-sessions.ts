@@ -32,7 +32,9 @@ export class SyncSessions {
   #idle: NodeJS.Timeout | undefined
   #count = 0
 
-  constructor ({ log, idleTimeout = 5_000, maxHeld = 16 * 2 ** 20, callTimeout = 30_000, maxMemory = 256 * 2 ** 20 }: SyncSessionsOptions) {
+  constructor (
+    { log, idleTimeout = 5_000, maxHeld = 16 * 2 ** 20, callTimeout = 30_000, maxMemory = 256 * 2 ** 20 }: SyncSessionsOptions
+  ) {
     this.#options = { log, idleTimeout, maxHeld, callTimeout, maxMemory }
   }
 
@@ -63,7 +65,9 @@ export class SyncSessions {
       lost,
       post: (session, task) => { this.#post(session, task) },
       closed: session => { this.#closed(session) },
-      failed: reason => { this.#options.log.error({ documentId: id, err: reason }, `document not synced: ${reason.message}`) }
+      failed: reason => {
+        this.#options.log.error({ documentId: id, err: reason }, `document not synced: ${reason.message}`)
+      }
     })
     this.#sessions.set(session, undefined)
     return session

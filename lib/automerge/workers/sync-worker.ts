@@ -22,8 +22,11 @@ export interface SyncAnswer extends Omit<SyncResult, 'changes'> { joined: Uint8A
 /** `ready` comes once, when jobs can be done; `memory` is the thread's, in bytes and outside its heap: the WASM's. */
 export type SyncReport = 'ready' | { memory: number } & ({ answer: SyncAnswer | null } | { error: string })
 
-// The states as WASM objects, which can be freed and copied; its own are rebuilt at each call and left to the garbage collector.
-Automerge.use({ importSyncState: (state: unknown) => state, exportSyncState: (state: unknown) => state } as unknown as Automerge.API)
+// The states as WASM objects, which can be freed and copied; its own are rebuilt at each call and left to the garbage
+// collector.
+Automerge.use(
+  { importSyncState: (state: unknown) => state, exportSyncState: (state: unknown) => state } as unknown as Automerge.API
+)
 
 const port = parentPort!
 const documents = new Map<number, SyncDocument>()

@@ -7,8 +7,8 @@ export type Path = Automerge.Prop[]
 const ELEMENTS_AT_ONCE = 1_000 // elements inserted with one call: arguments are on the stack
 
 /**
- * Changes a document so that it shows as JSON says, and no more of it than must be changed: text is spliced, maps and lists
- * stay those that others may be editing.
+ * Changes a document so that it shows as JSON says, and no more of it than must be changed: text is spliced, maps and
+ * lists stay those that others may be editing.
  */
 export class Editor {
   readonly #root: Automerge.Doc<Record<string, unknown>>
@@ -20,12 +20,17 @@ export class Editor {
 
   /** What is there; undefined where nothing is. */
   at (path: Path): unknown {
-    return path.reduce<unknown>((value, key) => isMap(value) || Array.isArray(value) ? (value as Record<Automerge.Prop, unknown>)[key] : undefined, this.#root)
+    return path.reduce<unknown>(
+      (value, key) => isMap(value) || Array.isArray(value)
+        ? (value as Record<Automerge.Prop, unknown>)[key]
+        : undefined,
+      this.#root
+    )
   }
 
   /**
-   * Makes it show as a value. What shows so already is left; a counter is incremented; a date, bytes or a string that is no
-   * text stay that when the value is fit for it.
+   * Makes it show as a value. What shows so already is left; a counter is incremented; a date, bytes or a string that
+   * is no text stay that when the value is fit for it.
    */
   set (path: Path, value: Json): void {
     const current = this.at(path)
@@ -60,7 +65,9 @@ export class Editor {
   insert (path: Path, values: unknown[]): void {
     const list = this.#parent(path) as unknown as unknown[]
     const at = path.at(-1) as number
-    for (let n = 0; n < values.length; n += ELEMENTS_AT_ONCE) list.splice(at + n, 0, ...values.slice(n, n + ELEMENTS_AT_ONCE).map(storable))
+    for (let n = 0; n < values.length; n += ELEMENTS_AT_ONCE) {
+      list.splice(at + n, 0, ...values.slice(n, n + ELEMENTS_AT_ONCE).map(storable))
+    }
     values.forEach((value, n) => { this.#putLarge([...path.slice(0, -1), at + n], value) })
   }
 
@@ -70,7 +77,10 @@ export class Editor {
     else delete parent[path.at(-1)!]
   }
 
-  /** Whole numbers that are no integers of Automerge's, each by itself: inside of others Automerge does not take them for what they are. */
+  /**
+   * Whole numbers that are no integers of Automerge's, each by itself: inside of others Automerge does not take them
+   * for what they are.
+   */
   #putLarge (path: Path, value: unknown): void {
     if (isLarge(value)) this.#parent(path)[path.at(-1)!] = new Automerge.Float64(value)
     else if (Array.isArray(value)) value.forEach((one, n) => { this.#putLarge([...path, n], one) })
@@ -86,7 +96,10 @@ export class Editor {
     for (const [key, field] of Object.entries(value)) this.set([...path, key], field)
   }
 
-  /** What is the same at the start and at the end is left; of the rest, elements are changed in place as far as there are both. */
+  /**
+   * What is the same at the start and at the end is left; of the rest, elements are changed in place as far as there
+   * are both.
+   */
   #setElements (path: Path, current: unknown[], values: Json[]): void {
     const both = Math.min(current.length, values.length)
     let start = 0
@@ -99,9 +112,13 @@ export class Editor {
   }
 
   #setScalar (path: Path, current: unknown, value: Json): void {
-    if (typeof current === 'string' && typeof value === 'string' && canSplice(path)) Automerge.updateText(this.#parent(path), path.slice(-1), value)
-    else if (current instanceof Automerge.Counter && Number.isSafeInteger(value)) current.increment(value as number - current.value)
-    else this.put(path, (typeof value === 'string' ? scalarLike(current, value) : undefined) ?? value)
+    if (typeof current === 'string' && typeof value === 'string' && canSplice(path)) {
+      Automerge.updateText(
+        this.#parent(path), path.slice(-1), value
+      )
+    } else if (current instanceof Automerge.Counter && Number.isSafeInteger(value)) {
+      current.increment(value as number - current.value)
+    } else this.put(path, (typeof value === 'string' ? scalarLike(current, value) : undefined) ?? value)
   }
 }
 

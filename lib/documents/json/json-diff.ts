@@ -18,7 +18,9 @@ function diff (before: Json, after: Json, pointer: string, operations: PatchOper
 }
 
 function diffObjects (before: JsonObject, after: JsonObject, pointer: string, operations: PatchOperation[]): void {
-  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) operations.push({ op: 'remove', path: pointerTo(pointer, key) })
+  for (const key of Object.keys(before)) {
+    if (!Object.hasOwn(after, key)) operations.push({ op: 'remove', path: pointerTo(pointer, key) })
+  }
   for (const [key, value] of Object.entries(after)) {
     const there = pointerTo(pointer, key)
     if (Object.hasOwn(before, key)) diff(before[key]!, value, there, operations)
@@ -33,14 +35,21 @@ function diffLists (before: Json[], after: Json[], pointer: string, operations: 
   let end = 0
   while (end < both - start && equal(before[before.length - 1 - end]!, after[after.length - 1 - end]!)) end++
   for (let n = start; n < both - end; n++) diff(before[n]!, after[n]!, pointerTo(pointer, n), operations)
-  for (let n = before.length - end - 1; n >= both - end; n--) operations.push({ op: 'remove', path: pointerTo(pointer, n) })
-  for (let n = both - end; n < after.length - end; n++) operations.push({ op: 'add', path: pointerTo(pointer, n), value: after[n]! })
+  for (let n = before.length - end - 1; n >= both - end; n--) {
+    operations.push({ op: 'remove', path: pointerTo(pointer, n) })
+  }
+  for (let n = both - end; n < after.length - end; n++) {
+    operations.push({ op: 'add', path: pointerTo(pointer, n), value: after[n]! })
+  }
 }
 
 function equal (one: Json, other: Json): boolean {
-  if (Array.isArray(one)) return Array.isArray(other) && one.length === other.length && one.every((value, n) => equal(value, other[n]!))
+  if (Array.isArray(one)) {
+    return Array.isArray(other) && one.length === other.length && one.every((value, n) => equal(value, other[n]!))
+  }
   if (!isObject(one)) return one === other
   if (!isObject(other)) return false
   const keys = Object.keys(one)
-  return keys.length === Object.keys(other).length && keys.every(key => Object.hasOwn(other, key) && equal(one[key]!, other[key]!))
+  return keys.length === Object.keys(other).length &&
+    keys.every(key => Object.hasOwn(other, key) && equal(one[key]!, other[key]!))
 }

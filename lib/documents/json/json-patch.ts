@@ -8,8 +8,8 @@ const INDEX = /^(0|[1-9]\d{0,15})$/
 const invalid = (problem: string): RelayError => new RelayError('RELAY_PATCH_INVALID', `not a JSON Patch: ${problem}`)
 
 /**
- * Applies a JSON Patch (RFC 6902). Types are kept by `move` and `copy`; `replace`, and `add` over a field, change what is
- * there as `Editor.set` does.
+ * Applies a JSON Patch (RFC 6902). Types are kept by `move` and `copy`; `replace`, and `add` over a field, change what
+ * is there as `Editor.set` does.
  * @throws RelayError RELAY_PATCH_INVALID, or RELAY_PATCH_CONFLICT when the document is not as it expects
  */
 export function applyJsonPatch (editor: Editor, patch: Json): void {
@@ -69,7 +69,9 @@ class Operation {
   #move (tokens: string[]): void {
     const from = this.#pointer('from')
     const source = this.#existing(from)
-    if (from.length < tokens.length && from.every((token, n) => token === tokens[n])) throw invalid(`operation ${this.#number} moves something into itself`)
+    if (from.length < tokens.length && from.every((token, n) => token === tokens[n])) {
+      throw invalid(`operation ${this.#number} moves something into itself`)
+    }
     if (from.length === tokens.length && from.every((token, n) => token === tokens[n])) return
     const value = copyOf(this.#editor.at(source))
     this.#remove(source)
@@ -132,6 +134,8 @@ class Operation {
   }
 
   #conflict (problem: string): RelayError {
-    return new RelayError('RELAY_PATCH_CONFLICT', `operation ${this.#number} of the patch does not fit the document: ${problem}`)
+    return new RelayError(
+      'RELAY_PATCH_CONFLICT', `operation ${this.#number} of the patch does not fit the document: ${problem}`
+    )
   }
 }

@@ -12,7 +12,8 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 /** The date-time of RFC 3339, which is what `Date` shows and a little more. */
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
-export const isObject = (value: Json): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isObject = (value: Json): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Whether a value of a document is a map. */
 export const isMap = (value: unknown): value is Record<string, unknown> =>
@@ -20,18 +21,26 @@ export const isMap = (value: unknown): value is Record<string, unknown> =>
 
 // not by Automerge.isCounter, to which the lists of a document that is being changed are counters
 const isScalar = (value: object): boolean =>
-  value instanceof Date || value instanceof Uint8Array || value instanceof Automerge.Counter || value instanceof Automerge.ImmutableString
+  value instanceof Date ||
+    value instanceof Uint8Array || value instanceof Automerge.Counter || value instanceof Automerge.ImmutableString
 
 /**
- * A value of a document as JSON. Text and strings are strings, counters numbers, dates ISO 8601 (null when they cannot be),
- * bytes base64, integers beyond 2^53 - 1 decimal strings, numbers that JSON has not null. Of a conflict the winner is shown.
+ * A value of a document as JSON. Text and strings are strings, counters numbers, dates ISO 8601 (null when they cannot
+ * be), bytes base64, integers beyond 2^53 - 1 decimal strings, numbers that JSON has not null. Of a conflict the winner
+ * is shown.
  */
 export function viewOf (value: unknown): Json {
   switch (typeof value) {
     case 'string': case 'boolean': return value
     case 'number': return Number.isFinite(value) ? value : null
     case 'bigint': return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
-    case 'object': return value === null ? null : Array.isArray(value) ? value.map(viewOf) : isScalar(value) ? viewOfScalar(value) : viewOfMap(value)
+    case 'object': return value === null
+      ? null
+      : Array.isArray(value)
+        ? value.map(viewOf)
+        : isScalar(value)
+          ? viewOfScalar(value)
+          : viewOfMap(value)
     default: return null
   }
 }
@@ -42,15 +51,19 @@ function viewOfScalar (value: object): Json {
   return viewOf(value instanceof Automerge.Counter ? value.value : String(value))
 }
 
-const viewOfMap = (map: object): Json => Object.fromEntries(Object.entries(map).map(([key, value]) => [key, viewOf(value)]))
+const viewOfMap = (map: object): Json =>
+  Object.fromEntries(Object.entries(map).map(([key, value]) => [key, viewOf(value)]))
 
 /** Whether the view of a value is this. */
 export function shows (value: unknown, json: Json | undefined): boolean {
-  if (Array.isArray(value)) return Array.isArray(json) && value.length === json.length && json.every((one, n) => shows(value[n], one))
+  if (Array.isArray(value)) {
+    return Array.isArray(json) && value.length === json.length && json.every((one, n) => shows(value[n], one))
+  }
   if (!isMap(value)) return value !== undefined && viewOf(value) === json
   if (json === undefined || !isObject(json)) return false
   const keys = Object.keys(value)
-  return keys.length === Object.keys(json).length && keys.every(key => Object.hasOwn(json, key) && shows(value[key], json[key]))
+  return keys.length === Object.keys(json).length &&
+    keys.every(key => Object.hasOwn(json, key) && shows(value[key], json[key]))
 }
 
 /** A date, bytes or a string that is no text as another of its type; undefined when the text is none. */
@@ -85,6 +98,8 @@ export function parseJson (bytes: Uint8Array): Json {
 function check (json: Json, depth: number): void {
   if (typeof json !== 'object' || json === null) return
   if (depth > MAX_DEPTH) throw new RelayError('RELAY_PATCH_INVALID', `nested deeper than ${MAX_DEPTH}`)
-  if (!Array.isArray(json) && Object.hasOwn(json, '__proto__')) throw new RelayError('RELAY_PATCH_INVALID', 'no document can hold the key __proto__')
+  if (!Array.isArray(json) && Object.hasOwn(json, '__proto__')) {
+    throw new RelayError('RELAY_PATCH_INVALID', 'no document can hold the key __proto__')
+  }
   for (const value of Object.values(json)) check(value, depth + 1)
 }

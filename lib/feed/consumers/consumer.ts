@@ -8,8 +8,8 @@ const PAGE = 200 // records read at once
 export type Told = { readonly number: number, readonly text: string } | { readonly oldest: number }
 
 /**
- * A row as readers get it, put together of texts. Whoever has no login is not shown what was looked up of whom wants none such
- * readers.
+ * A row as readers get it, put together of texts. Whoever has no login is not shown what was looked up of whom wants
+ * none such readers.
  */
 export function textOfRow (row: Row, isPublic: boolean): string {
   const [number, uri, , , message, metadata, , hydratedAt, , , , , , visibility, partial] = row
@@ -23,10 +23,12 @@ export function textOfRow (row: Row, isPublic: boolean): string {
 export const oldestOf = ({ store }: Feed): number => store.firstNumber - 1
 
 /**
- * The records after a number, one after the other, now and as they come. It goes on when the next is asked for: a consumer that
- * is slow waits, and is told when what it wants is not kept any more, which is the end.
+ * The records after a number, one after the other, now and as they come. It goes on when the next is asked for: a
+ * consumer that is slow waits, and is told when what it wants is not kept any more, which is the end.
  */
-export async function * follow (feed: Feed, after: number, filter: RecordFilter, isPublic: boolean, signal: AbortSignal): AsyncGenerator<Told> {
+export async function * follow (
+  feed: Feed, after: number, filter: RecordFilter, isPublic: boolean, signal: AbortSignal
+): AsyncGenerator<Told> {
   let wake = (): void => {}
   const listener = (): void => { wake() }
   feed.listeners.add(listener)

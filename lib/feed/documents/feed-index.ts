@@ -21,10 +21,15 @@ export class FeedIndex {
   /** The documents are others now. */
   changed (): void { this.#isTold = false }
 
-  /** Names them, unless they are named already. @returns whether it is another document now, because somebody has deleted it */
+  /**
+   * Names them, unless they are named already.
+   * @returns whether it is another document now, because somebody has deleted it
+   */
   async tell (pages: readonly Page[]): Promise<boolean> {
     if (this.#isTold) return false
-    const days = pages.map(({ day, part, id }): Edit => ({ type: 'set', path: ['days', day, String(part)], value: `automerge:${id}` }))
+    const days = pages.map(({ day, part, id }): Edit => ({
+      type: 'set', path: ['days', day, String(part)], value: `automerge:${id}`
+    }))
     const edits: Edit[] = [{ type: 'set', path: ['feed'], value: this.#name }, ...days]
     let isNew = false
     try {

@@ -10,8 +10,8 @@ export interface Entry { uri: string, did: string, number: number, gone: boolean
 interface Line { uri: string, item?: Item, gone?: true, did?: string, number?: number }
 
 /**
- * The items of a document in a file beside it, a line each, written before the document is: where a record is when it is
- * deleted, and what is to be shown again of an account that comes back.
+ * The items of a document in a file beside it, a line each, written before the document is: where a record is when it
+ * is deleted, and what is to be shown again of an account that comes back.
  */
 export class ItemFile {
   readonly #file: string
@@ -64,7 +64,8 @@ export class ItemFile {
   async remove (): Promise<void> { await rm(this.#file, { force: true }) }
 }
 
-const lineOf = ({ uri, did, number, gone, item }: Entry): string => `${JSON.stringify(gone ? { uri, did, number, gone } : { uri, item })}\n`
+const lineOf = ({ uri, did, number, gone, item }: Entry): string =>
+  `${JSON.stringify(gone ? { uri, did, number, gone } : { uri, item })}\n`
 
 /** Undefined for what is no line, as where a write was cut off. */
 function entryOf (text: string): Entry | undefined {

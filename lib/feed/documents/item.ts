@@ -54,7 +54,9 @@ export function itemOf ({ number, event, hydration }: FeedRecord, data: Fields |
 function check (value: unknown, depth: number): void {
   if (depth > MAX_DEPTH) throw new Error(`an item more than ${MAX_DEPTH} levels deep`)
   if (typeof value === 'number' && !Number.isFinite(value)) throw new Error('an item with a number that JSON has not')
-  if (['undefined', 'function', 'symbol', 'bigint'].includes(typeof value)) throw new Error(`an item with a ${typeof value}`)
+  if (['undefined', 'function', 'symbol', 'bigint'].includes(typeof value)) {
+    throw new Error(`an item with a ${typeof value}`)
+  }
   if (typeof value !== 'object' || value === null) return
   for (const [key, one] of Object.entries(value)) {
     if (key === '') throw new Error('an item with an empty key')

@@ -6,8 +6,8 @@ import type { FeedRecord } from '../sinks/sink.ts'
 export type Fields = Readonly<Record<string, unknown>>
 
 /**
- * What goes into the documents of one feed. Of `accounts`, `words`, `tags` and `collections` those that are there must all be
- * met, each by any of its values.
+ * What goes into the documents of one feed. Of `accounts`, `words`, `tags` and `collections` those that are there must
+ * all be met, each by any of its values.
  */
 export interface Rule {
   /** One word: what its documents and files are named by */
@@ -34,7 +34,9 @@ export type Chosen = (record: FeedRecord) => boolean | Fields
 
 /** @throws RelayError RELAY_BAD_OPTION */
 export function chooser ({ name, accounts, words, tags, collections = POSTS, match }: Rule): Chosen {
-  if (!NAME.test(name)) throw new RelayError('RELAY_BAD_OPTION', `a feed document's name has a-z, 0-9 and -, not: ${name}`)
+  if (!NAME.test(name)) {
+    throw new RelayError('RELAY_BAD_OPTION', `a feed document's name has a-z, 0-9 and -, not: ${name}`)
+  }
   const known = accounts === undefined ? undefined : new Set(accounts)
   const wanted = tags === undefined ? undefined : new Set(tags.map(tag => folded(tag.replace(/^#/, ''))))
   const patterns = words?.map(patternOf)
@@ -64,6 +66,7 @@ function tagsOf ({ tags, facets }: Record<string, unknown>): string[] {
 /** Scripts without spaces between words have no whole words to look for. */
 function patternOf (word: string): RegExp {
   const letters = word.normalize('NFC').replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
-  const isUnspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u.test(word)
+  const isUnspaced =
+    /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u.test(word)
   return new RegExp(isUnspaced ? letters : `(?<![\\p{L}\\p{N}_])${letters}(?![\\p{L}\\p{N}_])`, 'iu')
 }

@@ -5,7 +5,8 @@ import { validator, type Fault } from '../../validate.ts'
 import { isDid } from '../hydrate/references.ts'
 import { chooser, type Rule } from './rule.ts'
 
-const words = (description: string) => Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { minItems: 1, description }))
+const words = (description: string) =>
+  Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { minItems: 1, description }))
 
 /** A rule without its function, as it stands in a file. */
 const schema = Type.Object({
@@ -14,12 +15,15 @@ const schema = Type.Object({
   words: words('Words of the text'),
   tags: words('Tags'),
   collections: words('NSIDs, or prefixes that end in `.*`; posts by default'),
-  authenticated: Type.Optional(Type.Boolean({ description: 'Whether authors who want no readers without a login get in' }))
+  authenticated: Type.Optional(Type.Boolean({
+    description: 'Whether authors who want no readers without a login get in'
+  }))
 }, { additionalProperties: false })
 
 const inOption: Fault = (path, problem) => badOption(['feed.documents', path].filter(Boolean).join('.'), problem)
 const inFile: Fault = (path, problem) => badOption('feed.documentsFile', [path, problem].filter(Boolean).join(': '))
-const [validateOption, validateFile] = [inOption, inFile].map(fault => validator<Rule[]>(Type.Array(schema), fault)) as [Check, Check]
+const [validateOption, validateFile] =
+  [inOption, inFile].map(fault => validator<Rule[]>(Type.Array(schema), fault)) as [Check, Check]
 
 type Check = (given: unknown) => Rule[]
 

@@ -45,10 +45,14 @@ export class ShelfFile {
     }
     try {
       const { index, pages, hidden } = JSON.parse(text) as ShelfState
-      if (!isDocumentId(index) || !pages.every(({ id }) => isDocumentId(id))) throw new Error('not the ids of documents')
+      if (!isDocumentId(index) || !pages.every(({ id }) => isDocumentId(id))) {
+        throw new Error('not the ids of documents')
+      }
       return { index, pages, hidden }
     } catch (cause) {
-      throw new RelayError('RELAY_STORAGE_FAILED', `${this.#file} cannot be read; without it the feed's documents are not known`, { cause })
+      throw new RelayError(
+        'RELAY_STORAGE_FAILED', `${this.#file} cannot be read; without it the feed's documents are not known`, { cause }
+      )
     }
   }
 

@@ -12,8 +12,8 @@ export interface BreakerOptions {
 }
 
 /**
- * A circuit breaker: after some failures in a row nobody asks for a while. Then one does, and what comes of that decides.
- * Whoever asks calls `tryPass` before and `succeeded` or `failed` after.
+ * A circuit breaker: after some failures in a row nobody asks for a while. Then one does, and what comes of that
+ * decides. Whoever asks calls `tryPass` before and `succeeded` or `failed` after.
  */
 export class Breaker {
   readonly #options: Required<BreakerOptions>

@@ -3,8 +3,8 @@ import type { FeedEvent } from '../event.ts'
 /** Something that a record names. */
 export interface Reference {
   /**
-   * What it is to the record: `author`, `mention`, `parent`, `root`, `quote`, `subject`, `via`, `list`, `post`, `pinned`, or an
-   * app's own word. A role may be there more than once (mentions); the same id may have several roles.
+   * What it is to the record: `author`, `mention`, `parent`, `root`, `quote`, `subject`, `via`, `list`, `post`,
+   * `pinned`, or an app's own word. A role may be there more than once (mentions); the same id may have several roles.
    */
   readonly role: string
   /** A DID for a profile, an AT-URI for anything else */
@@ -18,8 +18,8 @@ export interface Resolved extends Reference {
 }
 
 /**
- * Who may see a record. `public`: the author's profile was seen, and wants nothing hidden. `authenticated`: its author wants no
- * readers without a login. `hidden`: nobody. `unknown`: the profile was not seen, so hold it back from people.
+ * Who may see a record. `public`: the author's profile was seen, and wants nothing hidden. `authenticated`: its author
+ * wants no readers without a login. `hidden`: nobody. `unknown`: the profile was not seen, so hold it back from people.
  */
 export type Visibility = 'public' | 'authenticated' | 'hidden' | 'unknown'
 
@@ -40,13 +40,15 @@ export type HydratorStats = Readonly<Record<string, number | string | boolean>>
 /**
  * Looks up what events refer to.
  *
- * `hydrate` is called with batches in the stream's order. Several may be under way at once and may end in any order: the feed
- * puts them in line again. What the events themselves tell of what is cached (a profile changed, a handle, an account that is
- * gone, a post deleted) is taken in before it returns its promise, so that it holds for every later batch.
+ * `hydrate` is called with batches in the stream's order. Several may be under way at once and may end in any order:
+ * the feed puts them in line again. What the events themselves tell of what is cached (a profile changed, a handle, an
+ * account that is gone, a post deleted) is taken in before it returns its promise, so that it holds for every later
+ * batch.
  */
 export interface Hydrator {
   /**
-   * @returns one for each event, in their order. What cannot be had is null and the hydration `partial`: never rejects for it.
+   * @returns one for each event, in their order. What cannot be had is null and the hydration `partial`: never
+   *   rejects for it.
    * Rejects only with `signal`'s reason.
    */
   hydrate: (events: readonly FeedEvent[], signal: AbortSignal) => Promise<Hydration[]>

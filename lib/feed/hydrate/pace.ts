@@ -88,8 +88,8 @@ export class Pace {
 }
 
 /**
- * ms until the window of `RateLimit-Reset` ends: seconds since 1970 by the server's clock, which `Date` tells; from some
- * servers seconds from now (the IETF draft "RateLimit header fields"). 0 when it does not say.
+ * ms until the window of `RateLimit-Reset` ends: seconds since 1970 by the server's clock, which `Date` tells; from
+ * some servers seconds from now (the IETF draft "RateLimit header fields"). 0 when it does not say.
  */
 function untilReset (headers: Told['headers']): number {
   const reset = number(headers.get('ratelimit-reset'))

@@ -11,8 +11,8 @@ export interface ReferenceOptions {
   /** Whether likes and reposts are looked up: they are most of the stream. */
   reactions?: boolean
   /**
-   * An app's own references: DIDs are looked up as profiles, URIs of posts as posts. What it throws is told to `onError`; the
-   * others are kept.
+   * An app's own references: DIDs are looked up as profiles, URIs of posts as posts. What it throws is told to
+   * `onError`; the others are kept.
    */
   more?: (event: FeedEvent) => readonly Reference[]
   onError?: (error: unknown) => void
@@ -102,7 +102,8 @@ function own (event: FeedEvent, { more, onError }: ReferenceOptions): readonly R
 }
 
 /** Whether a value is a DID that may be asked for (https://atproto.com/specs/did). */
-export const isDid = (value: unknown): value is string => typeof value === 'string' && value.length <= MAX_DID && DID.test(value)
+export const isDid = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MAX_DID && DID.test(value)
 
 /** The parts of an AT-URI of a record; undefined for anything else. The authority may be a handle. */
 export function partsOf (value: unknown): { authority: string, collection: string, rkey: string } | undefined {

@@ -4,8 +4,9 @@ const AUTHENTICATED = '!no-unauthenticated'
 const HIDDEN: readonly unknown[] = ['!hide', '!takedown']
 
 /**
- * Who may see what an account writes, by the labels of its profile as an AppView tells it (https://atproto.com/specs/label).
- * That they want no logged-out readers people say of themselves; what is for nobody, a moderator.
+ * Who may see what an account writes, by the labels of its profile as an AppView tells it
+ * (https://atproto.com/specs/label). That they want no logged-out readers people say of themselves; what is for nobody,
+ * a moderator.
  */
 export function visibilityOf (profile: unknown, now = Date.now()): Visibility {
   const { did, labels } = fields(profile)
@@ -19,7 +20,10 @@ export function visibilityOf (profile: unknown, now = Date.now()): Visibility {
   return visibility
 }
 
-/** Who may see a post, as an AppView tells it: whoever may see what its author writes, unless the post has labels of its own. */
+/**
+ * Who may see a post, as an AppView tells it: whoever may see what its author writes, unless the post has labels of its
+ * own.
+ */
 export function visibilityOfPost (post: unknown, now = Date.now()): Visibility {
   const { author, labels } = fields(post)
   const own = visibilityOf({ did: '', labels }, now)

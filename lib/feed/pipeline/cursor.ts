@@ -17,7 +17,9 @@ export interface Cursor {
   sinks: Record<string, number>
 }
 
-/** The cursor in its file: written beside its place, synced and renamed, at most twice a second and when it is closed. */
+/**
+ * The cursor in its file: written beside its place, synced and renamed, at most twice a second and when it is closed.
+ */
 export class CursorFile {
   readonly #file: string
   readonly #log: Log
@@ -69,7 +71,9 @@ export class CursorFile {
         this.failure = undefined
       } catch (error) {
         // it is written again when it moves on; until then the log of what was recorded tells more than it
-        if (this.failure === undefined) this.#log.error({ file: this.#file, err: error }, `the feed cannot keep its cursor: ${messageOf(error)}`)
+        if (this.failure === undefined) {
+          this.#log.error({ file: this.#file, err: error }, `the feed cannot keep its cursor: ${messageOf(error)}`)
+        }
         this.failure = messageOf(error)
         this.#timer ??= setTimeout(() => { this.#write() }, INTERVAL * 10)
       }
@@ -85,7 +89,8 @@ function parse (text: string, file: string): Cursor {
   } catch (cause) {
     throw new Error(`${file} is damaged. Put it aside to go on from the last record`, { cause })
   }
-  const sinks = Object.entries(value.sinks ?? {}).filter((entry): entry is [string, number] => Number.isSafeInteger(entry[1]))
+  const sinks = Object.entries(value.sinks ?? {})
+    .filter((entry): entry is [string, number] => Number.isSafeInteger(entry[1]))
   const number = Number.isSafeInteger(value.number) ? value.number as number : 0
   return { position: asPosition(value.position), number, sinks: Object.fromEntries(sinks) }
 }

@@ -106,7 +106,12 @@ export class DeadLetters {
 export function letterOfFrame (frame: Buffer, reason: string, host: string): Omit<DeadLetter, 'id' | 'at'> {
   const text = frame.toString()
   const isText = !text.includes('\ufffd')
-  return { from: 'source', reason, host, ...isText ? { frame: text.slice(0, LONGEST) } : { base64: frame.subarray(0, LONGEST).toString('base64') } }
+  return {
+    from: 'source',
+    reason,
+    host,
+    ...isText ? { frame: text.slice(0, LONGEST) } : { base64: frame.subarray(0, LONGEST).toString('base64') }
+  }
 }
 
 function parse (line: string): DeadLetter | undefined {

@@ -28,7 +28,9 @@ export class Insistence {
         return value
       } catch (error) {
         if (this.#signal.aborted) throw error
-        if (this.problem === undefined) this.#log.error({ err: error }, `the feed cannot ${what}, and tries again: ${messageOf(error)}`)
+        if (this.problem === undefined) {
+          this.#log.error({ err: error }, `the feed cannot ${what}, and tries again: ${messageOf(error)}`)
+        }
         this.problem = messageOf(error)
         await sleep(wait, undefined, { signal: this.#signal }).catch(() => {})
       }

@@ -23,4 +23,5 @@ export function isSelected ({ did, timeUs }: FeedEvent, { exclude, shard, shards
 }
 
 /** The first four bytes of the account's SHA-256, modulo the number of shards. */
-export const shardOf = (did: string, shards: number): number => createHash('sha256').update(did).digest().readUInt32BE(0) % shards
+export const shardOf = (did: string, shards: number): number =>
+  createHash('sha256').update(did).digest().readUInt32BE(0) % shards

@@ -1,7 +1,8 @@
 /** Anybody's JSON as what it ought to be; nothing of it is trusted. */
 export type Json = Record<string, unknown>
 
-export const fields = (value: unknown): Json => typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Json : {}
+export const fields = (value: unknown): Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Json : {}
 export const list = (value: unknown): readonly unknown[] => Array.isArray(value) ? value : []
 export const text = (value: unknown): string | undefined => typeof value === 'string' ? value : undefined
 

@@ -22,10 +22,12 @@ export interface RecordOptions {
 }
 
 /**
- * A record as JSON text, without line breaks. It is put together of the texts of its parts: nothing is serialized twice.
- * Whether its readers may see the record itself is for the caller to ask, see its `visibility`.
+ * A record as JSON text, without line breaks. It is put together of the texts of its parts: nothing is serialized
+ * twice. Whether its readers may see the record itself is for the caller to ask, see its `visibility`.
  */
-export function recordText ({ number, event, hydration }: FeedRecord, { isPublic = false }: RecordOptions = {}): string {
+export function recordText (
+  { number, event, hydration }: FeedRecord, { isPublic = false }: RecordOptions = {}
+): string {
   const { references, visibility, partial, at } = hydration
   const attached = references.map(reference => textOf(reference, isPublic)).join(',')
   return `{"number":${number},"uri":${JSON.stringify(event.uri)},"event":${event.text},"references":[${attached}],` +

@@ -2,9 +2,9 @@ import type { FeedRecord } from '../sinks/sink.ts'
 import { fields, list, snakeCase, text, type Json } from './json.ts'
 
 /**
- * A record as the Rust program jetstream-turbo tells it, as JSON text: `{ message, hydrated_metadata, processed_at, metrics }`.
- * The posts that it refers to are attached, which that program leaves out. In `metrics` times and calls are 0: lookups are
- * shared between records and counted for all of them.
+ * A record as the Rust program jetstream-turbo tells it, as JSON text:
+ * `{ message, hydrated_metadata, processed_at, metrics }`. The posts that it refers to are attached, which that program
+ * leaves out. In `metrics` times and calls are 0: lookups are shared between records and counted for all of them.
  */
 export function turboText (record: FeedRecord): string {
   const { event, hydration } = record
@@ -59,7 +59,9 @@ function postOf (post: Json): Json {
 }
 
 /** What is marked in a post's text. */
-function featuresOf ({ facets }: Json, profiles: Map<string, Json>): { hashtags: string[], urls: string[], mentions: Json[] } {
+function featuresOf (
+  { facets }: Json, profiles: Map<string, Json>
+): { hashtags: string[], urls: string[], mentions: Json[] } {
   const [hashtags, urls, mentions] = [[] as string[], [] as string[], [] as Json[]]
   for (const facet of list(facets).map(fields)) {
     const { byteStart, byteEnd } = fields(facet.index)
@@ -68,7 +70,9 @@ function featuresOf ({ facets }: Json, profiles: Map<string, Json>): { hashtags:
       if ($type === 'app.bsky.richtext.facet#link' && typeof uri === 'string') urls.push(uri)
       if ($type !== 'app.bsky.richtext.facet#mention' || typeof did !== 'string') continue
       const { handle, displayName } = profiles.get(did) ?? {}
-      mentions.push({ did, handle: handle ?? null, display_name: displayName ?? null, start_byte: byteStart, end_byte: byteEnd })
+      mentions.push({
+        did, handle: handle ?? null, display_name: displayName ?? null, start_byte: byteStart, end_byte: byteEnd
+      })
     }
   }
   return { hashtags, urls, mentions }

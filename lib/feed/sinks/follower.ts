@@ -72,7 +72,12 @@ export class Follower {
       } catch (error) {
         if (this.#stop.signal.aborted) return
         this.failures++
-        if (this.problem === undefined) log.error({ sink: this.sink.name, err: error }, `the feed’s sink ${this.sink.name} cannot write, and tries again: ${messageOf(error)}`)
+        if (this.problem === undefined) {
+          log.error(
+            { sink: this.sink.name, err: error },
+          `the feed’s sink ${this.sink.name} cannot write, and tries again: ${messageOf(error)}`
+          )
+        }
         this.problem = messageOf(error)
         await sleep(wait / 2 + Math.random() * wait / 2, undefined, { signal: this.#stop.signal }).catch(() => {})
         wait = Math.min(LONGEST, wait * 2)
@@ -83,7 +88,9 @@ export class Follower {
   async #write (batch: Batch): Promise<void> {
     const refusals = await this.sink.write(batch, this.#stop.signal)
     if (refusals.length > 0) await this.#parts.refused(refusals)
-    if (this.problem !== undefined) this.#parts.log.info({ sink: this.sink.name }, `the feed’s sink ${this.sink.name} writes again`)
+    if (this.problem !== undefined) {
+      this.#parts.log.info({ sink: this.sink.name }, `the feed’s sink ${this.sink.name} writes again`)
+    }
     this.problem = undefined
     this.refusals += refusals.length
     this.records += batch.length - refusals.length

@@ -26,13 +26,21 @@ export async function openSinks ({ settings, folder, host, isControlled, log }: 
   try {
     if (settings.documents.length > 0) {
       sinks.push(await DocumentsSink.open({
-        rules: settings.documents, folder: path.join(folder, 'documents'), host, log, isControlled, required: settings.documentsRequired
+        rules: settings.documents,
+        folder: path.join(folder, 'documents'),
+        host,
+        log,
+        isControlled,
+        required: settings.documentsRequired
       }))
     }
-    const { redisUrl: url, redisStream: stream, redisLayout: layout, redisMaxLength: maxLength, redisMaxAge: maxAge, redisRequired: required } = settings
+    const { redisUrl: url, redisStream: stream, redisLayout: layout, redisMaxLength: maxLength, redisMaxAge: maxAge, redisRequired: required } =
+      settings
     if (url !== undefined) {
       const writer = await writerOf(folder)
-      sinks.push(await RedisSink.open({ url, stream, layout, writer, log, required, maxLength, ...maxAge !== undefined && { maxAge } }))
+      sinks.push(await RedisSink.open({
+        url, stream, layout, writer, log, required, maxLength, ...maxAge !== undefined && { maxAge }
+      }))
     }
   } catch (error) {
     for (const sink of sinks) await sink.close()
@@ -42,8 +50,8 @@ export async function openSinks ({ settings, folder, host, isControlled, log }: 
 }
 
 /**
- * What tells this feed from others that write to the same stream: made once, and kept with the numbers of its records. Where
- * those begin anew it is another.
+ * What tells this feed from others that write to the same stream: made once, and kept with the numbers of its records.
+ * Where those begin anew it is another.
  */
 async function writerOf (folder: string): Promise<string> {
   const file = path.join(folder, 'writer')

@@ -16,19 +16,26 @@ interface RedisModule { createClient: (options: object) => RedisClient }
 const PACKAGE = 'redis@6.3.1'
 const CONNECT_TIMEOUT = 5_000
 
-/** Loads the package that speaks to Redis. @throws RelayError RELAY_BAD_OPTION that names the command which installs it */
+/**
+ * Loads the package that speaks to Redis.
+ * @throws RelayError RELAY_BAD_OPTION that names the command which installs it
+ */
 export async function loadRedis (): Promise<RedisModule> {
   try {
     const name = 'redis' // not there for whoever has no such feed, and so unknown to whoever builds this
     return await import(name) as RedisModule
   } catch (cause) {
-    throw new RelayError('RELAY_BAD_OPTION', `option feed.redisUrl needs a package that is not installed: npm install ${PACKAGE}`, { cause })
+    throw new RelayError(
+      'RELAY_BAD_OPTION',
+      `option feed.redisUrl needs a package that is not installed: npm install ${PACKAGE}`,
+      { cause }
+    )
   }
 }
 
 /**
- * A connection to Redis that is made when it is needed, and made anew when it is lost or hangs. Commands fail at once while
- * there is none: whoever gives them tries again.
+ * A connection to Redis that is made when it is needed, and made anew when it is lost or hangs. Commands fail at once
+ * while there is none: whoever gives them tries again.
  */
 export class RedisConnection {
   readonly #redis: RedisModule

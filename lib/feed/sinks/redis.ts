@@ -30,13 +30,14 @@ const layouts: Record<RedisLayout, (record: FeedRecord) => string[]> = {
   record: record => ['record', recordText(record)],
   graze: record => ['data', grazeText(record)],
   turbo: record => [
-    'at_uri', record.event.uri, 'did', record.event.did, 'message', turboText(record), 'hydrated_at', new Date(record.hydration.at).toISOString()
+    'at_uri', record.event.uri, 'did', record.event.did, 'message', turboText(record), 'hydrated_at',
+    new Date(record.hydration.at).toISOString()
   ]
 }
 
 /**
- * Adds entries and notes how far it came, all or nothing. Entries up to what was noted are there already and are left out. Ids
- * are `<ms>-<number>`; where others have written a later one, Redis makes the id. The keys are of one slot.
+ * Adds entries and notes how far it came, all or nothing. Entries up to what was noted are there already and are left
+ * out. Ids are `<ms>-<number>`; where others have written a later one, Redis makes the id. The keys are of one slot.
  * ARGV: trim by, trim to, number of fields, then for each entry its ms, its number and its fields.
  */
 const SCRIPT = `
@@ -80,10 +81,15 @@ export class RedisSink implements Sink {
     this.#note = `{${options.stream}}:written:${options.writer}` // the braces put it where the stream is, in a cluster
   }
 
-  /** Redis need not be there yet. @throws RelayError RELAY_BAD_OPTION for a bad URL, or when the package is not installed */
+  /**
+   * Redis need not be there yet.
+   * @throws RelayError RELAY_BAD_OPTION for a bad URL, or when the package is not installed
+   */
   static async open (options: RedisSinkOptions): Promise<RedisSink> {
     const { url, log, timeout = 30_000 } = options
-    if (!/^rediss?:$/.test(protocolOf(url))) throw new RelayError('RELAY_BAD_OPTION', 'option feed.redisUrl: not a redis:// or rediss:// URL')
+    if (!/^rediss?:$/.test(protocolOf(url))) {
+      throw new RelayError('RELAY_BAD_OPTION', 'option feed.redisUrl: not a redis:// or rediss:// URL')
+    }
     return new RedisSink(options, new RedisConnection(await loadRedis(), { url, log, timeout }))
   }
 
@@ -98,7 +104,9 @@ export class RedisSink implements Sink {
     }
     const trim = maxAge === undefined ? ['MAXLEN', String(maxLength)] : ['MINID', String(Date.now() - maxAge)]
     try {
-      const added = await this.#connection.send(['EVAL', SCRIPT, '2', stream, this.#note, ...trim, String(fields), ...entries], signal)
+      const added = await this.#connection.send(
+        ['EVAL', SCRIPT, '2', stream, this.#note, ...trim, String(fields), ...entries], signal
+      )
       this.#added += Number(added)
       this.#repeats += batch.length - Number(added)
       this.#problem = null
@@ -111,7 +119,13 @@ export class RedisSink implements Sink {
 
   stats (): SinkStats {
     const { stream } = this.#options
-    return { stream, connected: this.#connection.isConnected, added: this.#added, repeats: this.#repeats, problem: this.#problem }
+    return {
+      stream,
+      connected: this.#connection.isConnected,
+      added: this.#added,
+      repeats: this.#repeats,
+      problem: this.#problem
+    }
   }
 
   async close (): Promise<void> { await this.#connection.close() }

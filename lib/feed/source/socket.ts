@@ -101,7 +101,9 @@ export class FeedSocket {
       frame = protocol.read(isBinary ? decode!(data) : data.toString())
     } catch (error) {
       heard.rejected(data, messageOf(error))
-      if (++this.#bad === BAD_FRAMES) this.#terminate({ kind: 'unfit', reason: `${BAD_FRAMES} frames in a row were no events` })
+      if (++this.#bad === BAD_FRAMES) {
+        this.#terminate({ kind: 'unfit', reason: `${BAD_FRAMES} frames in a row were no events` })
+      }
       return
     }
     this.#bad = 0
@@ -119,11 +121,16 @@ export class FeedSocket {
     if (this.#isOver) return
     this.#isOver = true
     this.#watchdog.close()
-    this.#parts.heard.ended({ ...this.#end ?? kindOf(end), isTooOld: end.refusal?.body.includes('"CursorTooOld"') === true })
+    this.#parts.heard.ended({
+      ...this.#end ?? kindOf(end), isTooOld: end.refusal?.body.includes('"CursorTooOld"') === true
+    })
   }
 }
 
-/** 4xx but for those that are about now are final: it was the question that was wrong. So are 1007 and 1008, after our hello. */
+/**
+ * 4xx but for those that are about now are final: it was the question that was wrong. So are 1007 and 1008, after our
+ * hello.
+ */
 function kindOf ({ refusal, code, reason }: End): Pick<Ended, 'kind' | 'reason'> {
   if (refusal !== undefined) {
     const { status, body } = refusal
@@ -131,5 +138,7 @@ function kindOf ({ refusal, code, reason }: End): Pick<Ended, 'kind' | 'reason'>
     return { kind: isFinal ? 'refused' : 'lost', reason: `answered ${status}: ${body.trim().slice(0, 500)}` }
   }
   const isFinal = code === 1007 || code === 1008
-  return { kind: isFinal ? 'refused' : 'lost', reason: code === undefined ? reason : `closed with ${code} ${reason}`.trim() }
+  return {
+    kind: isFinal ? 'refused' : 'lost', reason: code === undefined ? reason : `closed with ${code} ${reason}`.trim()
+  }
 }

@@ -38,7 +38,9 @@ export interface SourceParts {
 
 export type SourceState = 'connecting' | 'connected' | 'refused' | 'closed'
 
-/** The stream of events, from whichever server has it. Where it stands is kept here; what is behind is asked for again. */
+/**
+ * The stream of events, from whichever server has it. Where it stands is kept here; what is behind is asked for again.
+ */
 export class Source {
   state: SourceState = 'connecting'
   /** ms since 1970 at which an event last came, or the connection was opened */
@@ -100,7 +102,9 @@ export class Source {
     this.#socket?.close()
   }
 
-  get #at (): { host: string, wire: 'v1' | 'v2' } { return { host: this.hosts.current.url, wire: this.hosts.current.wire } }
+  get #at (): { host: string, wire: 'v1' | 'v2' } {
+    return { host: this.hosts.current.url, wire: this.hosts.current.wire }
+  }
 
   /** The server's clock when ours said `at`; by the events' own times when it did not tell it. */
   #serverTime (at: number | undefined): number | undefined {
@@ -156,7 +160,9 @@ export class Source {
     this.problem = undefined
     this.aliveAt = Date.now()
     this.connections++
-    this.#parts.log.info({ host: host.url, wire: host.wire, cursor: this.#asked }, `the feed is connected to ${host.url}`)
+    this.#parts.log.info(
+      { host: host.url, wire: host.wire, cursor: this.#asked }, `the feed is connected to ${host.url}`
+    )
     if (this.#position !== undefined || this.#socket!.offset === undefined) return
     // so that what happens before the first event is not lost when this process ends before it
     const timeUs = Math.floor((Date.now() + this.#socket!.offset) * 1000)
@@ -171,7 +177,10 @@ export class Source {
     else this.#take(event)
   }
 
-  /** Whether a server that was asked for a sequence number begins before it: it counts anew, and what it sends is from now on. */
+  /**
+   * Whether a server that was asked for a sequence number begins before it: it counts anew, and what it sends is from
+   * now on.
+   */
   #isReset ({ seq }: FeedEvent): boolean {
     return this.hosts.current.wire === 'v2' && this.#asked! < TIMES && seq !== undefined && seq < this.#asked!
   }
@@ -179,7 +188,8 @@ export class Source {
   /** Whether the first event is later than what was asked for, so that some may be missing. */
   #isLate (event: FeedEvent): boolean {
     if (this.#position === undefined || this.#asked === undefined) return false
-    return this.#isReset(event) || this.#tooOld !== undefined || event.timeUs - this.#position.timeUs > REWIND + MAX_SILENCE
+    return this.#isReset(event) ||
+      this.#tooOld !== undefined || event.timeUs - this.#position.timeUs > REWIND + MAX_SILENCE
   }
 
   #take (event: FeedEvent): void {
@@ -208,7 +218,9 @@ export class Source {
     const here = this.hosts.current
     // of a stream without a filter, what this host has is known
     const others = this.hosts.fit.filter(host => host !== here)
-    const candidates = isTold || isReset || filter.collections.length + filter.dids.length === 0 ? others : [here, ...others]
+    const candidates = isTold || isReset || filter.collections.length + filter.dids.length === 0
+      ? others
+      : [here, ...others]
     let has: Host | undefined = isReset ? here : undefined
     for (const host of has === undefined ? candidates : []) {
       const at = await firstEventAt(host, Math.max(0, from.timeUs - REWIND), dial, undefined)
@@ -252,10 +264,14 @@ export class Source {
       kind = 'lost'
     }
     const wait = this.hosts.failed(kind, reason, lasted)
-    this.#parts.log.warn({ host: host.url, next: this.hosts.current.url, wait: Math.round(wait) }, `the feed lost ${host.url}: ${reason}`)
+    this.#parts.log.warn(
+      { host: host.url, next: this.hosts.current.url, wait: Math.round(wait) }, `the feed lost ${host.url}: ${reason}`
+    )
     if (this.hosts.fit.length === 0) {
       this.state = 'refused'
-      this.#parts.log.error({ hosts: [...this.hosts.refusals.values()] }, 'every server of the feed refuses what it is asked for')
+      this.#parts.log.error(
+        { hosts: [...this.hosts.refusals.values()] }, 'every server of the feed refuses what it is asked for'
+      )
       return
     }
     this.#timer = setTimeout(() => { this.#connect() }, wait)

@@ -26,9 +26,13 @@ export const v2: Protocol = {
     } catch (cause) {
       throw new NotAnEvent('no JSON', { cause })
     }
-    if (frame?.['$type'] === 'error') return { kind: 'error', error: String(frame['error']), message: String(frame['message'] ?? '') }
+    if (frame?.['$type'] === 'error') {
+      return { kind: 'error', error: String(frame['error']), message: String(frame['message'] ?? '') }
+    }
     const payload = frame?.['payload'] as Json | null | undefined
-    if (frame?.['$type'] !== 'message' || typeof payload !== 'object' || payload === null) throw new NotAnEvent('no message')
+    if (frame?.['$type'] !== 'message' || typeof payload !== 'object' || payload === null) {
+      throw new NotAnEvent('no message')
+    }
     return frameOf(payload)
   }
 }
@@ -37,7 +41,11 @@ function frameOf (payload: Json): Frame {
   const { $type: type, seq, did, time, ...rest } = payload
   const kind = String(type).split('#')[1] ?? ''
   if (kind === 'info') {
-    return { kind: 'info', isOutdated: payload['name'] === 'OutdatedCursor', message: String(payload['message'] ?? payload['name']) }
+    return {
+      kind: 'info',
+      isOutdated: payload['name'] === 'OutdatedCursor',
+      message: String(payload['message'] ?? payload['name'])
+    }
   }
   if (!Number.isSafeInteger(seq)) throw new NotAnEvent('no seq')
   const body = kind === 'commit' ? { commit: rest } : rest

@@ -10,8 +10,8 @@ export interface WatchdogParts {
 }
 
 /**
- * Finds out whether a connection is alive: by our own pings, because a stream with a filter may be quiet for hours. A socket that
- * we paused is not judged: its pongs are not read.
+ * Finds out whether a connection is alive: by our own pings, because a stream with a filter may be quiet for hours. A
+ * socket that we paused is not judged: its pongs are not read.
  */
 export class Watchdog {
   /** ms since 1970 of the last ping that was answered: all that the server had sent until then has been read */
@@ -51,7 +51,9 @@ export class Watchdog {
   #tick (): void {
     if (this.#isPaused) return
     if (this.#unanswered.length >= 2) return this.#die('two pings went unanswered')
-    if (this.#parts.isFull && Date.now() - this.#eventAt >= SILENCE) return this.#die('a full stream was silent for a minute')
+    if (this.#parts.isFull && Date.now() - this.#eventAt >= SILENCE) {
+      return this.#die('a full stream was silent for a minute')
+    }
     this.#unanswered.push(Date.now())
     this.#parts.ping()
   }

@@ -33,7 +33,8 @@ export const fileName = (firstNumber: number, at: Date): string =>
 export const openName = (name: string): string => name.replace(/\.db$/, '.open.db')
 
 /** @returns undefined for a file that is not written to */
-export const sealedName = (name: string): string | undefined => name.endsWith('.open.db') ? name.replace(/\.open\.db$/, '.db') : undefined
+export const sealedName = (name: string): string | undefined =>
+  name.endsWith('.open.db') ? name.replace(/\.open\.db$/, '.db') : undefined
 
 /** The number that a file of records may begin with. @returns undefined for another file */
 export function firstNumberOf (name: string): number | undefined {
@@ -56,8 +57,14 @@ export async function readManifest (file: string): Promise<Manifest | undefined>
 /** @throws Error when it is none */
 export function parseManifest (text: string): Manifest {
   const manifest = JSON.parse(text) as Manifest | null
-  const counts = [manifest?.rows, manifest?.firstNumber, manifest?.lastNumber, manifest?.bytes, manifest?.firstTimeUs, manifest?.lastTimeUs]
-  const isOne = manifest?.version === 1 && counts.every(Number.isSafeInteger) && /^[0-9a-f]{64}$/.test(String(manifest.sha256))
-  if (!isOne || firstNumberOf(manifest.file) === undefined || !Array.isArray(manifest.gaps)) throw new Error('not a manifest of a file of records')
+  const counts = [
+    manifest?.rows, manifest?.firstNumber, manifest?.lastNumber, manifest?.bytes, manifest?.firstTimeUs,
+    manifest?.lastTimeUs
+  ]
+  const isOne = manifest?.version === 1 &&
+    counts.every(Number.isSafeInteger) && /^[0-9a-f]{64}$/.test(String(manifest.sha256))
+  if (!isOne || firstNumberOf(manifest.file) === undefined || !Array.isArray(manifest.gaps)) {
+    throw new Error('not a manifest of a file of records')
+  }
   return { ...manifest, from: asPosition(manifest.from) ?? null, to: asPosition(manifest.to) ?? null }
 }

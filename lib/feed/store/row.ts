@@ -8,7 +8,8 @@ export function rowOf ({ number, event, hydration }: FeedRecord, receivedAt: num
   const { commit } = event
   return [
     number, event.uri, event.did, event.timeUs, event.text, metadataOf(hydration), new Date(receivedAt).toISOString(),
-    new Date(hydration.at).toISOString(), event.kind, commit?.operation ?? null, commit?.collection ?? null, commit?.rkey ?? null,
+    new Date(hydration.at).toISOString(), event.kind, commit?.operation ?? null, commit?.collection ?? null,
+    commit?.rkey ?? null,
     commit?.rev ?? null, hydration.visibility, hydration.partial ? 1 : 0
   ]
 }
@@ -16,12 +17,15 @@ export function rowOf ({ number, event, hydration }: FeedRecord, receivedAt: num
 /** A record of a row. */
 export function recordOf (row: Row): FeedRecord {
   const [number, , , , message, metadata, , hydratedAt, , , , , , visibility, partial] = row
-  const references = (JSON.parse(metadata) as { references: Array<{ role: string, id: string, value: unknown }> }).references
+  const references =
+    (JSON.parse(metadata) as { references: Array<{ role: string, id: string, value: unknown }> }).references
   return {
     number,
     event: parseEvent(message),
     hydration: {
-      references: references.map(({ role, id, value }): Resolved => ({ role, id, text: value === null ? null : JSON.stringify(value) })),
+      references: references.map(({ role, id, value }): Resolved => ({
+        role, id, text: value === null ? null : JSON.stringify(value)
+      })),
       visibility: visibility as Visibility,
       partial: partial === 1,
       at: Date.parse(hydratedAt)
@@ -31,6 +35,8 @@ export function recordOf (row: Row): FeedRecord {
 
 /** `{"references":[{"role","id","value"}]}`: put together of texts, nothing is serialized twice. */
 export function metadataOf ({ references }: Hydration): string {
-  const texts = references.map(({ role, id, text }) => `{"role":${JSON.stringify(role)},"id":${JSON.stringify(id)},"value":${text ?? 'null'}}`)
+  const texts = references.map(
+    ({ role, id, text }) => `{"role":${JSON.stringify(role)},"id":${JSON.stringify(id)},"value":${text ?? 'null'}}`
+  )
   return `{"references":[${texts.join(',')}]}`
 }

@@ -43,7 +43,15 @@ export class Rows {
     const from = Math.max(after, range.first - 1)
     const until = Math.min(range.last, from + WINDOW)
     const { collections = [], dids = [], kinds = [], visibilities = [] } = filter
-    const query = { after: from, until, limit, collections: [...collections], dids: [...dids], kinds: [...kinds], visibilities: [...visibilities] }
+    const query = {
+      after: from,
+      until,
+      limit,
+      collections: [...collections],
+      dids: [...dids],
+      kinds: [...kinds],
+      visibilities: [...visibilities]
+    }
     const rows = await this.#in(range, async file => await this.#thread.run('page', { file, ...query }))
     if (rows === undefined) return await this.page(after, limit, filter)
     return { rows, next: rows.length === limit ? rows.at(-1)![0] : until }
@@ -56,13 +64,17 @@ export class Rows {
   }
 
   /** The identities of the last records, newest first, until there are enough or they are older than a time. */
-  async * identities (most: number, sinceUs: (newest: number) => number): AsyncGenerator<{ id: string, timeUs: number }> {
+  async * identities (
+    most: number, sinceUs: (newest: number) => number
+  ): AsyncGenerator<{ id: string, timeUs: number }> {
     let left = most
     let newest = 0
     for (let before = Number.MAX_SAFE_INTEGER; left > 0;) {
       const range = this.#ranges().findLast(({ first }) => first < before) // anew each time: files are sealed meanwhile
       if (range === undefined) return
-      const found = await this.#in(range, async file => await this.#thread.run('identities', file, before, Math.min(left, TAIL)))
+      const found = await this.#in(
+        range, async file => await this.#thread.run('identities', file, before, Math.min(left, TAIL))
+      )
       if (found === undefined) continue
       for (const { id, timeUs } of found) {
         newest = Math.max(newest, timeUs)
@@ -81,7 +93,9 @@ export class Rows {
     const low = Math.min(...events.map(({ timeUs }) => timeUs)) - SLACK
     const high = Math.max(...events.map(({ timeUs }) => timeUs)) + SLACK
     for (const range of this.#ranges().filter(range => range.lastTimeUs >= low && range.firstTimeUs <= high)) {
-      const identities = events.map(({ id, did, uri, commit }) => ({ id, did, uri, rev: commit?.rev ?? null, operation: commit?.operation ?? null }))
+      const identities = events.map(({ id, did, uri, commit }) => ({
+        id, did, uri, rev: commit?.rev ?? null, operation: commit?.operation ?? null
+      }))
       const found = await this.#in(range, async file => await this.#thread.run('known', file, identities))
       if (found === undefined) return await this.known(events)
       for (const [index, is] of found.entries()) known[index] ||= is

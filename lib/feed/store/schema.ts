@@ -2,8 +2,9 @@
 export const FORMAT = 1
 
 /**
- * A file of records. `id` to `hydrated_at` are the columns that both known programs have; `id` is the record's number in the feed.
- * While it is written it has only the indexes by which repeats are found: revisions rise, so this one costs little.
+ * A file of records. `id` to `hydrated_at` are the columns that both known programs have; `id` is the record's number
+ * in the feed. While it is written it has only the indexes by which repeats are found: revisions rise, so this one
+ * costs little.
  */
 export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -37,7 +38,8 @@ export const INDEXES = `
 `
 
 export const COLUMNS = [
-  'id', 'at_uri', 'did', 'time_us', 'message', 'message_metadata', 'created_at', 'hydrated_at', 'kind', 'operation', 'collection',
+  'id', 'at_uri', 'did', 'time_us', 'message', 'message_metadata', 'created_at', 'hydrated_at', 'kind', 'operation',
+  'collection',
   'rkey', 'rev', 'visibility', 'partial'
 ] as const
 

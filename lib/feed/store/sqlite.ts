@@ -24,7 +24,8 @@ const BUSY = 10_000 // ms to wait for somebody else's lock, a researcher's `sqli
 let found: Constructor | undefined
 
 /**
- * SQLite, from Node where it has one (22 and later), else from an optional package. It is loaded when it is first asked for.
+ * SQLite, from Node where it has one (22 and later), else from an optional package. It is loaded when it is first asked
+ * for.
  * @throws RelayError RELAY_BAD_OPTION where there is none, or one that may lose what was committed
  */
 export function sqlite (): Constructor {
@@ -34,7 +35,10 @@ export function sqlite (): Constructor {
   const version = String(database.prepare('SELECT sqlite_version() AS version').get()?.['version'])
   database.close()
   if (!isSound(version)) {
-    throw new RelayError('RELAY_BAD_OPTION', `option feed: SQLite ${version} may lose what was committed (sqlite.org/wal.html, "WAL-reset bug"). Take a newer Node, or npm install ${OURS}`)
+    throw new RelayError(
+      'RELAY_BAD_OPTION',
+      `option feed: SQLite ${version} may lose what was committed (sqlite.org/wal.html, "WAL-reset bug"). Take a newer Node, or npm install ${OURS}`
+    )
   }
   found = DatabaseSync
   return found
@@ -55,7 +59,9 @@ function load (): Constructor {
   try {
     return (require('@photostructure/sqlite') as { DatabaseSync: Constructor }).DatabaseSync
   } catch (cause) {
-    throw new RelayError('RELAY_BAD_OPTION', `option feed: this Node has no SQLite (22 and later have one). npm install ${OURS} (${messageOf(cause).split('\n')[0]!})`, { cause })
+    throw new RelayError('RELAY_BAD_OPTION', `option feed: this Node has no SQLite (22 and later have one). npm install ${OURS} (${messageOf(cause).split('\n')[0]!})`, {
+      cause
+    })
   }
 }
 

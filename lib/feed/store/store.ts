@@ -35,8 +35,9 @@ export interface StoreOptions {
 interface Current { name: string, openedAt: number, lastNumber: number, bytes: number }
 
 /**
- * The records, in SQLite files that plain `sqlite3` opens: what the feed's other sinks, its consumers and its memory are read
- * from. One file is written to; the others are sealed: indexed, hashed, never changed again, and at last archived or dropped.
+ * The records, in SQLite files that plain `sqlite3` opens: what the feed's other sinks, its consumers and its memory
+ * are read from. One file is written to; the others are sealed: indexed, hashed, never changed again, and at last
+ * archived or dropped.
  */
 export class RecordStore {
   /** A file was sealed: it may be archived. */
@@ -77,7 +78,9 @@ export class RecordStore {
   get lastNumber (): number { return this.#lastNumber }
 
   /** The first record's number that is kept; one more than the last when there is none. */
-  get firstNumber (): number { return this.#ranges().find(({ last, first }) => last >= first)?.first ?? this.lastNumber + 1 }
+  get firstNumber (): number {
+    return this.#ranges().find(({ last, first }) => last >= first)?.first ?? this.lastNumber + 1
+  }
 
   /** Where the stream stood after the last that was written. */
   get position (): Position | undefined { return this.#position }
@@ -95,7 +98,9 @@ export class RecordStore {
     const run = this.#writing.then(async () => {
       const current = this.#current ?? await this.#begin(batch[0]!.number)
       const now = Date.now()
-      current.bytes = await this.#writer.run('append', batch.map(record => rowOf(record, now)), JSON.stringify(position))
+      current.bytes = await this.#writer.run(
+        'append', batch.map(record => rowOf(record, now)), JSON.stringify(position)
+      )
       current.lastNumber = this.#lastNumber = batch.at(-1)!.number
       this.#position = position
       const { rotateAfter, rotateBytes } = this.#options
@@ -185,8 +190,11 @@ export class RecordStore {
         const copy = path.join(folder, `${file}.tmp`)
         const { from, to, ...facts } = await this.#sealer.run('seal', path.join(folder, name), copy)
         const [first, last] = [positionIn(from), positionIn(to)]
-        const gaps = this.#options.gaps().filter(({ to }) => to.timeUs > (first?.timeUs ?? 0) && to.timeUs <= (last?.timeUs ?? 0))
-        const manifest: Manifest = { version: 1, file, ...facts, from: first, to: last, gaps, sealedAt: new Date().toISOString() }
+        const gaps = this.#options.gaps()
+          .filter(({ to }) => to.timeUs > (first?.timeUs ?? 0) && to.timeUs <= (last?.timeUs ?? 0))
+        const manifest: Manifest = {
+          version: 1, file, ...facts, from: first, to: last, gaps, sealedAt: new Date().toISOString()
+        }
         await rename(copy, path.join(folder, file))
         await writeAtomic(path.join(folder, `${file}.json`), Buffer.from(JSON.stringify(manifest, null, 2)), folder)
         this.#sealed.push(manifest)
@@ -206,7 +214,8 @@ export class RecordStore {
     const { folder, log } = this.#options
     const all = await readdir(folder)
     for (const name of all) if (name.endsWith('.tmp')) await rm(path.join(folder, name), { force: true })
-    const sealed = all.filter(name => firstNumberOf(name) !== undefined && sealedName(name) === undefined).sort(byNumber)
+    const sealed = all.filter(name => firstNumberOf(name) !== undefined && sealedName(name) === undefined)
+      .sort(byNumber)
     for (const name of sealed) {
       const manifest = await readManifest(path.join(folder, `${name}.json`))
       if (manifest === undefined) continue // it is made again
@@ -219,7 +228,9 @@ export class RecordStore {
     for (const name of names) {
       if (this.#sealed.some(({ file }) => file === sealedName(name))) continue
       try {
-        const { lastNumber, to, rows, bytes } = await this.#writer.run('open', path.join(folder, name), 'null', this.#options.durability)
+        const { lastNumber, to, rows, bytes } = await this.#writer.run(
+          'open', path.join(folder, name), 'null', this.#options.durability
+        )
         this.#position = positionIn(to) ?? this.#position
         if (rows > 0) this.#lastNumber = Math.max(this.#lastNumber, lastNumber)
         if (rows > 0 && name === names.at(-1)) {
@@ -230,13 +241,21 @@ export class RecordStore {
         if (rows === 0) await this.#remove(name)
         else this.#unsealed.push({ name, lastNumber })
       } catch (error) {
-        if (!/malformed|not a database/.test(messageOf(error))) throw new RelayError('RELAY_STORAGE_FAILED', `the feed cannot open ${name}: ${messageOf(error)}`, { cause: error })
-        log.error({ file: name, err: error }, `the feed puts ${name} aside, which is damaged: it goes on from its cursor`)
+        if (!/malformed|not a database/.test(messageOf(error))) {
+          throw new RelayError(
+            'RELAY_STORAGE_FAILED', `the feed cannot open ${name}: ${messageOf(error)}`, { cause: error }
+          )
+        }
+        log.error(
+          { file: name, err: error }, `the feed puts ${name} aside, which is damaged: it goes on from its cursor`
+        )
         await this.#writer.run('close').catch(() => {})
         // numbers that were given out in it may be known to readers, and are given to nothing else
         const { size } = await stat(path.join(folder, name))
         this.#lastNumber = Math.max(this.#lastNumber, firstNumberOf(name)! + Math.ceil(size / SMALLEST))
-        for (const suffix of SUFFIXES) await rename(path.join(folder, name + suffix), path.join(folder, `${name}${suffix}.damaged`)).catch(() => {})
+        for (const suffix of SUFFIXES) {
+          await rename(path.join(folder, name + suffix), path.join(folder, `${name}${suffix}.damaged`)).catch(() => {})
+        }
       }
     }
     if (this.#unsealed.length > 0) this.#sealAll()
@@ -248,7 +267,9 @@ export class RecordStore {
 
   /** The files in the order of their records. */
   #ranges (): FileRange[] {
-    const ranges = this.#sealed.map(({ file, firstNumber, lastNumber, firstTimeUs, lastTimeUs }) => ({ file, first: firstNumber, last: lastNumber, firstTimeUs, lastTimeUs }))
+    const ranges = this.#sealed.map(({ file, firstNumber, lastNumber, firstTimeUs, lastTimeUs }) => ({
+      file, first: firstNumber, last: lastNumber, firstTimeUs, lastTimeUs
+    }))
     const open = [...this.#unsealed, ...this.#current === undefined ? [] : [this.#current]].map(({ name, lastNumber }) => (
       { file: name, first: firstNumberOf(name)!, last: lastNumber, firstTimeUs: 0, lastTimeUs: Infinity }
     ))

@@ -3,7 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { refusal } from '../errors.ts'
 
 /** Says whether a request may call tasks and events; one that throws says no. */
-export type Validator = (request: { headers: IncomingHttpHeaders, method: string, url: string, token: string | undefined }) => boolean | Promise<boolean>
+export type Validator = (
+  request: { headers: IncomingHttpHeaders, method: string, url: string, token: string | undefined }
+) => boolean | Promise<boolean>
 
 export interface AuthOptions {
   /** Accepted tokens */
@@ -34,7 +36,9 @@ export class Auth {
    * @param hasOthers whether there are callers whom somebody else lets in
    * @throws TunnelError UNAUTHORIZED or AUTH_NOT_CONFIGURED
    */
-  check (request: { headers: IncomingHttpHeaders, method?: string | undefined, url?: string | undefined }, hasOthers: boolean): void | Promise<void> {
+  check (
+    request: { headers: IncomingHttpHeaders, method?: string | undefined, url?: string | undefined }, hasOthers: boolean
+  ): void | Promise<void> {
     if (this.isOpen) return
     const { validators, tokens, tokenHeader } = this.#options
     if (tokens.length + validators.length === 0) throw refusal(hasOthers ? 'UNAUTHORIZED' : 'AUTH_NOT_CONFIGURED')
@@ -49,7 +53,9 @@ export class Auth {
   #accepts (token: string): boolean {
     const given = Buffer.from(token, 'latin1')
     let accepted = false
-    for (const known of this.#tokens) accepted = (known.length === given.length && timingSafeEqual(given, known)) || accepted
+    for (const known of this.#tokens) {
+      accepted = (known.length === given.length && timingSafeEqual(given, known)) || accepted
+    }
     return accepted
   }
 

@@ -46,7 +46,9 @@ export class RequestCall implements Call {
   #controller: AbortController | undefined
   #abortReason: Error | undefined
 
-  constructor (id: string, requestId: string, request: IncomingMessage, response: ServerResponse, host: Host, principal: unknown) {
+  constructor (
+    id: string, requestId: string, request: IncomingMessage, response: ServerResponse, host: Host, principal: unknown
+  ) {
     this.id = id
     this.requestId = requestId
     this.#request = request

@@ -19,8 +19,8 @@ export class Limiter {
   }
 
   /**
-   * Gives what the handler gives, or a promise that settles as its promise does or with a timeout; a handler that goes on
-   * after that keeps its place until it settles.
+   * Gives what the handler gives, or a promise that settles as its promise does or with a timeout; a handler that goes
+   * on after that keeps its place until it settles.
    * @throws TunnelError OVERLOADED or RATE_LIMITED at once, TIMEOUT later
    */
   run (entry: Entry, call: RequestCall, input: unknown): unknown {
@@ -47,9 +47,12 @@ export class Limiter {
 
 const NOW = Promise.resolve()
 
-const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 
-function inTime (work: PromiseLike<unknown>, { timeout, leave, call }: { timeout: number, leave: () => void, call: RequestCall }): Promise<unknown> {
+function inTime (
+  work: PromiseLike<unknown>, { timeout, leave, call }: { timeout: number, leave: () => void, call: RequestCall }
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     let isSettled = false

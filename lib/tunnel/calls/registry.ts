@@ -76,7 +76,9 @@ export class Registry {
   add (kind: Kind, id: string, handler: Handler, options: EntryOptions = {}): void {
     if (typeof id !== 'string' || id === '') throw new TypeError(`a ${kind} needs an id`)
     if (typeof handler !== 'function') throw new TypeError(`the ${kind} ${id} needs a handler`)
-    if (this.#entries[kind].has(id) && options.replace !== true) throw new Error(`the ${kind} ${id} is registered already`)
+    if (this.#entries[kind].has(id) && options.replace !== true) {
+      throw new Error(`the ${kind} ${id} is registered already`)
+    }
     const entry = new Entry(kind, id, handler, options)
     if (this.#compilers !== undefined) entry.compile(this.#compilers)
     this.#entries[kind].set(id, entry)
@@ -108,6 +110,7 @@ export class Registry {
 
   /** The ids that can be called. */
   exposed (kind: Kind): string[] {
-    return this.ids(kind).filter(id => this.#entries[kind].get(id)!.options.exposed !== false && this.#allowed?.has(id) !== false)
+    return this.ids(kind)
+      .filter(id => this.#entries[kind].get(id)!.options.exposed !== false && this.#allowed?.has(id) !== false)
   }
 }

@@ -7,18 +7,26 @@ import { refusal, type TunnelError } from '../errors.ts'
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** A result that is sent as it comes, without an envelope. */
-export interface StreamResult { stream: Readable, status?: number, contentType?: string, headers?: Record<string, string> }
+export interface StreamResult {
+  stream: Readable
+  status?: number
+  contentType?: string
+  headers?: Record<string, string>
+}
 
 /** Headers that are the tunnel's to say. */
 const OURS = new Set([
-  'access-control-allow-credentials', 'access-control-allow-origin', 'connection', 'content-length', 'content-type', 'set-cookie', 'transfer-encoding',
+  'access-control-allow-credentials', 'access-control-allow-origin', 'connection', 'content-length', 'content-type',
+  'set-cookie', 'transfer-encoding',
   'vary', 'x-content-type-options', 'x-frame-options', 'x-runner-request-id'
 ])
 
-const isStream = (value: unknown): value is NodeJS.ReadableStream => typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function'
+const isStream = (value: unknown): value is NodeJS.ReadableStream =>
+  typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function'
 
 /** Streams of the first kind there was know no backpressure. */
-const modern = (stream: NodeJS.ReadableStream): Readable => stream instanceof Readable ? stream : new Readable().wrap(stream)
+const modern = (stream: NodeJS.ReadableStream): Readable =>
+  stream instanceof Readable ? stream : new Readable().wrap(stream)
 
 /** The stream in a task's result, if it is one or has one. */
 export function streamOf (result: unknown): StreamResult | undefined {
@@ -63,7 +71,9 @@ export class Answer {
   fail (error: TunnelError, body: string): void {
     const { request, response } = this.#parts
     if (error.statusCode === 413 && !this.isOver) {
-      response.writeHead(413, this.#headers(JSON_TYPE, ['content-length', String(Buffer.byteLength(body)), 'connection', 'close']))
+      response.writeHead(413, this.#headers(JSON_TYPE, [
+        'content-length', String(Buffer.byteLength(body)), 'connection', 'close'
+      ]))
       endAfterRequest(request, response, body)
       return
     }
@@ -77,10 +87,12 @@ export class Answer {
 
   /**
    * Sends a stream; resolves when it is sent or its reader has left (the stream is destroyed then).
-   * @throws TunnelError STREAM_ERROR when it fails; once something has been sent, the connection is cut: its reader must
-   *   not take a part for the whole
+   * @throws TunnelError STREAM_ERROR when it fails; once something has been sent, the connection is cut: its reader
+   *   must not take a part for the whole
    */
-  async stream ({ stream, status = 200, contentType = 'application/octet-stream', headers = {} }: StreamResult): Promise<void> {
+  async stream (
+    { stream, status = 200, contentType = 'application/octet-stream', headers = {} }: StreamResult
+  ): Promise<void> {
     const { response } = this.#parts
     if (this.isOver) {
       stream.destroy()
@@ -117,7 +129,8 @@ export class Answer {
   #headers (type: string, extra: FlatHeaders): FlatHeaders {
     const { requestId, cors, hostHeaders } = this.#parts
     const headers = [
-      'x-runner-request-id', requestId, 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY', ...cors, 'content-type', type, ...extra
+      'x-runner-request-id', requestId, 'x-content-type-options', 'nosniff', 'x-frame-options', 'DENY', ...cors,
+      'content-type', type, ...extra
     ]
     for (const name in hostHeaders) if (!OURS.has(name)) headers.push(name, String(hostHeaders[name]))
     return headers

@@ -19,7 +19,8 @@ export function bodyKind (type = ''): 'json' | 'form' | 'bytes' {
  * A whole body as text, if all of it has come, else undefined. What comes in one packet with its head is there one tick
  * after that, though Node does not yet call the request complete; taken at once it costs less than by events.
  * @param limit bytes
- * @throws TunnelError PAYLOAD_TOO_LARGE, or REQUEST_ABORTED when its sender is gone; Error for one that somebody else read
+ * @throws TunnelError PAYLOAD_TOO_LARGE, or REQUEST_ABORTED when its sender is gone; Error for one that somebody else
+ *   read
  */
 export function takeText (request: IncomingMessage, limit: number): string | undefined {
   const { headers, complete } = request
@@ -27,10 +28,12 @@ export function takeText (request: IncomingMessage, limit: number): string | und
   if (length > limit) throw refusal('PAYLOAD_TOO_LARGE')
   if (request.readableDidRead) throw new Error('the body of a tunnel call has been read by a hook of the host’s')
   if (request.destroyed) throw refusal('REQUEST_ABORTED')
-  const isThere = complete || (length > 0 && request.readableLength === length && headers['transfer-encoding'] === undefined)
+  const isThere = complete ||
+    (length > 0 && request.readableLength === length && headers['transfer-encoding'] === undefined)
   if (!isThere) return undefined
   const body = request.read() as Buffer | string | null
-  if (!complete && request.listenerCount('end') + request.listenerCount('close') > 0) request.resume() // or they never hear of it
+  // or they never hear of it
+  if (!complete && request.listenerCount('end') + request.listenerCount('close') > 0) request.resume()
   return textOf(body, limit)
 }
 
@@ -84,8 +87,8 @@ export function passOver (request: IncomingMessage, limit: number): void {
 }
 
 /**
- * Ends an answer whose `connection: close` would otherwise cut off its reader, who may still be sending: a socket closed
- * with unread bytes resets the connection, and what was answered is lost.
+ * Ends an answer whose `connection: close` would otherwise cut off its reader, who may still be sending: a socket
+ * closed with unread bytes resets the connection, and what was answered is lost.
  */
 export function endAfterRequest (request: IncomingMessage, response: ServerResponse, body: string): void {
   if (request.complete) {

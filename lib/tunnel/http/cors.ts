@@ -31,7 +31,9 @@ export class Cors {
     if (this.#isOpen) return this.#always
     const allowed = this.#allows(origin)
     const value = allowed === true ? origin : allowed
-    return typeof value === 'string' && value !== '' ? ['access-control-allow-origin', value, ...this.#always] : this.#always
+    return typeof value === 'string' && value !== ''
+      ? ['access-control-allow-origin', value, ...this.#always]
+      : this.#always
   }
 
   /** For the answer to an OPTIONS request */

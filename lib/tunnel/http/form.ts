@@ -34,9 +34,9 @@ class Upload {
 }
 
 /**
- * A multipart form with a manifest (the tunnel wire of `@bluelibs/runner`): a field `__manifest` with the input, in which
- * each file stands as `{"$runnerFile":"File","id",…}`, and a part `file:<id>` for each. Read as it arrives: the task starts
- * with the manifest, and its files are streams.
+ * A multipart form with a manifest (the tunnel wire of `@bluelibs/runner`): a field `__manifest` with the input, in
+ * which each file stands as `{"$runnerFile":"File","id",…}`, and a part `file:<id>` for each. Read as it arrives: the
+ * task starts with the manifest, and its files are streams.
  */
 export class Form {
   /** What the manifest was read as. Rejects with what is wrong. */
@@ -164,7 +164,9 @@ export class Form {
   }
 }
 
-function newParser ({ headers }: IncomingMessage, { maxFile, maxFiles, maxFields, maxField }: FormLimits): InstanceType<typeof Busboy> {
+function newParser (
+  { headers }: IncomingMessage, { maxFile, maxFiles, maxFields, maxField }: FormLimits
+): InstanceType<typeof Busboy> {
   try {
     return new Busboy({
       headers: headers as BusboyHeaders,

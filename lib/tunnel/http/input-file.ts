@@ -9,7 +9,9 @@ import { pipeline } from 'node:stream/promises'
 /** What its sender says of a file; nothing of it is checked. `size` in bytes, `lastModified` in ms since 1970. */
 export interface FileMeta { name?: string, type?: string, size?: number, lastModified?: number, extra?: unknown }
 
-/** A file among a task's input. Its bytes can be read once, while they arrive; files arrive in the order they were sent. */
+/**
+ * A file among a task's input. Its bytes can be read once, while they arrive; files arrive in the order they were sent.
+ */
 export class InputFile {
   name = 'upload'
   type: string | undefined
@@ -35,7 +37,10 @@ export class InputFile {
     return { stream: this.stream() }
   }
 
-  /** Writes it to a new file that its owner alone can read, in the folder for temporary ones unless told; whoever calls deletes it. */
+  /**
+   * Writes it to a new file that its owner alone can read, in the folder for temporary ones unless told; whoever calls
+   * deletes it.
+   */
   async toTempFile (folder = os.tmpdir()): Promise<{ path: string, bytesWritten: number }> {
     const stream = this.stream()
     await mkdir(folder, { recursive: true })

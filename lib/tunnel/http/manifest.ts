@@ -36,7 +36,8 @@ function withFiles (value: unknown, file: (id: string, meta: FileMeta) => InputF
 
 /** Only what has the type it should have. */
 function metaOf (value: unknown): FileMeta {
-  const { name, type, size, lastModified, extra } = (typeof value === 'object' && value !== null ? value : {}) as Record<keyof FileMeta, unknown>
+  const { name, type, size, lastModified, extra } =
+    (typeof value === 'object' && value !== null ? value : {}) as Record<keyof FileMeta, unknown>
   return {
     ...(typeof name === 'string' && { name }),
     ...(typeof type === 'string' && { type }),

@@ -9,7 +9,10 @@ export function normalizeBase (basePath: string): string {
   return '/' + basePath.split('/').filter(Boolean).join('/')
 }
 
-/** Takes paths of one base apart. Ids may hold slashes, raw or encoded; empty segments do not count; the query is ignored. */
+/**
+ * Takes paths of one base apart. Ids may hold slashes, raw or encoded; empty segments do not count; the query is
+ * ignored.
+ */
 export class Router {
   readonly #base: string
   /** Few ids are called often: what their paths mean is remembered. */

@@ -12,10 +12,12 @@ export type TypeById = (id: string) => WireType
 
 interface Node { kind?: unknown, type?: unknown, value?: unknown }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const isGraph = (value: unknown): value is Graph =>
-  isRecord(value) && value['__graph'] === true && value['root'] !== undefined && typeof value['nodes'] === 'object' && value['nodes'] !== null
+  isRecord(value) && value['__graph'] === true &&
+    value['root'] !== undefined && typeof value['nodes'] === 'object' && value['nodes'] !== null
 
 /** @throws Error when it is malformed or unsafe */
 export function readGraph ({ root, nodes }: Graph, typeOf: TypeById): unknown {
@@ -51,7 +53,9 @@ class Reader {
   #resolve (reference: { __ref: unknown }, depth: number): unknown {
     checkDepth(depth)
     const id = reference.__ref
-    if (typeof id !== 'string' || Object.keys(reference).length > 1) throw new Error('a reference is an id and nothing else')
+    if (typeof id !== 'string' || Object.keys(reference).length > 1) {
+      throw new Error('a reference is an id and nothing else')
+    }
     if (this.#values.has(id)) return this.#values.get(id)
     if (this.#unfinished.has(id)) throw new Error(`the node ${id} cannot contain itself`)
     if (isUnsafe(id) || !Object.hasOwn(this.#nodes, id) || !isRecord(this.#nodes[id])) throw new Error(`no node ${id}`)
@@ -91,6 +95,10 @@ class Reader {
 function moved (value: unknown, into: unknown): unknown {
   if (into instanceof Map && value instanceof Map) for (const [key, item] of value) into.set(key, item)
   else if (into instanceof Set && value instanceof Set) for (const item of value) into.add(item)
-  else for (const [key, item] of Object.entries(value as object)) if (!isUnsafe(key)) (into as Record<string, unknown>)[key] = item
+  else {
+    for (const [key, item] of Object.entries(value as object)) {
+      if (!isUnsafe(key)) (into as Record<string, unknown>)[key] = item
+    }
+  }
   return into
 }

@@ -39,10 +39,14 @@ function mayExplode (pattern: string): boolean {
     else if (char === ')') {
       open.pop()
       if (group === undefined) continue
-      if (isQuantifier(pattern, index + 1) && (group.repeats || startAlike(branches(pattern, group, index)))) return true
+      if (isQuantifier(pattern, index + 1) && (group.repeats || startAlike(branches(pattern, group, index)))) {
+        return true
+      }
       const outer = open.at(-1)
       if (outer !== undefined && group.repeats) outer.repeats = true
-    } else if (group !== undefined && isQuantifier(pattern, index) && !(char === '?' && index === group.start)) group.repeats = true
+    } else if (group !== undefined && isQuantifier(pattern, index) && !(char === '?' && index === group.start)) {
+      group.repeats = true
+    }
   }
   return false
 }

@@ -1,5 +1,7 @@
 import { isGraph, readGraph } from './graph.ts'
-import { MAX_DEPTH, MAY_BE_MARKED, checkDepth, escapeKey, isReserved, isTagged, isUnsafe, unescapeKey } from './marks.ts'
+import {
+  MAX_DEPTH, MAY_BE_MARKED, checkDepth, escapeKey, isReserved, isTagged, isUnsafe, unescapeKey
+} from './marks.ts'
 import { builtInTypes, type WireType } from './wire-types.ts'
 
 export type { WireType } from './wire-types.ts'
@@ -65,7 +67,9 @@ export class Serializer {
     const type = this.#find(value)
     if (type === undefined) return this.#writeRecord(value, depth, within)
     const payload = type.serialize(value)
-    return tagged(type.id, payload === value ? this.#writeRecord(value, depth, within) : this.#write(payload, depth, within))
+    return tagged(
+      type.id, payload === value ? this.#writeRecord(value, depth, within) : this.#write(payload, depth, within)
+    )
   }
 
   #writeRecord (value: object, depth: number, within: Set<object>): object {

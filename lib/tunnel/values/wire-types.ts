@@ -11,7 +11,9 @@ export interface WireType<T = unknown, Payload = unknown> {
   deserialize (payload: Payload): T
   /** An empty value to be filled, for types whose values can contain themselves (the graph form). */
   create? (): T
-  /** `value`: never referred to in the graph form. Kept for definitions shared with `@bluelibs/runner`; not used here. */
+  /**
+   * `value`: never referred to in the graph form. Kept for definitions shared with `@bluelibs/runner`; not used here.
+   */
   strategy?: 'value' | 'ref'
 }
 
@@ -31,10 +33,12 @@ function bytes (id: string, payload: unknown): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(payload)
 }
 
-const listed = ({ buffer, byteOffset, byteLength }: ArrayBufferView): number[] => [...new Uint8Array(buffer, byteOffset, byteLength)]
+const listed = ({ buffer, byteOffset, byteLength }: ArrayBufferView): number[] =>
+  [...new Uint8Array(buffer, byteOffset, byteLength)]
 
 const VIEWS = [
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array
+  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array,
+  Float64Array, BigInt64Array, BigUint64Array
 ]
 
 const views = VIEWS.map(View => type({
@@ -50,7 +54,8 @@ const views = VIEWS.map(View => type({
 
 /** Well-known symbols by their names in `Symbol`. */
 const WELL_KNOWN = [
-  'asyncIterator', 'hasInstance', 'isConcatSpreadable', 'iterator', 'match', 'matchAll', 'replace', 'search', 'species', 'split', 'toPrimitive',
+  'asyncIterator', 'hasInstance', 'isConcatSpreadable', 'iterator', 'match', 'matchAll', 'replace', 'search', 'species',
+  'split', 'toPrimitive',
   'toStringTag', 'unscopables'
 ] as const
 
@@ -72,8 +77,10 @@ function readSymbol (payload: { kind?: unknown, key?: unknown } | null): symbol 
 
 /** What an Error has of its own is sent as `customFields`, but for these. */
 const NOT_CUSTOM = new Set([
-  'name', 'message', 'stack', 'cause', '__proto__', 'constructor', 'prototype', 'toString', 'toLocaleString', 'valueOf', 'hasOwnProperty',
-  'isPrototypeOf', 'propertyIsEnumerable', '__defineGetter__', '__defineSetter__', '__lookupGetter__', '__lookupSetter__', 'toJSON'
+  'name', 'message', 'stack', 'cause', '__proto__', 'constructor', 'prototype', 'toString', 'toLocaleString', 'valueOf',
+  'hasOwnProperty',
+  'isPrototypeOf', 'propertyIsEnumerable', '__defineGetter__', '__defineSetter__', '__lookupGetter__',
+  '__lookupSetter__', 'toJSON'
 ])
 
 interface ErrorPayload { name: string, message: string, customFields?: object, stack?: string, cause?: unknown }
@@ -88,14 +95,18 @@ function writeError (error: Error): ErrorPayload {
   return Object.hasOwn(error, 'cause') ? { ...payload, cause: error.cause } : payload
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function readError (payload: unknown): Error {
   if (!isRecord(payload)) throw bad('Error')
   const { name, message, stack, customFields = {} } = payload
   if (!isRecord(customFields) || (stack !== undefined && typeof stack !== 'string')) throw bad('Error')
-  const error = new Error(text('Error', message), Object.hasOwn(payload, 'cause') ? { cause: payload['cause'] } : undefined)
-  const hidden = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true, enumerable: false })
+  const error = new Error(
+    text('Error', message), Object.hasOwn(payload, 'cause') ? { cause: payload['cause'] } : undefined
+  )
+  const hidden = (value: unknown): PropertyDescriptor =>
+    ({ value, writable: true, configurable: true, enumerable: false })
   error.name = text('Error', name)
   if (stack !== undefined) Object.defineProperty(error, 'stack', hidden(stack))
   for (const [key, value] of Object.entries(customFields)) {
@@ -122,12 +133,15 @@ function list (id: string, payload: unknown): unknown[] {
  * The first that fits a value is used.
  */
 export const builtInTypes: readonly WireType[] = [
-  type({ id: 'Date', is: value => value instanceof Date, serialize: (date: Date) => date.toISOString(), deserialize: readDate }),
+  type({
+    id: 'Date', is: value => value instanceof Date, serialize: (date: Date) => date.toISOString(), deserialize: readDate
+  }),
   type({
     id: 'RegExp',
     is: value => value instanceof RegExp,
     serialize: ({ source, flags }: RegExp) => ({ pattern: source, flags }),
-    deserialize: payload => readRegExp((payload as { pattern?: unknown } | null)?.pattern, (payload as { flags?: unknown } | null)?.flags)
+    deserialize: payload =>
+      readRegExp((payload as { pattern?: unknown } | null)?.pattern, (payload as { flags?: unknown } | null)?.flags)
   }),
   type({
     id: 'Map',
@@ -166,7 +180,12 @@ export const builtInTypes: readonly WireType[] = [
   }),
   type({ id: 'Symbol', is: value => typeof value === 'symbol', serialize: writeSymbol, deserialize: readSymbol }),
   type({ id: 'Error', is: value => value instanceof Error, serialize: writeError, deserialize: readError }),
-  type({ id: 'URL', is: value => value instanceof URL, serialize: ({ href }: URL) => href, deserialize: payload => new URL(text('URL', payload)) }),
+  type({
+    id: 'URL',
+    is: value => value instanceof URL,
+    serialize: ({ href }: URL) => href,
+    deserialize: payload => new URL(text('URL', payload))
+  }),
   type({
     id: 'URLSearchParams',
     is: value => value instanceof URLSearchParams,
@@ -180,8 +199,16 @@ export const builtInTypes: readonly WireType[] = [
     deserialize: payload => bytes('ArrayBuffer', payload).buffer
   }),
   type({
-    id: 'DataView', is: value => value instanceof DataView, serialize: listed, deserialize: payload => new DataView(bytes('DataView', payload).buffer)
+    id: 'DataView',
+    is: value => value instanceof DataView,
+    serialize: listed,
+    deserialize: payload => new DataView(bytes('DataView', payload).buffer)
   }),
-  type({ id: 'Buffer', is: value => Buffer.isBuffer(value), serialize: listed, deserialize: payload => Buffer.from(bytes('Buffer', payload)) }),
+  type({
+    id: 'Buffer',
+    is: value => Buffer.isBuffer(value),
+    serialize: listed,
+    deserialize: payload => Buffer.from(bytes('Buffer', payload))
+  }),
   ...views
 ]

@@ -28,7 +28,9 @@ class Tally {
   add (what: string, times = 1): void { this.outcome[what] = (this.outcome[what] ?? 0) + times }
 }
 
-const until = async (holds: () => boolean, end: number): Promise<void> => { while (!holds() && performance.now() < end) await sleep(10) }
+const until = async (holds: () => boolean, end: number): Promise<void> => {
+  while (!holds() && performance.now() < end) await sleep(10)
+}
 
 /** Opens a socket; undefined when it was refused, which is counted. */
 async function open (url: string, tally: Tally): Promise<WebSocket | undefined> {
@@ -39,21 +41,31 @@ async function open (url: string, tally: Tally): Promise<WebSocket | undefined> 
       tally.add((error as { code?: string }).code ?? error.message.replace('Unexpected server response: ', 'status '))
       resolve(undefined)
     })
-    socket.on('close', (code, reason) => { if (code !== 1006) tally.add(String(reason).split(':')[0] || `close ${code}`) })
+    socket.on('close', (code, reason) => {
+      if (code !== 1006) {
+        tally.add(String(reason).split(':')[0] || `close ${code}`)
+      }
+    })
   })
 }
 
 /** A socket that has joined. */
-async function join (url: string, tally: Tally): Promise<{ socket: WebSocket, say: (frame: Record<string, unknown>) => void } | undefined> {
+async function join (
+  url: string, tally: Tally
+): Promise<{ socket: WebSocket, say: (frame: Record<string, unknown>) => void } | undefined> {
   const socket = await open(url, tally)
   const senderId = `attacker-${randomBytes(6).toString('hex')}`
-  const say = (frame: Record<string, unknown>): void => { socket?.send(encodeCbor({ senderId, targetId: 'x', ...frame } as Cbor)) }
+  const say = (frame: Record<string, unknown>): void => {
+    socket?.send(encodeCbor({ senderId, targetId: 'x', ...frame } as Cbor))
+  }
   say({ type: 'join', supportedProtocolVersions: ['1'], peerMetadata: {} })
   return socket === undefined ? undefined : { socket, say }
 }
 
 /** Says something as fast as the other side takes it. */
-async function pour (url: string, { count, ms }: Force, tally: Tally, frame: (n: number) => Record<string, unknown>): Promise<void> {
+async function pour (
+  url: string, { count, ms }: Force, tally: Tally, frame: (n: number) => Record<string, unknown>
+): Promise<void> {
   const peer = await join(url, tally)
   if (peer === undefined) return
   const end = performance.now() + ms
@@ -71,7 +83,10 @@ async function pour (url: string, { count, ms }: Force, tally: Tally, frame: (n:
 const sync = (documentId: string, changes: Uint8Array[], heads: string[] = []): Record<string, unknown> =>
   ({ type: 'sync', documentId, data: encodeSyncMessage({ version: 1, heads, need: [], have: [], changes }) })
 
-/** A change as a compressed chunk (Automerge's binary format, "Compressed change chunk"): type 2, and its contents deflated. */
+/**
+ * A change as a compressed chunk (Automerge's binary format, "Compressed change chunk"): type 2, and its contents
+ * deflated.
+ */
 function compress (chunk: Uint8Array): Uint8Array {
   let start = 9 // after magic, checksum and type
   while (chunk[start++]! > 127);
@@ -83,7 +98,9 @@ function compress (chunk: Uint8Array): Uint8Array {
 
 /** A change of some kB that is 60 MiB when it is inflated. */
 function bomb (): { change: Uint8Array, head: string } {
-  const doc = Automerge.change(Automerge.init<Record<string, unknown>>(), d => { d['zeros'] = new Uint8Array(60 * MiB) })
+  const doc = Automerge.change(Automerge.init<Record<string, unknown>>(), d => {
+    d['zeros'] = new Uint8Array(60 * MiB)
+  })
   const change = compress(Automerge.getLastLocalChange(doc)!)
   const [head] = Automerge.getHeads(doc)
   Automerge.free(doc)
@@ -182,7 +199,9 @@ export const attacks: Record<string, Attack> = {
     const { change, head } = bomb()
     const many = Array.from({ length: 20 }, () => change)
     await Promise.all([1, 20].map(async size => {
-      await pour(url, { ...force, count: Math.ceil(force.count / 2) }, tally, () => sync(newDocumentId(), many.slice(0, size), [head]))
+      await pour(url, { ...force, count: Math.ceil(force.count / 2) }, tally, () => sync(
+        newDocumentId(), many.slice(0, size), [head]
+      ))
     }))
     return tally.outcome
   },

@@ -1,4 +1,6 @@
-import { generateAutomergeUrl, parseAutomergeUrl, type Chunk, type StorageAdapterInterface, type StorageKey } from '@automerge/automerge-repo'
+import {
+  generateAutomergeUrl, parseAutomergeUrl, type Chunk, type StorageAdapterInterface, type StorageKey
+} from '@automerge/automerge-repo'
 import type { ChunkStore } from '../../../lib/storage/chunk-store.ts'
 
 /**
@@ -24,7 +26,9 @@ export class ChunkAdapter implements StorageAdapterInterface {
 
   async loadRange (prefix: StorageKey): Promise<Chunk[]> {
     const chunks = await this.#store.loadRange(this.#inner(prefix))
-    return chunks.map(({ key: [id, ...rest], data }) => ({ key: [[...this.#ids].find(([, inner]) => inner === id)![0], ...rest], data: new Uint8Array(data) }))
+    return chunks.map(({ key: [id, ...rest], data }) => ({
+      key: [[...this.#ids].find(([, inner]) => inner === id)![0], ...rest], data: new Uint8Array(data)
+    }))
   }
 
   #inner ([name, ...rest]: StorageKey): string[] {

@@ -13,10 +13,13 @@ register('data:text/javascript,' + encodeURIComponent(
 
 // by their files, as the loader of the tests does not know such an entry in a package's exports
 const { resolve } = createRequire(import.meta.url)
-const suite = async (name: string) => await import(pathToFileURL(resolve(`@automerge/automerge-repo/helpers/tests/${name}.js`)).href)
+const suite = async (name: string) =>
+  await import(pathToFileURL(resolve(`@automerge/automerge-repo/helpers/tests/${name}.js`)).href)
 
-export const { runNetworkAdapterTests }: typeof import('@automerge/automerge-repo/helpers/tests/network-adapter-tests.js') = await suite('network-adapter-tests')
-export const { runStorageAdapterTests }: typeof import('@automerge/automerge-repo/helpers/tests/storage-adapter-tests.js') = await suite('storage-adapter-tests')
+export const { runNetworkAdapterTests }: typeof import('@automerge/automerge-repo/helpers/tests/network-adapter-tests.js') =
+  await suite('network-adapter-tests')
+export const { runStorageAdapterTests }: typeof import('@automerge/automerge-repo/helpers/tests/storage-adapter-tests.js') =
+  await suite('storage-adapter-tests')
 
 /**
  * Runs one of automerge-repo's suites, a tap test for each of its scenarios.
@@ -24,7 +27,9 @@ export const { runStorageAdapterTests }: typeof import('@automerge/automerge-rep
  * @param inapplicable why a scenario is left out, by its title
  * @returns how many there are
  */
-export async function runSuite (t: Test, define: () => void, inapplicable: Record<string, string> = {}): Promise<number> {
+export async function runSuite (
+  t: Test, define: () => void, inapplicable: Record<string, string> = {}
+): Promise<number> {
   collected.scenarios = []
   collected.setups = []
   define()
@@ -42,7 +47,9 @@ async function play (run: Scenario['run'], setups: typeof collected.setups): Pro
   const teardowns = []
   for (const setup of setups) teardowns.push(await setup(context))
   try {
-    const timedOut = sleep(LONGEST, undefined, { ref: false }).then(() => { throw new Error(`not over after ${LONGEST} ms`) })
+    const timedOut = sleep(LONGEST, undefined, { ref: false }).then(() => {
+      throw new Error(`not over after ${LONGEST} ms`)
+    })
     await Promise.race([run(context), timedOut])
   } finally {
     for (const teardown of teardowns) await teardown?.()

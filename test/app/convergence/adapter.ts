@@ -36,7 +36,9 @@ export class Adapter extends WebSocketClientAdapter {
     super.receiveMessage(bytes)
   }
 
-  /** The last frames of a document, with the number of the connection they went over; `-x` was not sent for want of one. */
+  /**
+   * The last frames of a document, with the number of the connection they went over; `-x` was not sent for want of one.
+   */
   said (documentId: string): string[] { return this.#said.get(documentId) ?? [] }
 
   /** Lets go of the connection for good. */

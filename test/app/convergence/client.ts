@@ -10,7 +10,10 @@ import { MemoryStorage } from './memory-storage.ts'
 
 const RETRY = 100 // ms
 
-/** How a client comes back: having written everything, killed, with an earlier storage, with documents older than its sync states. */
+/**
+ * How a client comes back: having written everything, killed, with an earlier storage, with documents older than its
+ * sync states.
+ */
 export type Comeback = 'closed' | 'killed' | 'stale' | 'torn'
 
 /** An automerge-repo client that may lose its connection, its process and part of its storage. */
@@ -36,7 +39,12 @@ export class Client {
   }
 
   /** @param peerId the same over restarts; else automerge-repo's own, a new one each time */
-  static async start (name: string, relay: number | undefined, history: History, { stores = false, peerId = undefined as PeerId | undefined } = {}): Promise<Client> {
+  static async start (
+    name: string,
+    relay: number | undefined,
+    history: History,
+    { stores = false, peerId = undefined as PeerId | undefined } = {}
+  ): Promise<Client> {
     return new Client(name, await Link.start(relay), history, stores, peerId)
   }
 
@@ -56,7 +64,9 @@ export class Client {
 
   /** Asks for a document, or opens it from storage. */
   open (id: DocumentId): void {
-    this.#repo.find(`automerge:${id}` as AutomergeUrl, { allowableStates: ['ready', 'unavailable', 'requesting'] }).catch(() => {}) // unavailable: it may come
+    // unavailable: it may come
+    this.#repo.find(`automerge:${id}` as AutomergeUrl, { allowableStates: ['ready', 'unavailable', 'requesting'] })
+      .catch(() => {})
   }
 
   /** @returns undefined while it has none of it */
@@ -93,7 +103,8 @@ export class Client {
   reconnect (): void {
     if (this.#link.up) return
     this.#link.up = true
-    const socket = this.#adapter.socket as unknown as { readyState: number, OPEN: number, terminate: () => void } | undefined
+    const socket =
+      this.#adapter.socket as unknown as { readyState: number, OPEN: number, terminate: () => void } | undefined
     if (socket?.readyState === socket?.OPEN) socket?.terminate()
   }
 
@@ -102,7 +113,9 @@ export class Client {
 
   /** Ends and starts anew with what its storage has then. */
   async restart (how: Comeback): Promise<void> {
-    if (how === 'closed') await this.#repo.flush(this.#handles.filter(handle => handle.isReady()).map(({ documentId }) => documentId))
+    if (how === 'closed') {
+      await this.#repo.flush(this.#handles.filter(handle => handle.isReady()).map(({ documentId }) => documentId))
+    }
     this.#adapter.retire()
     const now = this.#storage?.copy() // what ends may still write to its own
     const earlier = this.#earlier?.copy() ?? now
@@ -112,7 +125,13 @@ export class Client {
       const chunks = storage?.chunks(id) ?? []
       const kept = chunks.length === 0 ? new Set<string>() : hashesOf(Automerge.load(Buffer.concat(chunks)))
       const had = this.document(id)
-      this.#history.lose(id, had === undefined ? new Set() : hashesOf(had), this.#of(this.#own, id), this.#of(this.#acknowledged, id), kept)
+      this.#history.lose(
+        id,
+        had === undefined ? new Set() : hashesOf(had),
+        this.#of(this.#own, id),
+        this.#of(this.#acknowledged, id),
+        kept
+      )
     }
     this.#storage = storage
     this.#begin()

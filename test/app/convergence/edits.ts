@@ -9,7 +9,8 @@ export interface Sample {
 }
 
 /** A document as its creator makes it. */
-export const blank = (): Sample => ({ text: '', list: [], counts: { a: new Automerge.Counter(0), b: new Automerge.Counter(0) }, map: {} })
+export const blank = (): Sample =>
+  ({ text: '', list: [], counts: { a: new Automerge.Counter(0), b: new Automerge.Counter(0) }, map: {} })
 
 const KEYS = 6 // few, so that clients write to the same
 
@@ -18,7 +19,13 @@ export function edit (doc: Sample, below: (n: number) => number): void {
   const key = `k${below(KEYS)}`
   switch (below(10)) {
     case 0: case 1: case 2:
-      Automerge.splice(doc as Automerge.Doc<Sample>, ['text'], below(doc.text.length + 1), below(2) * Math.min(below(4), doc.text.length), words(below))
+      Automerge.splice(
+        doc as Automerge.Doc<Sample>,
+        ['text'],
+        below(doc.text.length + 1),
+        below(2) * Math.min(below(4), doc.text.length),
+        words(below)
+      )
       break
     case 3: doc.list.splice(below(doc.list.length + 1), 0, below(1000), words(below)); break
     case 4: doc.list.splice(below(doc.list.length + 1), 1 + below(3)); break

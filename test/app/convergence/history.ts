@@ -59,7 +59,9 @@ export class History {
     const hashes = this.#upTo(id, [...this.required(id), ...found])
     const changes = [...hashes].flatMap(hash => made.get(hash)?.bytes ?? [])
     const [doc] = Automerge.applyChanges(Automerge.init<Sample>(), changes)
-    return changes.length === hashes.size ? { doc } : { doc, problem: `${hashes.size - changes.length} changes that nobody made` }
+    return changes.length === hashes.size
+      ? { doc }
+      : { doc, problem: `${hashes.size - changes.length} changes that nobody made` }
   }
 
   #past (id: DocumentId): Past {
@@ -83,4 +85,5 @@ export class History {
 }
 
 /** The hashes of all changes of a document. */
-export const hashesOf = (doc: Automerge.Doc<unknown>): Set<string> => new Set(Automerge.getChangesMetaSince(doc, []).map(({ hash }) => hash))
+export const hashesOf = (doc: Automerge.Doc<unknown>): Set<string> =>
+  new Set(Automerge.getChangesMetaSince(doc, []).map(({ hash }) => hash))

@@ -13,12 +13,17 @@ export class MemoryStorage implements StorageAdapterInterface {
   /** The documents as they are here, with the sync states of another: of a client that died between writing the two. */
   withSyncStatesOf (other: MemoryStorage): MemoryStorage {
     const isSyncState = ([name]: [string, Uint8Array]): boolean => name.includes('/sync-state/')
-    return new MemoryStorage([...this.#values].filter(entry => !isSyncState(entry)).concat([...other.#values].filter(isSyncState)))
+    return new MemoryStorage(
+      [...this.#values].filter(entry => !isSyncState(entry)).concat([...other.#values].filter(isSyncState))
+    )
   }
 
   /** All that is kept of a document. */
   chunks (id: string): Uint8Array[] {
-    return [...this.#values].filter(([name]) => name.startsWith(`${id}/snapshot/`) || name.startsWith(`${id}/incremental/`)).map(([, data]) => data)
+    return [...this.#values].filter(
+      ([name]) => name.startsWith(`${id}/snapshot/`) || name.startsWith(`${id}/incremental/`)
+    )
+      .map(([, data]) => data)
   }
 
   async load (key: StorageKey): Promise<Uint8Array | undefined> { return this.#values.get(key.join('/')) }

@@ -62,8 +62,8 @@ const STEPS = {
 type Step = keyof typeof STEPS
 
 /**
- * One storage folder, one relay and clients that come, go and edit, as the seed has it; then everyone is brought together.
- * The steps are the same for the same seed, what happens within them in which order is the system's.
+ * One storage folder, one relay and clients that come, go and edit, as the seed has it; then everyone is brought
+ * together. The steps are the same for the same seed, what happens within them in which order is the system's.
  */
 export async function run (options: RunOptions): Promise<Figures> {
   const disorder = new Disorder(options)
@@ -82,7 +82,10 @@ class Disorder {
   readonly #below: (n: number) => number
   readonly #history = new History()
   readonly #clients: Client[] = []
-  readonly #figures: Figures = { steps: {}, changes: 0, excused: 0, documents: 0, clients: 0, settled: undefined, problems: [] }
+  readonly #figures: Figures = {
+    steps: {}, changes: 0, excused: 0, documents: 0, clients: 0, settled: undefined, problems: []
+  }
+
   readonly #idleTimeout: number
   readonly #foldInterval: number | undefined
   #relay: RelayProcess | undefined
@@ -118,7 +121,9 @@ class Disorder {
       case 'open': client.open(id); break
       case 'create': if (this.#history.documents.length < this.#options.documents) client.create(); break
       case 'disconnect': client.disconnect(LOSSES[choice % 3]!); break
-      case 'reconnect': for (const [n, each] of this.#clients.entries()) if (each === client || (choice >> n & 1) === 0) each.reconnect(); break
+      case 'reconnect': for (const [n, each] of this.#clients.entries()) {
+        if (each === client || (choice >> n & 1) === 0) each.reconnect()
+      } break
       case 'back up': client.backUp(); break
       case 'restart': await client.restart(COMEBACKS[choice % 4]!); break
       case 'join': if (this.#clients.length < this.#options.clients * 2) (await this.#join()).open(id); break
@@ -146,13 +151,17 @@ class Disorder {
       if (problem !== undefined) this.#problem(`${id}, at a client that came last: ${problem}`)
     }
     await this.#endRelay('SIGTERM')
-    if (readdirSync(path.join(this.#options.folder, 'journal')).length > 0) this.#problem('a journal is left after a SIGTERM')
+    if (readdirSync(path.join(this.#options.folder, 'journal')).length > 0) {
+      this.#problem('a journal is left after a SIGTERM')
+    }
     for (const id of history.documents) {
       const stored = await stock(this.#options.folder, id).catch(() => undefined) as Parameters<typeof compare>[1]
       const problem = compare(id, stored, history)
       if (problem !== undefined) this.#problem(`${id}, in the folder: ${problem}`)
     }
-    return Object.assign(figures, { changes: history.size, excused: history.excused, documents: history.documents.length, clients: clients.length })
+    return Object.assign(figures, {
+      changes: history.size, excused: history.excused, documents: history.documents.length, clients: clients.length
+    })
   }
 
   /** Lets everything go, however it went. */
@@ -198,7 +207,9 @@ class Disorder {
 
   async #startRelay (): Promise<void> {
     const { folder, program } = this.#options
-    this.#relay = await RelayProcess.start(folder, { program, foldInterval: this.#foldInterval, flags: [...FLAGS, '--idle-timeout', String(this.#idleTimeout)] })
+    this.#relay = await RelayProcess.start(folder, {
+      program, foldInterval: this.#foldInterval, flags: [...FLAGS, '--idle-timeout', String(this.#idleTimeout)]
+    })
     for (const client of this.#clients) client.relayAt(Number(new URL(this.#relay.url).port))
   }
 

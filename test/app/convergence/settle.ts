@@ -8,7 +8,10 @@ import { hashesOf, type History } from './history.ts'
 
 const STEP = 50 // ms
 
-/** Waits until all clients have all documents, the same and with all that is required. @returns ms, or undefined when they do not in time */
+/**
+ * Waits until all clients have all documents, the same and with all that is required.
+ * @returns ms, or undefined when they do not in time
+ */
 export async function settle (clients: Client[], history: History, longest: number): Promise<number | undefined> {
   const begun = performance.now()
   while (performance.now() - begun < longest) {
@@ -26,7 +29,10 @@ function isSettled (id: DocumentId, clients: Client[], history: History): boolea
   return [...history.required(id)].every(hash => hashes.has(hash))
 }
 
-/** Who differs, where: a text for each document that is not the same everywhere, with the last words of those few that differ. */
+/**
+ * Who differs, where: a text for each document that is not the same everywhere, with the last words of those few that
+ * differ.
+ */
 export function differences (clients: Client[], history: History): string[] {
   return history.documents.filter(id => !isSettled(id, clients, history)).map(id => {
     const required = history.required(id)
@@ -50,9 +56,13 @@ export function compare (id: DocumentId, doc: Automerge.Doc<Sample> | undefined,
   if (problem !== undefined) return problem
   if (missing > 0) return `${missing} changes are missing of ${hashesOf(expected).size}`
   if (headsOf(doc) !== headsOf(expected)) return `heads ${shortHeads(doc)} in place of ${shortHeads(expected)}`
-  if (doc !== undefined && !isDeepStrictEqual(Automerge.toJS(doc), Automerge.toJS(expected))) return 'the same changes, but another content'
+  if (doc !== undefined && !isDeepStrictEqual(Automerge.toJS(doc), Automerge.toJS(expected))) {
+    return 'the same changes, but another content'
+  }
   return undefined
 }
 
-const headsOf = (doc: Automerge.Doc<unknown> | undefined): string => doc === undefined ? '' : [...Automerge.getHeads(doc)].sort().join()
-const shortHeads = (doc: Automerge.Doc<unknown> | undefined): string => doc === undefined ? '(none)' : Automerge.getHeads(doc).map(hash => hash.slice(0, 8)).join(' ')
+const headsOf = (doc: Automerge.Doc<unknown> | undefined): string =>
+  doc === undefined ? '' : [...Automerge.getHeads(doc)].sort().join()
+const shortHeads = (doc: Automerge.Doc<unknown> | undefined): string =>
+  doc === undefined ? '(none)' : Automerge.getHeads(doc).map(hash => hash.slice(0, 8)).join(' ')

@@ -49,4 +49,5 @@ export class Ledger {
   }
 }
 
-const changesOf = (doc: Doc): Array<{ hash: string, actor: string, deps: string[] }> => Automerge.getChangesMetaSince(doc, [])
+const changesOf = (doc: Doc): Array<{ hash: string, actor: string, deps: string[] }> =>
+  Automerge.getChangesMetaSince(doc, [])

@@ -80,7 +80,9 @@ export class LightPeer {
 
   /** Waits until no more than so many edits of a document are unanswered, or the connection is gone. */
   async within (id: DocumentId, window: number): Promise<void> {
-    while (this.open && this.#replica(id).behind > window) await new Promise<void>(resolve => { this.#wake.push(resolve) })
+    while (this.open && this.#replica(id).behind > window) {
+      await new Promise<void>(resolve => { this.#wake.push(resolve) })
+    }
   }
 
   /** Asks for a document; resolves with it when it is what the relay has, or empty when that has none. */

@@ -26,7 +26,10 @@ export class RepoWriter {
     return id
   }
 
-  /** Changes a document; one that the client has spoiled (it does when it sends on a socket that is closing) stays as it is. */
+  /**
+   * Changes a document; one that the client has spoiled (it does when it sends on a socket that is closing) stays as it
+   * is.
+   */
   edit (id: DocumentId, fields: Fields): void {
     if (this.#spoiled.has(id)) return
     try {
@@ -38,7 +41,9 @@ export class RepoWriter {
   }
 
   get documents (): Array<{ id: DocumentId, actor: string, doc: Automerge.Doc<Fields> }> {
-    return [...this.#handles].map(([id, handle]) => ({ id, actor: Automerge.getActorId(handle.doc()), doc: handle.doc() }))
+    return [...this.#handles].map(([id, handle]) => ({
+      id, actor: Automerge.getActorId(handle.doc()), doc: handle.doc()
+    }))
   }
 
   close (): void {

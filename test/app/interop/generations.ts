@@ -25,7 +25,11 @@ interface Handle {
   on (event: 'ephemeral-message', listener: (payload: { message: unknown }) => void): unknown
 }
 
-interface Adapter { retryInterval: number, socket?: unknown, on: (event: 'peer-candidate', listener: () => void) => unknown }
+interface Adapter {
+  retryInterval: number
+  socket?: unknown
+  on: (event: 'peer-candidate', listener: () => void) => unknown
+}
 
 const opened = (handle: Handle, read: () => Fields | undefined): Opened => ({
   url: handle.url,
@@ -59,7 +63,12 @@ const one: Generation = (t, url) => {
   }
 }
 
-function later (t: Test, url: string, { Repo }: Pick<typeof Two, 'Repo'>, { WebSocketClientAdapter }: Pick<typeof TwoWebSocket, 'WebSocketClientAdapter'>): GenerationClient {
+function later (
+  t: Test,
+  url: string,
+  { Repo }: Pick<typeof Two, 'Repo'>,
+  { WebSocketClientAdapter }: Pick<typeof TwoWebSocket, 'WebSocketClientAdapter'>
+): GenerationClient {
   const adapter = new WebSocketClientAdapter(url, 100)
   endWith(t, adapter)
   const repo = new Repo({ network: [adapter] })

@@ -30,7 +30,9 @@ export class RawPeer {
   }
 
   /** @param join of the `join` frame, in place of what stands there in automerge-repo 2.5 */
-  static async join (t: Test, url: string, join: Record<string, unknown> = { peerMetadata: {}, supportedProtocolVersions: ['1'] }): Promise<RawPeer> {
+  static async join (
+    t: Test, url: string, join: Record<string, unknown> = { peerMetadata: {}, supportedProtocolVersions: ['1'] }
+  ): Promise<RawPeer> {
     const socket = new WebSocket(url)
     t.teardown(() => { socket.terminate() })
     const peer = new RawPeer(socket, `raw-${++count}`)
@@ -45,14 +47,24 @@ export class RawPeer {
   }
 
   /** Says that it has these heads and sends some changes. */
-  sync (documentId: string, { heads = [] as string[], need = [] as string[], changes = [] as Uint8Array[] }, type = 'sync'): void {
-    this.send({ type, documentId, data: Automerge.encodeSyncMessage({ heads, need, have: [{ lastSync: [], bloom: new Uint8Array(0) }], changes } as never) })
+  sync (
+    documentId: string, { heads = [] as string[], need = [] as string[], changes = [] as Uint8Array[] }, type = 'sync'
+  ): void {
+    this.send({
+      type,
+      documentId,
+      data: Automerge.encodeSyncMessage(
+        { heads, need, have: [{ lastSync: [], bloom: new Uint8Array(0) }], changes } as never
+      )
+    })
   }
 
   /** The next frame of these types that has not been read, and passes those before it. */
   async next (...types: string[]): Promise<RawFrame> {
     for (;;) {
-      for (; this.#read < this.heard.length; this.#read++) if (types.includes(this.heard[this.#read]!.type)) return this.heard[this.#read++]!
+      for (; this.#read < this.heard.length; this.#read++) {
+        if (types.includes(this.heard[this.#read]!.type)) return this.heard[this.#read++]!
+      }
       await new Promise<void>(resolve => { this.#wake = resolve })
     }
   }
@@ -70,7 +82,9 @@ export class RawPeer {
     this.sync(documentId, {}, 'request')
     for (;;) {
       const frame = await this.next('sync', 'doc-unavailable')
-      if (frame.documentId === documentId) return frame.type === 'sync' ? Automerge.decodeSyncMessage(frame.data!).heads : []
+      if (frame.documentId === documentId) {
+        return frame.type === 'sync' ? Automerge.decodeSyncMessage(frame.data!).heads : []
+      }
     }
   }
 

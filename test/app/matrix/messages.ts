@@ -45,7 +45,8 @@ const ephemeral = (from: RawPeer, id: string): string => {
   return sessionId
 }
 
-const hears = (peer: RawPeer, sessionId: string): boolean => peer.heard.some(frame => frame.type === 'ephemeral' && frame['sessionId'] === sessionId)
+const hears = (peer: RawPeer, sessionId: string): boolean =>
+  peer.heard.some(frame => frame.type === 'ephemeral' && frame['sessionId'] === sessionId)
 
 /** Every message that a peer may send. */
 export const MESSAGES = {
@@ -72,7 +73,8 @@ export const MESSAGES = {
       }
       return [outcome, (await other.heads(id)).includes(hash) ? 'stored' : 'not stored']
     },
-    expected: ({ read, write, create, exists }) => read && (exists ? write : create) ? ['taken', 'stored'] : ['RELAY_ACCESS_DENIED', 'not stored']
+    expected: ({ read, write, create, exists }) =>
+      read && (exists ? write : create) ? ['taken', 'stored'] : ['RELAY_ACCESS_DENIED', 'not stored']
   },
   ephemeral: {
     send: async scene => {
@@ -106,6 +108,10 @@ export const MESSAGES = {
   },
   'doc-unavailable': without(({ peer, id }) => { peer.send({ type: 'doc-unavailable', documentId: id }) }),
   error: without(({ peer }) => { peer.send({ type: 'error', message: 'something' }) }),
-  'remote-subscription-change': without(({ peer }) => { peer.send({ type: 'remote-subscription-change', add: ['storage'] }) }),
-  'remote-heads-changed': without(({ peer, id }) => { peer.send({ type: 'remote-heads-changed', documentId: id, newHeads: {} }) })
+  'remote-subscription-change': without(({ peer }) => {
+    peer.send({ type: 'remote-subscription-change', add: ['storage'] })
+  }),
+  'remote-heads-changed': without(({ peer, id }) => {
+    peer.send({ type: 'remote-heads-changed', documentId: id, newHeads: {} })
+  })
 } satisfies Record<PeerFrame['type'], MessageRow>

@@ -7,11 +7,14 @@ import type { Heads } from '@automerge/automerge'
 const program = path.join(import.meta.dirname, '../../../.ci/samod-peer/build')
 
 /** The folder of the built peers; empty when they have not been built. */
-export const builtPeers = (): string => execFileSync(program, ['--if-built'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
+export const builtPeers = (): string =>
+  execFileSync(program, ['--if-built'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
 
 interface Answer { id: string, heads: Heads, found: boolean, value: Record<string, unknown>, error?: string }
 
-/** A peer in a process of its own, which does what it is told (see `.ci/samod-peer/peer.rs`), one thing after the other. */
+/**
+ * A peer in a process of its own, which does what it is told (see `.ci/samod-peer/peer.rs`), one thing after the other.
+ */
 export class SamodPeer {
   readonly ephemeral: string[] = []
   readonly #process

@@ -10,7 +10,9 @@ t.test('who is revoked is, however the name was typed', async t => {
   t.ok(revocations.has(composed) && revocations.has(decomposed))
   revocations.refresh(decomposed)
   revocations.refresh()
-  t.strictSame(events, [{ type: 'revoked', id: composed }, { type: 'changed', id: composed }, { type: 'changed', id: undefined }])
+  t.strictSame(events, [{ type: 'revoked', id: composed }, { type: 'changed', id: composed }, {
+    type: 'changed', id: undefined
+  }])
   revocations.reinstate(composed)
   t.notOk(revocations.has(decomposed))
   stop()

@@ -14,14 +14,22 @@ t.test('what no rule allows is not allowed', async t => {
   for (const action of ACTIONS) {
     t.equal(permits([], ann, action, resource(a)), false)
     const rules = readRules({ rules: [{ allow: [action] }] })
-    for (const other of ACTIONS) t.equal(await permits(rules, ann, other, resource(a)), other === action, `${action} allows ${other}`)
+    for (const other of ACTIONS) {
+      t.equal(await permits(rules, ann, other, resource(a)), other === action, `${action} allows ${other}`)
+    }
     t.equal(await permits(rules, ANONYMOUS, action, resource(a)), false, '* is not for who has no token')
   }
 })
 
 t.test('names in rules are those of principals, however they are typed', async t => {
-  t.strictSame(readRules({ rules: [{ principals: ['Rene\u0301', '*'], allow: ['document:read'] }] })[0]!.principals, ['Ren\u00e9', '*'])
-  for (const name of [' ann', '', 'a\u200b']) t.throws(() => readRules({ rules: [{ principals: [name], allow: ['document:read'] }] }), /principals/, JSON.stringify(name))
+  t.strictSame(readRules({ rules: [{ principals: ['Rene\u0301', '*'], allow: ['document:read'] }] })[0]!.principals, [
+    'Ren\u00e9', '*'
+  ])
+  for (const name of [' ann', '', 'a\u200b']) {
+    t.throws(
+      () => readRules({ rules: [{ principals: [name], allow: ['document:read'] }] }), /principals/, JSON.stringify(name)
+    )
+  }
 })
 
 t.test('by principal, by document, by bundle', async t => {
@@ -49,7 +57,8 @@ t.test('by principal, by document, by bundle', async t => {
 t.test('what is wrong with rules is said', async t => {
   for (const [rules, where] of [
     [[], /object/], [{}, /rules/], [{ rules: [{}] }, /rules\.0/], [{ rules: [{ allow: [] }] }, /rules\.0\.allow/],
-    [{ rules: [{ allow: ['document:fly'] }] }, /allow\.0: must be one of document:read/], [{ rules: [{ allow: ['administer'], documents: ['../x'] }] }, /documents\.0/],
+    [{ rules: [{ allow: ['document:fly'] }] }, /allow\.0: must be one of document:read/],
+    [{ rules: [{ allow: ['administer'], documents: ['../x'] }] }, /documents\.0/],
     [{ rules: [{ allow: ['administer'], document: [a] }] }, /document: unknown name, did you mean documents/]
   ] as const) t.throws(() => readRules(rules), { message: where })
 })

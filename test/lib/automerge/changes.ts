@@ -13,7 +13,9 @@ export function sampleDocument (): Automerge.Doc<Sample> {
     Automerge.change(doc, { time, ...message === undefined ? {} : { message } }, callback)
   let doc = change(Automerge.init<Sample>({ actor: actor(0x22) }), 1_700_000_000, d => {
     d.text = 'hello'
-    d.list = [1, -2, 2 ** 40, 1.5, 'text', true, false, null, new Date(0), new Uint8Array([1, 2, 3]), { nested: { deep: [] } }]
+    d.list = [1, -2, 2 ** 40, 1.5, 'text', true, false, null, new Date(0), new Uint8Array([1, 2, 3]), {
+      nested: { deep: [] }
+    }]
     d.count = new Automerge.Counter(3)
   }, 'ünïcödé 😀')
   doc = change(doc, 0, d => {
@@ -24,7 +26,11 @@ export function sampleDocument (): Automerge.Doc<Sample> {
     Automerge.mark(d, ['text'], { start: 1, end: 3, expand: 'both' }, 'bold', true)
   })
   const forks = [0x11, 0x33, 0x44].map((byte, n) =>
-    change(Automerge.clone(doc, { actor: actor(byte) }), -5 * n, d => { d.list.push(byte); d['same'] = n; d.text = `text ${n}` }))
+    change(Automerge.clone(doc, { actor: actor(byte) }), -5 * n, d => {
+      d.list.push(byte)
+      d['same'] = n
+      d.text = `text ${n}`
+    }))
   for (const fork of forks) doc = Automerge.merge(doc, fork)
   doc = change(doc, 2 ** 40, d => { d['same'] = 'merged'; d.list.splice(0, 5); d['ключ'] = 'значение' })
   doc = Automerge.emptyChange(doc, { time: 1, message: 'nothing' })

@@ -39,7 +39,8 @@ export function signedLeb (value: number): number[] {
   return (rest === 0 && low < 0x40) || (rest === -1 && low >= 0x40) ? [low] : [low | 0x80, ...signedLeb(rest)]
 }
 
-const same = (a: number[] | undefined, b: number[] | undefined): boolean => String(a) === String(b) && (a === undefined) === (b === undefined)
+const same = (a: number[] | undefined, b: number[] | undefined): boolean =>
+  String(a) === String(b) && (a === undefined) === (b === undefined)
 
 /** As Automerge does it: runs of two and more, literals between, nothing when there is nothing. */
 export const canonicalRuns: Runs = values => {
@@ -94,7 +95,9 @@ const isId = (key: Row['key']): key is Id => Array.isArray(key)
 
 /** The other actors that rows refer to, in order. */
 function othersIn (rows: Row[], author: string): string[] {
-  const ids = rows.flatMap(({ object, key, preds = [] }) => [...object === undefined ? [] : [object], ...isId(key) ? [key] : [], ...preds])
+  const ids = rows.flatMap(({ object, key, preds = [] }) => [
+    ...object === undefined ? [] : [object], ...isId(key) ? [key] : [], ...preds
+  ])
   return [...new Set(ids.map(([actor]) => actor))].filter(actor => actor !== author).sort()
 }
 
@@ -102,7 +105,10 @@ function othersIn (rows: Row[], author: string): string[] {
 export interface Parts { header: number[], others: string[], columns: [specification: number, bytes: number[]][] }
 
 /** @param runs the encoder of the n-th column */
-export function encodeParts ({ deps, actor, seq, startOp, time = 0, message = '', rows }: ChangeFields, runs: (column: number) => Runs = () => canonicalRuns): Parts {
+export function encodeParts (
+  { deps, actor, seq, startOp, time = 0, message = '', rows }: ChangeFields,
+  runs: (column: number) => Runs = () => canonicalRuns
+): Parts {
   const others = othersIn(rows, actor)
   const actors = [actor, ...others]
   const index = (id: Id | undefined): number[] | undefined => id && leb(Math.max(actors.indexOf(id[0]), 0))
@@ -129,7 +135,8 @@ export function encodeParts ({ deps, actor, seq, startOp, time = 0, message = ''
   ]
   const header = [
     ...leb(deps.length), ...deps.flatMap(hash => [...Buffer.from(hash, 'hex')]),
-    ...leb(actor.length / 2), ...Buffer.from(actor, 'hex'), ...leb(seq), ...leb(startOp), ...signedLeb(time), ...text(message)
+    ...leb(actor.length / 2), ...Buffer.from(actor, 'hex'), ...leb(seq), ...leb(startOp), ...signedLeb(time),
+    ...text(message)
   ]
   return { header, others, columns: columns.filter(([, bytes]) => bytes.length > 0) }
 }
@@ -139,7 +146,8 @@ export function assemble ({ header, others, columns }: Parts): Buffer {
   return seal(1, Uint8Array.from([
     ...header,
     ...leb(others.length), ...others.flatMap(actor => [...leb(actor.length / 2), ...Buffer.from(actor, 'hex')]),
-    ...leb(columns.length), ...columns.flatMap(([specification, bytes]) => [...leb(specification), ...leb(bytes.length)]),
+    ...leb(columns.length),
+    ...columns.flatMap(([specification, bytes]) => [...leb(specification), ...leb(bytes.length)]),
     ...columns.flatMap(([, bytes]) => bytes)
   ]))
 }

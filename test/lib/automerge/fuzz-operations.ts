@@ -25,7 +25,9 @@ const MAX_LENGTH = 6 // of changes one upon the other
  * Makes documents and changes for them, and asks Automerge about each that the relay would take.
  * @param progress called after each document
  */
-export async function fuzzOperations (rounds: number, seed: number, judge: Judge, progress: (tally: Tally) => void = () => {}): Promise<Tally> {
+export async function fuzzOperations (
+  rounds: number, seed: number, judge: Judge, progress: (tally: Tally) => void = () => {}
+): Promise<Tally> {
   const below = random(seed)
   const tally: Tally = { tried: 0, accepted: 0, honest: 0, refused: new Map(), failures: [] }
   while (tally.tried < rounds) {
@@ -50,7 +52,8 @@ function makeCases (doc: Automerge.Doc<unknown>, below: (n: number) => number, t
   for (const change of honest) before.add(change)
   const worldBefore = worldOf(doc)
   const { references } = readDocument(base)
-  const start = (): [Gate, World] => [before.clone(below(2) === 0 ? references : undefined), structuredClone(worldBefore)]
+  const start = (): [Gate, World] =>
+    [before.clone(below(2) === 0 ? references : undefined), structuredClone(worldBefore)]
   let [gate, world] = start()
   let changes: Uint8Array[] = []
   tally.honest += honest.length

@@ -11,7 +11,9 @@ const fixtures = path.resolve(import.meta.dirname, '../../../../shared/fixtures'
 /** Documents that clients made: ours, and those of other software when its files are there. Each is its chunks. */
 export async function honestDocuments (): Promise<Uint8Array[][]> {
   const below = random(3)
-  const ours = [sampleDocument(), large(), ...Array.from({ length: 30 }, () => randomDocument(below))].map(doc => [Automerge.save(doc)])
+  const ours = [sampleDocument(), large(), ...Array.from({ length: 30 }, () => randomDocument(below))].map(doc => [
+    Automerge.save(doc)
+  ])
   return [...ours, ...await bundled(), ...await stored()]
 }
 
@@ -32,8 +34,12 @@ function large (): Automerge.Doc<unknown> {
 async function bundled (): Promise<Uint8Array[][]> {
   const folder = path.join(fixtures, 'tonk')
   const names = await readdir(folder).catch(() => [])
-  const bundles = await Promise.all(names.filter(name => name.endsWith('.tonk')).map(async name => await unzip(await readFile(path.join(folder, name)))))
-  return bundles.flatMap(files => [...files].filter(([name]) => name.startsWith('storage/')).map(([, bytes]) => [bytes]))
+  const bundles = await Promise.all(names.filter(name => name.endsWith('.tonk')).map(async name => await unzip(
+    await readFile(path.join(folder, name))
+  )))
+  return bundles.flatMap(files => [...files].filter(([name]) => name.startsWith('storage/')).map(([, bytes]) => [
+    bytes
+  ]))
 }
 
 async function stored (): Promise<Uint8Array[][]> {
@@ -42,5 +48,7 @@ async function stored (): Promise<Uint8Array[][]> {
   const files = names.filter(name => name.includes('incremental/'))
   const documents = [...new Set(files.map(path.dirname))]
   return await Promise.all(documents.map(async document =>
-    await Promise.all(files.filter(name => path.dirname(name) === document).map(async name => await readFile(path.join(folder, name))))))
+    await Promise.all(
+      files.filter(name => path.dirname(name) === document).map(async name => await readFile(path.join(folder, name)))
+    )))
 }

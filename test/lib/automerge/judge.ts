@@ -9,7 +9,9 @@ export class Judge {
 
   /** The problem a case makes; undefined when it makes none. */
   async judge (one: Case): Promise<string | undefined> {
-    const child = this.#process ??= fork(fileURLToPath(new URL('./oracle.ts', import.meta.url)), { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+    const child = this.#process ??= fork(fileURLToPath(new URL('./oracle.ts', import.meta.url)), {
+      serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc']
+    })
     child.send(one)
     const { problem } = await answerOf(child)
     if (problem !== undefined) await this.close()

@@ -7,7 +7,8 @@ export interface Case { base: Uint8Array, changes: Uint8Array[] }
 
 type Doc = Automerge.Doc<Record<string, unknown>>
 
-const text = (doc: Doc): string => JSON.stringify(Automerge.toJS(doc), (key, value) => typeof value === 'bigint' ? `${value}n` : value)
+const text = (doc: Doc): string =>
+  JSON.stringify(Automerge.toJS(doc), (key, value) => typeof value === 'bigint' ? `${value}n` : value)
 const saved = (doc: Doc): Doc => Automerge.load(Automerge.save(doc))
 
 function assertSame (a: Doc, b: Doc, what: string): void {
@@ -40,15 +41,17 @@ function sync (a: Doc, b: Doc): [Doc, Doc] {
 function edit (doc: Doc): Doc {
   return Automerge.change(doc, { time: 0 }, d => {
     const walk = (value: unknown, path: (string | number)[], depth: number): void => {
-      if (depth > 3 || typeof value !== 'object' || value === null || value instanceof Date || value instanceof Uint8Array || Automerge.isImmutableString(value)) return
+      if (depth > 3 || typeof value !== 'object' || value === null ||
+          value instanceof Date || value instanceof Uint8Array || Automerge.isImmutableString(value)) return
       if (Array.isArray(value)) {
         value.push('honest')
         if (value.length > 2) value.splice(0, 1)
       }
       for (const [key, part] of Object.entries(value).slice(0, 5)) {
         if (key === '') continue // which no client can set
-        if (typeof part === 'string') Automerge.splice(d, [...path, key], Math.min(1, part.length), Math.min(1, Math.max(part.length - 1, 0)), 'h')
-        else if (part instanceof Automerge.Counter) part.increment(1)
+        if (typeof part === 'string') {
+          Automerge.splice(d, [...path, key], Math.min(1, part.length), Math.min(1, Math.max(part.length - 1, 0)), 'h')
+        } else if (part instanceof Automerge.Counter) part.increment(1)
         else walk(part, [...path, Array.isArray(value) ? Number(key) : key], depth + 1)
       }
     }
@@ -105,6 +108,7 @@ process.on('message', (one: Case) => {
     judge(one)
     process.send!({})
   } catch (error) {
-    process.send!({ problem: (error instanceof Error ? error.stack ?? error.message : String(error)).slice(0, 1_000) }) // WASM throws texts too
+    // WASM throws texts too
+    process.send!({ problem: (error instanceof Error ? error.stack ?? error.message : String(error)).slice(0, 1_000) })
   }
 })

@@ -9,11 +9,16 @@ const ciphers = { node: nodeCipher, browser: browserCipher }
 
 t.test('HChaCha20, as the draft has it', async t => {
   const key = bytes('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f')
-  t.equal(hex(hchacha20(key, bytes('000000090000004a0000000031415927'))), '82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc')
+  t.equal(
+    hex(hchacha20(key, bytes('000000090000004a0000000031415927'))),
+    '82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc'
+  )
 })
 
 t.test('sealed vectors, both ways and by both implementations', async t => {
-  const file = await vectors<{ key: string, nonce: string, cases: Array<{ plain: string, aad: string, sealed: string }> }>(t, 'xchacha20poly1305.json')
+  const file = await vectors<{ key: string, nonce: string, cases: Array<{ plain: string, aad: string, sealed: string }> }>(
+    t, 'xchacha20poly1305.json'
+  )
   if (file === undefined) return
   const [key, nonce] = [bytes(file.key), bytes(file.nonce)]
   for (const [name, cipher] of Object.entries(ciphers)) {
@@ -37,6 +42,8 @@ t.test('nothing opens with another key, nonce, AAD or a changed byte', async t =
     for (let at = 0; at < sealed.length; at++) {
       t.equal(openSmall(cipher, key, sealed.map((byte, n) => n === at ? byte ^ 0x80 : byte), aad), undefined)
     }
-    for (let length = 0; length < sealed.length; length++) t.equal(openSmall(cipher, key, sealed.subarray(0, length), aad), undefined)
+    for (let length = 0; length < sealed.length; length++) {
+      t.equal(openSmall(cipher, key, sealed.subarray(0, length), aad), undefined)
+    }
   }
 })

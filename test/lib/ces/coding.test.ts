@@ -35,13 +35,22 @@ t.test('the rows of 8 + 4', async t => {
 })
 
 t.test('vectors of thirteen geometries', async t => {
-  interface Case { k: number, m: number, parity_rows: number[][], shard_length: number, data_sha256: string, parity: string[] }
+  interface Case {
+    k: number
+    m: number
+    parity_rows: number[][]
+    shard_length: number
+    data_sha256: string
+    parity: string[]
+  }
   const file = await vectors<{ cases: Case[] }>(t, 'reed-solomon.json')
   for (const { k, m, parity_rows: rows, shard_length: length, data_sha256: sum, parity } of file?.cases ?? []) {
     const data = lcg(k * length)
     t.equal(createHash('sha256').update(data).digest('hex'), sum)
     t.strictSame(codingMatrix(k, m).slice(k).map(row => [...row]), rows, `rows of ${k}+${m}`)
-    for (const kernel of kernels) t.strictSame(encode(kernel, split(data, k), m).map(hex), parity, `${k}+${m}, ${kernel.name}`)
+    for (const kernel of kernels) {
+      t.strictSame(encode(kernel, split(data, k), m).map(hex), parity, `${k}+${m}, ${kernel.name}`)
+    }
   }
 })
 

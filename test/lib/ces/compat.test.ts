@@ -19,8 +19,23 @@ t.test('the first vector', async t => {
   t.equal(sha256(...shards), 'b8312719f3796b3ae13194cbeef5a7f418b18b666af26956f252a536cfb3f0fe')
 })
 
-interface Case { z_length: number, k: number, m: number, buf_sha256: string, shard_length: number, shard_sha256: string[], sha256_joined: string }
-interface Whole { name: string, plain_length: number, plain_sha256: string, zstd_frame: string, shards: string[], sha256_joined: string }
+interface Case {
+  z_length: number
+  k: number
+  m: number
+  buf_sha256: string
+  shard_length: number
+  shard_sha256: string[]
+  sha256_joined: string
+}
+interface Whole {
+  name: string
+  plain_length: number
+  plain_sha256: string
+  zstd_frame: string
+  shards: string[]
+  sha256_joined: string
+}
 
 t.test('all vectors, byte for byte', async t => {
   const file = await vectors<{ cases: Case[], whole: Whole[] }>(t, 'compat.json')
@@ -49,8 +64,16 @@ t.test('what it writes it reads, and what is wrong has an error', async t => {
   const wrong = { code: 'RELAY_VAULT_DAMAGED' }
   await t.rejects(decodeCompat(platform, without(shards, [1, 3, 4, 9, 10]), key, plain.length), wrong, 'too few')
   await t.rejects(decodeCompat(platform, without(shards, []), lcg(32), plain.length), wrong, 'another key')
-  await t.rejects(decodeCompat(platform, new Map(shards.entries()).set(2, shards[2]!.subarray(1)), key, plain.length), wrong, 'a short one')
-  await t.rejects(decodeCompat(platform, new Map(shards.entries()).set(0, new Uint8Array(shards[0]!.length)), key, plain.length), wrong, 'a length of 0')
+  await t.rejects(
+    decodeCompat(platform, new Map(shards.entries()).set(2, shards[2]!.subarray(1)), key, plain.length),
+    wrong,
+    'a short one'
+  )
+  await t.rejects(
+    decodeCompat(platform, new Map(shards.entries()).set(0, new Uint8Array(shards[0]!.length)), key, plain.length),
+    wrong,
+    'a length of 0'
+  )
   await t.rejects(decodeCompat(platform, without(shards, []), key, plain.length - 1), wrong, 'more than is taken')
   const bomb = sealCompat(platform, await zstdBomb(platform, 64 * 1024 * 1024), key, {}, nonce)
   await t.rejects(decodeCompat(platform, without(bomb, []), key, 1024 * 1024), wrong, 'a bomb')

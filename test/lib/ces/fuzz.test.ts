@@ -32,7 +32,9 @@ t.test('headers of shards', async t => {
   for (let n = 0; n < 5_000; n++) {
     const file = mutate(made.files[below(5)]!, made.files[below(5)]!, below)
     const header = tried(() => readShardHeader(file), 'RELAY_SHARD_INVALID')
-    if (header !== undefined && (header.index >= header.k + header.m || header.length !== file.length - 32)) t.fail('out of bounds')
+    if (header !== undefined && (header.index >= header.k + header.m || header.length !== file.length - 32)) {
+      t.fail('out of bounds')
+    }
     mismatchOf(file, id, 0, made.length)
   }
 })
@@ -47,14 +49,18 @@ t.test('frames', async t => {
     const again = bodies.map(body => new Uint8Array(body.length))
     writeFrame(frame, again)
     const length = frame.ciphertext.reduce((sum, piece) => sum + piece.length, 44)
-    if (!platform.equal(Buffer.concat(again).subarray(0, length), Buffer.concat(bodies).subarray(0, length))) t.fail('another frame')
+    if (!platform.equal(Buffer.concat(again).subarray(0, length), Buffer.concat(bodies).subarray(0, length))) {
+      t.fail('another frame')
+    }
   }
 })
 
 t.test('shards that are decoded', async t => {
   for (let n = 0; n < 1_000; n++) {
     const files = new Map(made.files.entries())
-    for (let wrong = below(3); wrong >= 0; wrong--) files.set(below(5), mutate(made.files[below(5)]!, made.files[below(5)]!, below))
+    for (let wrong = below(3); wrong >= 0; wrong--) {
+      files.set(below(5), mutate(made.files[below(5)]!, made.files[below(5)]!, below))
+    }
     try {
       const { plain } = await coder.decode(files, lcg(32), { ...id, ...made })
       if (!platform.equal(plain, lcg(300))) t.fail('other bytes')
@@ -65,7 +71,9 @@ t.test('shards that are decoded', async t => {
 })
 
 t.test('packs', async t => {
-  const members = [{ about: { name: 'a' }, bytes: lcg(10) }, { about: {}, bytes: lcg(0) }, { about: { n: [1] }, bytes: lcg(50) }]
+  const members = [{ about: { name: 'a' }, bytes: lcg(10) }, { about: {}, bytes: lcg(0) }, {
+    about: { n: [1] }, bytes: lcg(50)
+  }]
   const packed = pack(members)
   t.strictSame(unpack(packed).map(({ about, bytes }) => ({ about, bytes: new Uint8Array(bytes) })), members)
   t.strictSame(unpack(pack([])), [])

@@ -26,7 +26,8 @@ t.test('flags and positionals mix in any order', async t => {
 
 t.test('every setting can be given as a flag', async t => {
   for (const { flag, type, schema } of settings) {
-    const { enum: [choice] = [], pattern, minimum = 0 } = schema as { enum?: string[], pattern?: string, minimum?: number }
+    const { enum: [choice] = [], pattern, minimum = 0 } =
+      schema as { enum?: string[], pattern?: string, minimum?: number }
     const word = choice ?? (pattern?.includes('http') === true ? 'http://localhost' : 'text')
     const text = type === 'integer' || type === 'number' ? String(minimum + 7) : word
     t.same(Object.keys(flagsOf(...type === 'boolean' ? [`--${flag}`] : [`--${flag}`, text])), [flag], flag)
@@ -63,9 +64,15 @@ t.test('help names every flag, variable and default', async t => {
 })
 
 t.test('work on a storage folder, by words that are no port', async t => {
-  t.same(parseArguments(['backup', 'x.tar', '--storage', 'data']), { name: 'work', task: { verb: 'backup', words: ['x.tar'], own: {} }, flags: { storage: 'data' } })
-  t.same(parseArguments(['--storage=data', 'restore', 'x']), { name: 'work', task: { verb: 'restore', words: ['x'], own: {} }, flags: { storage: 'data' } })
-  t.same(parseArguments(['check', '--repair', '--json']), { name: 'work', task: { verb: 'check', words: [], own: { json: true, repair: true } }, flags: {} })
+  t.same(parseArguments(['backup', 'x.tar', '--storage', 'data']), {
+    name: 'work', task: { verb: 'backup', words: ['x.tar'], own: {} }, flags: { storage: 'data' }
+  })
+  t.same(parseArguments(['--storage=data', 'restore', 'x']), {
+    name: 'work', task: { verb: 'restore', words: ['x'], own: {} }, flags: { storage: 'data' }
+  })
+  t.same(parseArguments(['check', '--repair', '--json']), {
+    name: 'work', task: { verb: 'check', words: [], own: { json: true, repair: true } }, flags: {}
+  })
   t.same(parseArguments(['stat']), { name: 'work', task: { verb: 'stat', words: [], own: {} }, flags: {} })
   refuses(t, ['backup'], 'tonk-relay backup <folder|file.tar>')
   refuses(t, ['restore', 'a', 'b'], 'tonk-relay restore <folder|file.tar>')

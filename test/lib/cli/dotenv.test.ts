@@ -15,6 +15,10 @@ t.test('tells the line that is no assignment', async t => {
     ['PORT 8100', 1], ['A=1\n\nnonsense\nB=2', 3], ['A="two\nlines"\n= 5', 3], ['A=1\nB="never closed\nC=3', 2],
     ['\u0000\u0001\u0002', 1], ['PORT: 8100', 1]
   ] as const) {
-    t.throws(() => parseDotenv(text), { code: 'RELAY_BAD_OPTION', message: `.env: line ${line} is not NAME=value` }, JSON.stringify(text))
+    t.throws(
+      () => parseDotenv(text),
+      { code: 'RELAY_BAD_OPTION', message: `.env: line ${line} is not NAME=value` },
+      JSON.stringify(text)
+    )
   }
 })

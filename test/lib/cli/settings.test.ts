@@ -54,7 +54,10 @@ t.test('a variable that looks like one of the relay’s and is none is refused',
     ['RELAY_JWT_KEY', 'variable RELAY_JWT_KEY: unknown name, did you mean RELAY_JWT_KEYS?'],
     ['RELAY_TOKEN', 'variable RELAY_TOKEN: unknown name, did you mean RELAY_TOKENS?'],
     ['relay_tokens', 'variable relay_tokens: unknown name, did you mean RELAY_TOKENS?'],
-    ['RELAY_LIMITS_CONNECTION', 'variable RELAY_LIMITS_CONNECTION: unknown name, did you mean RELAY_LIMITS_CONNECTIONS?'],
+    [
+      'RELAY_LIMITS_CONNECTION',
+      'variable RELAY_LIMITS_CONNECTION: unknown name, did you mean RELAY_LIMITS_CONNECTIONS?'
+    ],
     ['RELAY_PORT', /^variable RELAY_PORT: unknown name, did you mean /]
   ] as const) t.throws(() => readValues({ [name]: '1' }, 'variable'), { code: 'RELAY_BAD_OPTION', message }, name)
   t.same(readValues({ RELAY_JWT_KEY: '' }, 'variable'), {}, 'empty, it says nothing')
@@ -83,7 +86,8 @@ t.test('a set but empty variable is not set; an empty flag is wrong', async t =>
 
 t.test('a bad value is refused by the name it came under', async t => {
   for (const [variable, value] of [
-    ['PORT', 'http'], ['PORT', '65536'], ['PORT', '-1'], ['PORT', '80.5'], ['RELAY_MAX_UPLOAD', '0'], ['RELAY_MAX_UPLOAD', '1MB'],
+    ['PORT', 'http'], ['PORT', '65536'], ['PORT', '-1'], ['PORT', '80.5'], ['RELAY_MAX_UPLOAD', '0'],
+    ['RELAY_MAX_UPLOAD', '1MB'],
     ['RELAY_CORS', 'yes'], ['AWS_ENDPOINT_URL_S3', 'localhost:9000'], ['RELAY_PING_INTERVAL', '99999999999']
   ] as const) {
     t.throws(() => readValues({ [variable]: value }, 'variable'),
@@ -109,14 +113,24 @@ t.test('peers are taken on any path unless told otherwise, and the relay takes t
 
 t.test('a region without a bucket asks for nothing in the environment and is refused as a flag', async t => {
   t.equal(settle({ 's3-region': 'eu-west-1' }).relay.s3, undefined)
-  t.throws(() => settle({}, { 's3-region': 'eu-west-1' }), { code: 'RELAY_BAD_OPTION', message: /^--s3-region needs --s3-bucket/ })
+  t.throws(() => settle({}, { 's3-region': 'eu-west-1' }), {
+    code: 'RELAY_BAD_OPTION', message: /^--s3-region needs --s3-bucket/
+  })
 })
 
 t.test('the tunnel is on when it is said who may call', async t => {
   t.equal(settle({ 'tunnel-timeout': 5 }).relay.tunnel, undefined)
-  t.throws(() => settle({}, { 'tunnel-timeout': 5 }), { code: 'RELAY_BAD_OPTION', message: /^--tunnel-timeout needs --tunnel-token-file/ })
+  t.throws(() => settle({}, { 'tunnel-timeout': 5 }), {
+    code: 'RELAY_BAD_OPTION', message: /^--tunnel-timeout needs --tunnel-token-file/
+  })
   const folder = await scratch(t, { tokens: 'one\ntwo\n' })
-  const { relay } = settle(readValues({ RELAY_TUNNEL_TOKEN_FILE: `${folder}/tokens`, RELAY_TUNNEL_TIMEOUT: '5' }, 'variable'))
-  t.match(parseOptions(relay).tunnel, { tokens: ['one', 'two'], timeout: 5, basePath: '/__runner', allowAnonymous: false })
-  t.match(parseOptions(settle({}, { 'tunnel-allow-anonymous': true }).relay).tunnel, { tokens: [], allowAnonymous: true })
+  const { relay } = settle(readValues(
+    { RELAY_TUNNEL_TOKEN_FILE: `${folder}/tokens`, RELAY_TUNNEL_TIMEOUT: '5' }, 'variable'
+  ))
+  t.match(parseOptions(relay).tunnel, {
+    tokens: ['one', 'two'], timeout: 5, basePath: '/__runner', allowAnonymous: false
+  })
+  t.match(parseOptions(settle({}, { 'tunnel-allow-anonymous': true }).relay).tunnel, {
+    tokens: [], allowAnonymous: true
+  })
 })

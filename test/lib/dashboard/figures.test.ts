@@ -14,6 +14,10 @@ t.test('who asks at the same time is answered by one reading', async t => {
   t.equal(readings, 3, 'each of the three levels once')
   t.ok(Math.abs(first!.time - Date.now()) < 60_000)
   const names = new Set(first!.samples.map(({ name }) => name))
-  for (const name of ['relay_info', 'relay_connections', 'relay_sync_latency_seconds_bucket', 'relay_operation_duration_seconds_sum']) t.ok(names.has(name), name)
+  for (const name of [
+    'relay_info', 'relay_connections', 'relay_sync_latency_seconds_bucket', 'relay_operation_duration_seconds_sum'
+  ]) {
+    t.ok(names.has(name), name)
+  }
   t.notOk(names.has('relay_operation_duration_seconds_bucket'))
 })

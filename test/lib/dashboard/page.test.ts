@@ -16,7 +16,9 @@ t.test('the shell names files that are there, each with a hash in its name, and 
     t.ok(page.file(name), name)
   }
   t.notMatch(shell, /https?:|<script>|style=|onload/)
-  t.ok(page.file(named.find(name => name.endsWith('.js'))!)!.bytes.length < 150_000, 'the WASM is not in what comes first')
+  t.ok(
+    page.file(named.find(name => name.endsWith('.js'))!)!.bytes.length < 150_000, 'the WASM is not in what comes first'
+  )
   t.equal(page.file('index.html'), undefined)
   t.equal(page.file('licenses.txt'), undefined)
   t.equal(page.file('../package.json'), undefined)

@@ -16,11 +16,16 @@ t.test('what takes too long is given up, and others are not kept waiting for it'
   const workers = new DocumentWorkers({ threads: 1, timeout: 4_000 })
   t.teardown(async () => { await workers.close() })
   await until(async () => await workers.run('view', chunks, heads).then(() => true, () => false))
-  const patch = Buffer.from(JSON.stringify(Array.from({ length: 400_000 }, (_, n) => ({ op: 'add', path: '/list/0', value: n }))))
+  const patch = Buffer.from(JSON.stringify(Array.from({ length: 400_000 }, (_, n) => ({
+    op: 'add', path: '/list/0', value: n
+  }))))
   const list = [Automerge.save(Automerge.from({ list: [] as number[] }))]
   await t.rejects(workers.run('edit', list, { type: JSON_PATCH, patch, actor }), BUSY)
   // in another thread, which takes its time to start
-  await until(async () => await workers.run('view', chunks, heads).then(bytes => { t.strictSame(read(bytes), view); return true }, () => false))
+  await until(async () => await workers.run('view', chunks, heads).then(bytes => {
+    t.strictSame(read(bytes), view)
+    return true
+  }, () => false))
 })
 
 t.test('no more wait than may', async t => {
@@ -38,7 +43,9 @@ t.test('a document that cannot be loaded is the storage’s failure; others go o
   t.teardown(async () => { await workers.close() })
   await t.rejects(workers.run('view', [new Uint8Array([1, 2, 3])], heads), { code: 'RELAY_STORAGE_FAILED' })
   await t.rejects(workers.run('view', [], heads), { code: 'RELAY_HEADS_UNKNOWN' })
-  const { change, heads: base } = await workers.run('edit', chunks, { type: MERGE_PATCH, patch: Buffer.from('{"b":2}'), actor, message: 'why' })
+  const { change, heads: base } = await workers.run('edit', chunks, {
+    type: MERGE_PATCH, patch: Buffer.from('{"b":2}'), actor, message: 'why'
+  })
   t.strictSame(base, heads)
   t.match(Automerge.decodeChange(change!), { actor, message: 'why', deps: heads, seq: 1 })
 })

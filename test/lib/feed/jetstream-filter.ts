@@ -25,7 +25,9 @@ function wanted (collections: string[], dids: string[], kinds: string[], maxSize
   const all = new Set(collections)
   if (all.size > 100) throw new Error(`${INVALID}too many wanted collections: > 100`)
   for (const collection of all) {
-    if (!NSID.test(collection.endsWith('.*') ? `${collection.slice(0, -1)}x` : collection)) throw new Error(`${INVALID}invalid collection: ${collection}`)
+    if (!NSID.test(collection.endsWith('.*') ? `${collection.slice(0, -1)}x` : collection)) {
+      throw new Error(`${INVALID}invalid collection: ${collection}`)
+    }
   }
   if (dids.length > 10_000) throw new Error(`${INVALID}too many wanted DIDs: ${dids.length} > 10000`)
   for (const did of dids) if (!DID.test(did)) throw new Error(`${INVALID}invalid DID: ${did}`)
@@ -46,36 +48,62 @@ function wanted (collections: string[], dids: string[], kinds: string[], maxSize
 const sizeOf = (text: string | null): number => Math.max(0, Number.parseInt(text ?? '0', 10) || 0)
 
 /** @throws Refusal */
-export function admitV1 (query: URLSearchParams, headers: IncomingHttpHeaders, { isPossible }: Compression): { wanted: Wanted, zstd: boolean } {
+export function admitV1 (
+  query: URLSearchParams, headers: IncomingHttpHeaders, { isPossible }: Compression
+): { wanted: Wanted, zstd: boolean } {
   const zstd = query.get('compress') === 'true' || headers['socket-encoding']?.includes('zstd') === true
   if (zstd && headers['sec-websocket-extensions']?.includes('permessage-deflate') === true) {
-    throw new Refusal(400, 'choose one compression scheme: custom zstd (compress=true / Socket-Encoding: zstd) or RFC 7692 permessage-deflate, not both\n')
+    throw new Refusal(
+      400,
+      'choose one compression scheme: custom zstd (compress=true / Socket-Encoding: zstd) or RFC 7692 permessage-deflate, not both\n'
+    )
   }
   if (zstd && !isPossible) throw new Error('this test gave the server no compression')
   try {
     const kinds: string[] = ['commit', 'identity', 'account']
-    return { zstd, wanted: wanted(query.getAll('wantedCollections'), query.getAll('wantedDids'), kinds, sizeOf(query.get('maxMessageSizeBytes'))) }
+    return {
+      zstd,
+      wanted: wanted(
+        query.getAll('wantedCollections'), query.getAll('wantedDids'), kinds, sizeOf(query.get('maxMessageSizeBytes'))
+      )
+    }
   } catch (error) {
     throw new Refusal(400, `${(error as Error).message}\n`)
   }
 }
 
 /** @throws Refusal */
-export function admitV2 (query: URLSearchParams, headers: IncomingHttpHeaders, { dictionary }: Compression): { wanted: Wanted, zstd: boolean } {
-  const refuse = (message: string, error = 'InvalidRequest'): Refusal => new Refusal(400, JSON.stringify({ error, message }))
-  if (query.get('compress') === 'true' || headers['socket-encoding']?.includes('zstd') === true) throw refuse('compress=true / Socket-Encoding: zstd is the /subscribe (v1) opt-in')
+export function admitV2 (
+  query: URLSearchParams, headers: IncomingHttpHeaders, { dictionary }: Compression
+): { wanted: Wanted, zstd: boolean } {
+  const refuse = (message: string, error = 'InvalidRequest'): Refusal =>
+    new Refusal(400, JSON.stringify({ error, message }))
+  if (query.get('compress') === 'true' || headers['socket-encoding']?.includes('zstd') === true) {
+    throw refuse('compress=true / Socket-Encoding: zstd is the /subscribe (v1) opt-in')
+  }
   const asked = query.get('zstdDictionary')
-  if (asked !== null && !/^[1-9]\d*$/.test(asked)) throw refuse('zstdDictionary must be a positive integer zstd dictionary ID')
-  if (asked !== null && Number(asked) !== dictionary) throw refuse(`unknown zstd dictionary id ${asked}; current dictionary id is ${dictionary}`, 'UnknownZstdDictionary')
+  if (asked !== null && !/^[1-9]\d*$/.test(asked)) {
+    throw refuse('zstdDictionary must be a positive integer zstd dictionary ID')
+  }
+  if (asked !== null && Number(asked) !== dictionary) {
+    throw refuse(`unknown zstd dictionary id ${asked}; current dictionary id is ${dictionary}`, 'UnknownZstdDictionary')
+  }
   for (const [old, now] of [['wantedDids', 'dids'], ['wantedCollections', 'collections']]) {
     if (query.has(old!)) throw refuse(`${INVALID}${old} is the legacy /subscribe parameter; use ${now}`)
   }
   if (query.has('requireHello')) throw refuse(`${INVALID}requireHello is not supported on this endpoint`)
   const kinds = query.getAll('kinds')
-  for (const kind of kinds) if (!['commit', 'identity', 'account', 'sync'].includes(kind)) throw refuse(`${INVALID}invalid kind: ${kind}`)
-  if (query.has('collections') && kinds.length > 0 && !kinds.includes('commit')) throw refuse(`${INVALID}collections filter can never apply: kinds excludes commit`)
+  for (const kind of kinds) {
+    if (!['commit', 'identity', 'account', 'sync'].includes(kind)) throw refuse(`${INVALID}invalid kind: ${kind}`)
+  }
+  if (query.has('collections') && kinds.length > 0 && !kinds.includes('commit')) {
+    throw refuse(`${INVALID}collections filter can never apply: kinds excludes commit`)
+  }
   try {
-    return { zstd: asked !== null, wanted: wanted(query.getAll('collections'), query.getAll('dids'), kinds, sizeOf(query.get('maxMessageSizeBytes'))) }
+    return {
+      zstd: asked !== null,
+      wanted: wanted(query.getAll('collections'), query.getAll('dids'), kinds, sizeOf(query.get('maxMessageSizeBytes')))
+    }
   } catch (error) {
     throw refuse((error as Error).message)
   }
@@ -102,10 +130,16 @@ export function optionsUpdate (text: string): Wanted | undefined {
     throw new Refusal(1007, 'bad SubscriberSourcedMessage envelope')
   }
   if (message?.type !== 'options_update') return undefined
-  const payload = message.payload as { wantedCollections?: string[], wantedDids?: string[], maxMessageSizeBytes?: number } | null
+  const payload =
+    message.payload as { wantedCollections?: string[], wantedDids?: string[], maxMessageSizeBytes?: number } | null
   if (typeof payload !== 'object' || payload === null) throw new Refusal(1007, 'bad options_update payload')
   try {
-    return wanted(payload.wantedCollections ?? [], payload.wantedDids ?? [], ['commit', 'identity', 'account'], payload.maxMessageSizeBytes ?? 0)
+    return wanted(
+      payload.wantedCollections ?? [],
+      payload.wantedDids ?? [],
+      ['commit', 'identity', 'account'],
+      payload.maxMessageSizeBytes ?? 0
+    )
   } catch (error) {
     throw new Refusal(1008, (error as Error).message)
   }

@@ -4,11 +4,24 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { Refusal, admitV1, admitV2, cursorOf, optionsUpdate, type Wanted } from './jetstream-filter.ts'
 
-export interface WireEvent { did: string, time_us: number, kind: string, commit?: Record<string, unknown>, [member: string]: unknown }
+export interface WireEvent {
+  did: string
+  time_us: number
+  kind: string
+  commit?: Record<string, unknown>
+  [member: string]: unknown
+}
 
 interface Stored { seq: number, event: WireEvent, text: string }
 
-interface Reader { socket: WebSocket, wire: 'v1' | 'v2', wanted: Wanted, isGreeted: boolean, next: number, zstd: boolean }
+interface Reader {
+  socket: WebSocket
+  wire: 'v1' | 'v2'
+  wanted: Wanted
+  isGreeted: boolean
+  next: number
+  zstd: boolean
+}
 
 export interface JetstreamOptions {
   /** Compresses a frame with the wire's dictionary; without one, compression is refused */
@@ -45,7 +58,8 @@ export class Jetstream {
     this.#options = options
     this.#seq = options.firstSeq ?? 1
     this.#http = createServer((request, response) => {
-      if (request.url?.startsWith('/xrpc/network.bsky.jetstream.getZstdDictionary') !== true || options.dictionary === undefined) response.writeHead(404).end()
+      if (request.url?.startsWith('/xrpc/network.bsky.jetstream.getZstdDictionary') !== true ||
+          options.dictionary === undefined) response.writeHead(404).end()
       else response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(options.dictionary.bytes)
     })
     this.#http.on('connection', socket => {
@@ -53,7 +67,11 @@ export class Jetstream {
       socket.on('close', () => this.#connections.delete(socket))
     })
     this.#sockets = new WebSocketServer({
-      noServer: true, perMessageDeflate: true, maxPayload: 10_000_000, autoPong: false, handleProtocols: offered => offered.has('xrpc.v1.json') ? 'xrpc.v1.json' : false
+      noServer: true,
+      perMessageDeflate: true,
+      maxPayload: 10_000_000,
+      autoPong: false,
+      handleProtocols: offered => offered.has('xrpc.v1.json') ? 'xrpc.v1.json' : false
     })
     this.#http.on('upgrade', (request, socket, head) => { this.#upgrade(request, socket, head) })
   }
@@ -84,7 +102,9 @@ export class Jetstream {
 
   /** Numbers anew, as a server does that was set up again; its events stay. */
   renumber (): void {
-    this.#events = this.#events.map(({ event }, index) => ({ seq: index + 1, event, text: JSON.stringify({ ...event, cursor: index + 1 }) }))
+    this.#events = this.#events.map(({ event }, index) => ({
+      seq: index + 1, event, text: JSON.stringify({ ...event, cursor: index + 1 })
+    }))
     this.#seq = this.#events.length + 1
   }
 
@@ -127,22 +147,42 @@ export class Jetstream {
     try {
       if (this.refusal !== undefined) throw new Refusal(this.refusal.status, this.refusal.body)
       const url = new URL(request.url!, 'http://host')
-      const wire = url.pathname === '/subscribe' ? 'v1' : url.pathname === '/xrpc/network.bsky.jetstream.subscribeEvents' ? 'v2' : undefined
+      const wire = url.pathname === '/subscribe'
+        ? 'v1'
+        : url.pathname === '/xrpc/network.bsky.jetstream.subscribeEvents'
+          ? 'v2'
+          : undefined
       if (wire === undefined) throw new Refusal(404, '404 page not found\n')
       const compression = { dictionary: this.#options.dictionary?.id, isPossible: this.#options.compress !== undefined }
-      const { wanted, zstd } = wire === 'v1' ? admitV1(url.searchParams, request.headers, compression) : admitV2(url.searchParams, request.headers, compression)
+      const { wanted, zstd } = wire === 'v1'
+        ? admitV1(url.searchParams, request.headers, compression)
+        : admitV2(url.searchParams, request.headers, compression)
       const { from, info } = this.#from(wire, url.searchParams.get('cursor'))
       if (wire === 'v2') delete request.headers['sec-websocket-extensions']
       this.#sockets.handleUpgrade(request, socket, head, socket => {
-        const reader: Reader = { socket, wire, wanted, isGreeted: wire === 'v2' || url.searchParams.get('requireHello') !== 'true', next: from, zstd }
+        const reader: Reader = {
+          socket,
+          wire,
+          wanted,
+          isGreeted: wire === 'v2' || url.searchParams.get('requireHello') !== 'true',
+          next: from,
+          zstd
+        }
         this.#accept(reader)
-        if (info !== undefined) this.#write(reader, JSON.stringify({ $type: 'message', payload: { $type: 'network.bsky.jetstream.subscribeEvents#info', name: 'OutdatedCursor', message: info } }))
+        if (info !== undefined) {
+          this.#write(reader, JSON.stringify({
+            $type: 'message',
+            payload: { $type: 'network.bsky.jetstream.subscribeEvents#info', name: 'OutdatedCursor', message: info }
+          }))
+        }
         this.#send(reader)
       })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       const type = error.body.startsWith('{') ? 'application/json' : 'text/plain; charset=utf-8'
-      socket.end(`HTTP/1.1 ${error.status} Refused\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(error.body)}\r\n\r\n${error.body}`)
+      socket.end(
+        `HTTP/1.1 ${error.status} Refused\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(error.body)}\r\n\r\n${error.body}`
+      )
     }
   }
 
@@ -154,7 +194,8 @@ export class Jetstream {
     if (cursor < 1e15) {
       if (cursor >= this.#seq) return { from: this.#seq }
       if (cursor >= floor || wire === 'v1') return { from: Math.max(cursor, floor) }
-      const message = `subscribe: cursor too old: cursor ${cursor} below lookback floor ${floor}; re-backfill from your last seq`
+      const message =
+        `subscribe: cursor too old: cursor ${cursor} below lookback floor ${floor}; re-backfill from your last seq`
       throw new Refusal(400, JSON.stringify({ error: 'CursorTooOld', message }))
     }
     const index = this.#events.findIndex(({ event }) => event.time_us >= cursor)
@@ -193,7 +234,9 @@ export class Jetstream {
       reader.next = seq + 1
       if (!reader.wanted.wants(event)) continue
       const frame = reader.wire === 'v1' ? text : frameOf(seq, event)
-      if (frame === undefined || (reader.wanted.maxSize > 0 && Buffer.byteLength(frame) > reader.wanted.maxSize)) continue
+      if (frame === undefined || (reader.wanted.maxSize > 0 && Buffer.byteLength(frame) > reader.wanted.maxSize)) {
+        continue
+      }
       this.#write(reader, frame)
     }
   }
@@ -213,5 +256,8 @@ function frameOf (seq: number, { did, time_us: time, kind, ...rest }: WireEvent)
   const digits = String(time % 1_000_000).padStart(6, '0')
   const at = `${new Date(Math.floor(time / 1e6) * 1000).toISOString().slice(0, 19)}.${digits}Z`
   const body = kind === 'commit' ? rest.commit : { [kind]: rest[kind] }
-  return JSON.stringify({ $type: 'message', payload: { $type: `network.bsky.jetstream.subscribeEvents#${kind}`, seq, did, time: at, ...body as object } })
+  return JSON.stringify({
+    $type: 'message',
+    payload: { $type: `network.bsky.jetstream.subscribeEvents#${kind}`, seq, did, time: at, ...body as object }
+  })
 }

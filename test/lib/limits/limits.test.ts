@@ -42,9 +42,15 @@ t.test('uploads in all and of an address', async t => {
 })
 
 t.test('limits are filled in and checked', async t => {
-  t.match(parseOptions({ limits: { connections: 5 } }).limits, { connections: 5, connectionsPerAddress: 2_000, messageRate: 5_000, memory: undefined })
+  t.match(parseOptions({ limits: { connections: 5 } }).limits, {
+    connections: 5, connectionsPerAddress: 2_000, messageRate: 5_000, memory: undefined
+  })
   t.match(parseOptions({}).limits, { connections: 10_000 })
   t.match(parseOptions({ limits: { connections: undefined } }).limits, { connections: 10_000 })
-  t.throws(() => parseOptions({ limits: { connections: 0 } }), { code: 'RELAY_BAD_OPTION', message: /limits\.connections/ })
-  t.throws(() => parseOptions({ limits: { messageRate: 'much' } }), { code: 'RELAY_BAD_OPTION', message: /limits\.messageRate/ })
+  t.throws(() => parseOptions({ limits: { connections: 0 } }), {
+    code: 'RELAY_BAD_OPTION', message: /limits\.connections/
+  })
+  t.throws(() => parseOptions({ limits: { messageRate: 'much' } }), {
+    code: 'RELAY_BAD_OPTION', message: /limits\.messageRate/
+  })
 })

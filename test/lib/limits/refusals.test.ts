@@ -9,7 +9,12 @@ const flooding = new RelayError('RELAY_RATE_LIMITED', 'Too fast')
 function recorded () {
   const lines: Array<[fields: object, message: string]> = []
   const clock = { now: 0 }
-  const refusals = new Refusals({ ...silent, warn: (fields, message) => { lines.push([fields, message]) } }, () => clock.now)
+  const refusals = new Refusals({
+    ...silent,
+    warn: (fields, message) => {
+      lines.push([fields, message])
+    }
+  }, () => clock.now)
   t.teardown(() => { refusals.close() })
   return { refusals, lines, clock }
 }
@@ -24,7 +29,9 @@ t.test('a source gets a line at once, and one a minute while it goes on', async 
   t.strictSame(lines, [])
   clock.now = 60_000
   refusals.sweep()
-  t.strictSame(lines.splice(0), [[{ source: 'ann', code: 'RELAY_RATE_LIMITED', times: 100 }, 'refused 100 more times: Too fast']])
+  t.strictSame(lines.splice(0), [
+    [{ source: 'ann', code: 'RELAY_RATE_LIMITED', times: 100 }, 'refused 100 more times: Too fast']
+  ])
   refusals.tell('ann', denied)
   clock.now = 119_999
   refusals.sweep()

@@ -43,11 +43,25 @@ for (const target of ['copy', 'copy.tar']) {
     const restored = await restore({ source: place, storage, bundles: storage })
     t.match(restored, { files: summary.files, createdAt: /^20\d\d-/ })
     const names = (await readdir(storage)).filter(name => name.length > 2).sort()
-    t.strictSame(names, ['blank.tonk', 'bundles', 'lock.d', 'owned'], 'no journal or marks; the lock is that of restoring, given up')
-    t.equal(await readFile(path.join(storage, 'bundles', `${originals[0]!.id}.owner`), 'utf8'), 'ann', 'it is still somebody’s')
+    t.strictSame(
+      names,
+      ['blank.tonk', 'bundles', 'lock.d', 'owned'],
+      'no journal or marks; the lock is that of restoring, given up'
+    )
+    t.equal(
+      await readFile(path.join(storage, 'bundles', `${originals[0]!.id}.owner`), 'utf8'),
+      'ann',
+      'it is still somebody’s'
+    )
     t.strictSame(await readdir(path.join(storage, 'owned', 'somebody')), [originals[0]!.id], 'and counted as that')
-    t.same(await readFile(path.join(storage, 'bundles', `${originals[0]!.id}.tonk`)), await readFile(path.join(folder, 'bundles', `${originals[0]!.id}.tonk`)))
-    for (const { id, heads } of originals) t.strictSame(Object.keys((await stock(copyTo(await scratch(t), storage), id)) ?? {}).length > 0 && heads.length, 1)
+    t.same(await readFile(path.join(storage, 'bundles', `${originals[0]!.id}.tonk`)), await readFile(path.join(
+      folder, 'bundles', `${originals[0]!.id}.tonk`
+    )))
+    for (const { id, heads } of originals) {
+      t.strictSame(
+        Object.keys((await stock(copyTo(await scratch(t), storage), id)) ?? {}).length > 0 && heads.length, 1
+      )
+    }
     const { documents: again } = await open(t, { folder: storage })
     t.equal(again.id, documents.id)
     for (const { id, heads } of originals) t.ok(holds(await again.chunks(id), heads))
@@ -130,7 +144,9 @@ t.test('a disk that is full leaves nothing', async t => {
     if (name === 'handle.appendFile') throw systemError('ENOSPC')
     return await run()
   })
-  await t.rejects(backUp({ storage: folder, bundles: folder, target: path.join(kept, 'copy') }), { code: 'RELAY_STORAGE_FAILED', message: /ENOSPC/ })
+  await t.rejects(backUp({ storage: folder, bundles: folder, target: path.join(kept, 'copy') }), {
+    code: 'RELAY_STORAGE_FAILED', message: /ENOSPC/
+  })
   t.strictSame(await readdir(kept), [])
   const storage = await scratch(t)
   full.stop()
@@ -139,7 +155,9 @@ t.test('a disk that is full leaves nothing', async t => {
     if (name === 'handle.appendFile') throw systemError('ENOSPC')
     return await run()
   })
-  await t.rejects(restore({ source: path.join(kept, 'copy'), storage, bundles: storage }), { code: 'RELAY_STORAGE_FAILED', message: /ENOSPC/ })
+  await t.rejects(restore({ source: path.join(kept, 'copy'), storage, bundles: storage }), {
+    code: 'RELAY_STORAGE_FAILED', message: /ENOSPC/
+  })
   t.strictSame(await readdir(storage), ['lock.d'], 'which was given up, and is not in the way of the next try')
   fullAgain.stop()
 })
@@ -148,7 +166,9 @@ t.test('an archive that becomes too large for its disk leaves nothing', { skip: 
   const { folder } = await filled(t)
   const kept = await scratch(t)
   const { lift } = limitFileSize(t, 100_000)
-  await t.rejects(backUp({ storage: folder, bundles: folder, target: path.join(kept, 'copy.tar') }), { code: 'RELAY_STORAGE_FAILED' })
+  await t.rejects(backUp({ storage: folder, bundles: folder, target: path.join(kept, 'copy.tar') }), {
+    code: 'RELAY_STORAGE_FAILED'
+  })
   lift()
   t.strictSame(await readdir(kept), [])
 })
@@ -158,12 +178,20 @@ t.test('nothing is written over', async t => {
   const kept = await scratch(t, { 'file.tar': 'something', folder: null })
   await writeFile(path.join(kept, 'folder', 'file'), '')
   for (const name of ['file.tar', 'folder']) {
-    await t.rejects(backUp({ storage: folder, bundles: folder, target: path.join(kept, name) }), { code: 'RELAY_BAD_OPTION', message: /is there already/ })
+    await t.rejects(backUp({ storage: folder, bundles: folder, target: path.join(kept, name) }), {
+      code: 'RELAY_BAD_OPTION', message: /is there already/
+    })
   }
-  await t.rejects(backUp({ storage: path.join(kept, 'nowhere'), bundles: folder, target: path.join(kept, 'x') }), { code: 'RELAY_BAD_OPTION', message: /ENOENT/ })
+  await t.rejects(backUp({ storage: path.join(kept, 'nowhere'), bundles: folder, target: path.join(kept, 'x') }), {
+    code: 'RELAY_BAD_OPTION', message: /ENOENT/
+  })
   await backUp({ storage: folder, bundles: folder, target: path.join(kept, 'good') })
-  await t.rejects(restore({ source: path.join(kept, 'good'), storage: folder, bundles: folder }), { code: 'RELAY_BAD_OPTION', message: /not empty/ })
-  await t.rejects(restore({ source: path.join(kept, 'good'), storage: path.join(kept, 'new'), bundles: folder }), { code: 'RELAY_BAD_OPTION', message: /not empty/ })
+  await t.rejects(restore({ source: path.join(kept, 'good'), storage: folder, bundles: folder }), {
+    code: 'RELAY_BAD_OPTION', message: /not empty/
+  })
+  await t.rejects(restore({ source: path.join(kept, 'good'), storage: path.join(kept, 'new'), bundles: folder }), {
+    code: 'RELAY_BAD_OPTION', message: /not empty/
+  })
 })
 
 t.test('what is no whole backup is not restored', async t => {
@@ -187,7 +215,10 @@ t.test('what is no whole backup is not restored', async t => {
     await t.rejects(restore({ source: copy, storage, bundles: storage }), { code: 'RELAY_BAD_OPTION', message }, name)
     t.strictSame((await readdir(storage)).filter(name => name !== 'lock.d'), [], name)
   }
-  await t.rejects(restore({ source: path.join(folder, 'nowhere'), storage: await scratch(t), bundles: await scratch(t) }), { message: /there is no/ })
+  await t.rejects(
+    restore({ source: path.join(folder, 'nowhere'), storage: await scratch(t), bundles: await scratch(t) }),
+    { message: /there is no/ }
+  )
 })
 
 t.test('an archive leads nowhere else', async t => {
@@ -200,11 +231,16 @@ t.test('an archive leads nowhere else', async t => {
     return file
   }
   for (const header of [
-    { name: '../evil' }, { name: 'a/../../evil' }, { name: 'a//b' }, { name: '.' }, { name: 'a\\..\\b' }, { name: 'x'.repeat(300) },
+    { name: '../evil' }, { name: 'a/../../evil' }, { name: 'a//b' }, { name: '.' }, { name: 'a\\..\\b' },
+    { name: 'x'.repeat(300) },
     { name: 'a/b/c/d/e/f/g' }, { name: 'link', type: 'symlink', linkname: '/etc' } as const
   ]) {
     const storage = await scratch(t)
-    await t.rejects(restore({ source: await archive(header), storage, bundles: storage }), { code: 'RELAY_BAD_OPTION', message: /not a backup/ }, header.name)
+    await t.rejects(
+      restore({ source: await archive(header), storage, bundles: storage }),
+      { code: 'RELAY_BAD_OPTION', message: /not a backup/ },
+      header.name
+    )
     t.strictSame((await readdir(storage)).filter(name => name !== 'lock.d'), [])
   }
   const { folder } = await filled(t)
@@ -212,5 +248,7 @@ t.test('an archive leads nowhere else', async t => {
   await backUp({ storage: folder, bundles: folder, target: whole })
   const short = path.join(await scratch(t), 'short.tar')
   await pipeline(createReadStream(whole, { end: 100_000 }), createWriteStream(short))
-  await t.rejects(restore({ source: short, storage: await scratch(t), bundles: await scratch(t) }), { code: 'RELAY_BAD_OPTION', message: /not a backup|not whole/ })
+  await t.rejects(restore({ source: short, storage: await scratch(t), bundles: await scratch(t) }), {
+    code: 'RELAY_BAD_OPTION', message: /not a backup|not whole/
+  })
 })

@@ -27,7 +27,8 @@ const bundleOf = async ({ id, saved }: Pick<Original, 'id' | 'saved'>): Promise<
   return await pack([['manifest.json', Buffer.from(JSON.stringify(manifest))], [documentPath(id), Buffer.from(saved)]])
 }
 
-const pathOf = (folder: string, id: DocumentId, ...rest: string[]): string => path.join(folder, id.slice(0, 2), id.slice(2), ...rest)
+const pathOf = (folder: string, id: DocumentId, ...rest: string[]): string =>
+  path.join(folder, id.slice(0, 2), id.slice(2), ...rest)
 
 /** Changes a byte in the middle. */
 async function damage (file: string): Promise<void> {
@@ -45,9 +46,21 @@ t.test('a folder in which all is well, beside the relay that uses it', async t =
   await mkdir(path.join(folder, 'bundles'))
   await writeFile(path.join(folder, 'bundles', `${original.id}.tonk`), await bundleOf(original))
   t.strictSame(await checker(t, folder).check(), { documents: 1, bundles: 1, findings: [] })
-  await t.rejects(checker(t, folder).repair(), { code: 'RELAY_STORAGE_FAILED', message: /in use/ }, 'nothing is repaired under a relay')
+  await t.rejects(
+    checker(t, folder).repair(),
+    { code: 'RELAY_STORAGE_FAILED', message: /in use/ },
+    'nothing is repaired under a relay'
+  )
   const stat = await readStat({ storage: folder, bundles: folder })
-  t.match(stat, { documents: 1, snapshots: 0, incrementals: 1, bundles: 1, storageId: documents.id, journal: { records: 1, segments: 1 }, largest: [{ id: original.id, files: 1 }] })
+  t.match(stat, {
+    documents: 1,
+    snapshots: 0,
+    incrementals: 1,
+    bundles: 1,
+    storageId: documents.id,
+    journal: { records: 1, segments: 1 },
+    largest: [{ id: original.id, files: 1 }]
+  })
   t.ok(stat.freeBytes > 0 && stat.bundleBytes > 0 && stat.journal.bytes > 0)
   for (const text of [documents.id, '1, ', original.id]) t.ok(statText(stat).includes(text))
 })
@@ -77,7 +90,8 @@ t.test('what belongs to nothing is told and left alone', async t => {
   await writeFile(path.join(folder, 'journal', '000000000001.log.damaged'), '')
   const { findings } = await checker(t, folder).repair()
   t.strictSame(findings.map(({ kind, name, repair }) => [kind, name, repair]).sort(), [
-    ['orphan', 'ab/cd/file', undefined], ['orphan', 'journal/000000000001.log.damaged', undefined], ['orphan', 'notes.txt', undefined]
+    ['orphan', 'ab/cd/file', undefined], ['orphan', 'journal/000000000001.log.damaged', undefined],
+    ['orphan', 'notes.txt', undefined]
   ])
 })
 
@@ -115,7 +129,9 @@ t.test('a change that is lost takes those with it that depend on it, unless a bu
     await rm(pathOf(folder, original.id, 'incremental', nameOf(lost)))
     const { check, repair } = checker(t, folder)
     t.match(await check(), { findings: [{ kind: 'document', problem: /missing/ }] })
-    t.match(await repair(), { findings: [{ repair: isBundled ? /stored what could be read; 0 files/ : /without 1 changes/ }] })
+    t.match(await repair(), {
+      findings: [{ repair: isBundled ? /stored what could be read; 0 files/ : /without 1 changes/ }]
+    })
     t.strictSame((await check()).findings, [])
     const { documents: again } = await open(t, { folder })
     t.strictSame(Automerge.getHeads(load(await again.chunks(original.id))), isBundled ? original.heads : heads)
@@ -165,9 +181,13 @@ t.test('bundles: damaged, under another name, with a document that does not load
   for (const original of [damaged, good]) await writeFile(name(original), await bundleOf(original))
   await damage(name(damaged))
   await cp(name(good), name(misnamed))
-  await writeFile(name(broken), await bundleOf({ id: broken.id, saved: broken.change({ a: 1 }) })) // without what it depends on
+  // without what it depends on
+  await writeFile(name(broken), await bundleOf({ id: broken.id, saved: broken.change({ a: 1 }) }))
   const { findings } = await checker(t, folder).repair()
-  t.strictSame(findings.map(({ kind, name }) => [kind, name]).sort(), [damaged, misnamed, broken].map(({ id }) => ['bundle', `${id}.tonk`]).sort())
+  t.strictSame(
+    findings.map(({ kind, name }) => [kind, name]).sort(),
+    [damaged, misnamed, broken].map(({ id }) => ['bundle', `${id}.tonk`]).sort()
+  )
   t.ok(findings.every(({ repair }) => repair === 'set aside in damaged/bundles'))
   t.strictSame(await readdir(bundles), [path.basename(name(good))])
   t.strictSame((await readdir(path.join(folder, 'damaged', 'bundles'))).length, 3)

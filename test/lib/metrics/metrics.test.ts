@@ -63,7 +63,8 @@ t.test('the text is well-formed: every figure has its help and its type, names a
   })
   const text = await metrics.text()
   t.match(metrics.contentType, /^text\/plain; version=0\.0\.4/)
-  const described = new Set([...text.matchAll(/^# HELP (\S+) \S.*\n# TYPE \1 (counter|gauge|histogram)$/gm)].map(match => match[1]))
+  const described =
+    new Set([...text.matchAll(/^# HELP (\S+) \S.*\n# TYPE \1 (counter|gauge|histogram)$/gm)].map(match => match[1]))
   for (const name of (await samples(metrics)).keys()) {
     const family = name.replace(/\{.*/, '').replace(/(?<=_seconds|_records)_(bucket|sum|count)$/, '')
     t.ok(described.has(family), name)
@@ -83,7 +84,10 @@ t.test('the process', async t => {
     t.ok((read.get('process_max_fds') ?? 0) > (read.get('process_open_fds') ?? NaN))
   }
   const again = await samples(metrics)
-  t.ok((again.get('process_cpu_user_seconds_total') ?? 0) < 2 * (read.get('process_cpu_user_seconds_total') ?? 0), 'read twice, not added up')
+  t.ok(
+    (again.get('process_cpu_user_seconds_total') ?? 0) < 2 * (read.get('process_cpu_user_seconds_total') ?? 0),
+    'read twice, not added up'
+  )
 })
 
 t.test('the limit of open files', async t => {

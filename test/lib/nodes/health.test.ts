@@ -5,13 +5,19 @@ import { vectors } from '../ces/vectors.ts'
 const MINUTE = 60_000
 
 t.test('the trace of the vectors', async t => {
-  interface File { trace: Array<{ sample_ms: number | null, latency_ms: number, jitter_ms: number, loss: number, health: number }> }
+  interface File {
+    trace: Array<{ sample_ms: number | null, latency_ms: number, jitter_ms: number, loss: number, health: number }>
+  }
   const file = await vectors<File>(t, 'health.json')
   const health = new Health(0)
   const near = (a: number, b: number): boolean => Math.abs(a - b) < 1e-4
   for (const [at, { sample_ms: sample, latency_ms: latency, jitter_ms: jitter, loss, health: score }] of (file?.trace ?? []).entries()) {
     health.sample(sample, at)
-    t.ok(near(health.latency, latency) && near(health.jitter, jitter) && near(health.loss, loss) && near(health.score, score), `sample ${at}`)
+    t.ok(
+      near(health.latency, latency) &&
+        near(health.jitter, jitter) && near(health.loss, loss) && near(health.score, score),
+      `sample ${at}`
+    )
   }
 })
 

@@ -18,7 +18,9 @@ t.test('a list of places', async t => {
 
 t.test('what is wrong with it is told, with its place in the list', async t => {
   const disk = { id: 'disk', kind: 'folder', path: '/srv/vault' }
-  const bad = (places: unknown, message: RegExp): void => { t.throws(() => parsePlaces(places), { code: 'RELAY_BAD_OPTION', message }) }
+  const bad = (places: unknown, message: RegExp): void => {
+    t.throws(() => parsePlaces(places), { code: 'RELAY_BAD_OPTION', message })
+  }
   bad({}, /not a list/)
   bad([], /not a list/)
   bad([disk, { ...disk, id: 'Two' }], /place 2 is not/)

@@ -8,7 +8,8 @@ import { client, idOf, serve, until } from '../sync/server.ts'
 
 interface Doc extends Record<string, unknown> { n: number, text?: string }
 
-// automerge-repo writes there what it cannot throw; that it sets timers of less than nothing, newer versions of Node say
+// automerge-repo writes there what it cannot throw; that it sets timers of less than nothing, newer versions of Node
+// say
 for (const name of ['log', 'warn', 'error'] as const) {
   t.intercept(console, name, {
     value: (...words: unknown[]) => {
@@ -18,7 +19,9 @@ for (const name of ['log', 'warn', 'error'] as const) {
   })
 }
 
-async function start (t: Test, { closeTimeout = 30_000, ...options }: Parameters<typeof serve>[1] & { closeTimeout?: number } = {}) {
+async function start (
+  t: Test, { closeTimeout = 30_000, ...options }: Parameters<typeof serve>[1] & { closeTimeout?: number } = {}
+) {
   const server = await serve(t, options)
   const logged: string[] = []
   const connections: Connection[] = []
@@ -39,7 +42,9 @@ async function start (t: Test, { closeTimeout = 30_000, ...options }: Parameters
     }
   }
   const log = (_fields: object, message: string): void => { logged.push(message) }
-  const lazy = new LazyRepo({ engine, log: { debug: log, info: log, warn: log, error: log }, closeTimeout, retryInterval: 20 })
+  const lazy = new LazyRepo({
+    engine, log: { debug: log, info: log, warn: log, error: log }, closeTimeout, retryInterval: 20
+  })
   t.teardown(async () => { await lazy.close() }) // before the engine
   const stored = async (handle: DocHandle<Doc>): Promise<Doc | undefined> => {
     const saved = await server.engine.snapshot(idOf(handle))

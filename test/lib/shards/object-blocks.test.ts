@@ -12,7 +12,8 @@ import { ObjectBlocks } from '../../../lib/shards/object-blocks.ts'
 import { Room } from '../../../lib/shards/room.ts'
 import { scratch } from '../../scratch.ts'
 
-const { TEST_S3_ENDPOINT: endpoint, AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = process.env
+const { TEST_S3_ENDPOINT: endpoint, AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } =
+  process.env
 
 async function promises (t: Test, objects: ObjectStore): Promise<void> {
   const store = new ObjectBlocks({ objects, prefix: 'vault/shards/', trash: () => 'vault/trash/0/' })
@@ -24,7 +25,11 @@ async function promises (t: Test, objects: ObjectStore): Promise<void> {
   const absent = 'ab'.repeat(32)
   await t.rejects(store.read(absent), { code: 'RELAY_SHARD_NOT_FOUND' })
   t.strictSame(await store.missing([names[0]!, absent]), [absent])
-  t.strictSame(await new ObjectBlocks({ objects, prefix: 'vault/shards/' }).missing([names[2]!, absent]), [absent], 'and in another process')
+  t.strictSame(
+    await new ObjectBlocks({ objects, prefix: 'vault/shards/' }).missing([names[2]!, absent]),
+    [absent],
+    'and in another process'
+  )
   t.strictSame([...await store.verify([names[0]!, absent])], [[names[0]!, 'whole'], [absent, 'missing']])
   await t.rejects(store.put(absent, blocks[0]!), { code: 'RELAY_SHARD_INVALID' })
   await t.rejects(store.put('../../etc/passwd', blocks[0]!), { code: 'RELAY_SHARD_INVALID' })
@@ -48,10 +53,14 @@ t.test('blocks in a folder', async t => {
   await promises(t, objects)
 })
 
-t.test('blocks in S3', { skip: endpoint === undefined && 'needs TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server' }, async t => {
+t.test('blocks in S3', {
+  skip: endpoint === undefined && 'needs TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server'
+}, async t => {
   const options = { region: 'eu-north-1', endpoint: endpoint!, accessKeyId, secretAccessKey }
   const bucket = `blocks-${randomBytes(4).toString('hex')}`
-  const client = new S3Client({ region: options.region, endpoint: endpoint!, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
+  const client = new S3Client({
+    region: options.region, endpoint: endpoint!, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey }
+  })
   await client.send(new CreateBucketCommand({ Bucket: bucket }))
   client.destroy()
   const objects = new S3Objects({ bucket, ...options })
@@ -84,7 +93,9 @@ t.test('restic 3400, 3486: what is reserved is never filled, and removing needs 
   const store = new ObjectBlocks({ objects, prefix: 'vault/', room })
   const [first, second] = [randomBytes(700), randomBytes(400)]
   await store.put(blockName(first), first)
-  await t.rejects(store.put(blockName(second), second), { code: 'RELAY_SHARDS_FULL', message: 'there is room for 300 bytes and not for 400' })
+  await t.rejects(store.put(blockName(second), second), {
+    code: 'RELAY_SHARDS_FULL', message: 'there is room for 300 bytes and not for 400'
+  })
   t.strictSame((await readdir(path.join(folder, 'vault'))).length, 1, 'nothing is left of it')
   await store.remove(blockName(first))
   await store.put(blockName(second), second)

@@ -31,7 +31,11 @@ async function answer (request: IncomingMessage, shards: BlockStore): Promise<un
     case 'DELETE :hash': await shards.remove(name); return {}
     case 'POST missing': return { missing: await shards.missing(JSON.parse(body.toString()).names) }
     case 'POST verify': return { states: Object.fromEntries(await shards.verify(JSON.parse(body.toString()).names)) }
-    case 'GET ': return { blocks: await shards.list({ limit: Number(url.searchParams.get('limit')), after: url.searchParams.get('after') ?? undefined }) }
+    case 'GET ': return {
+      blocks: await shards.list({
+        limit: Number(url.searchParams.get('limit')), after: url.searchParams.get('after') ?? undefined
+      })
+    }
   }
   throw new Error(`${request.method} ${request.url}`)
 }

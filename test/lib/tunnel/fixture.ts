@@ -10,11 +10,18 @@ import { runner } from './runner.ts'
 
 export const TOKEN = 'dev-secret'
 
-interface UploadInput { file: Pick<InputFile, 'name' | 'type'> & { resolve (): Promise<{ stream: Readable }> }, note?: string }
+interface UploadInput {
+  file: Pick<InputFile, 'name' | 'type'> & { resolve (): Promise<{ stream: Readable }> }
+  note?: string
+}
 
 const echo = async (input: unknown) => input
 const types = async () => ({ d: new Date(0), re: /x/i, m: new Map([[1, 2]]), s: new Set(['a']) })
-const streamOut = async () => ({ stream: Readable.from([Buffer.from('chunk-1;'), Buffer.from('chunk-2')]), contentType: 'text/plain', headers: { 'x-extra': '1' } })
+const streamOut = async () => ({
+  stream: Readable.from([Buffer.from('chunk-1;'), Buffer.from('chunk-2')]),
+  contentType: 'text/plain',
+  headers: { 'x-extra': '1' }
+})
 const add = async ({ a, b }: { a: number, b: number }) => a + b
 const slow = async () => { await new Promise(resolve => setTimeout(resolve, 300)) }
 
@@ -30,7 +37,9 @@ async function upload (input: UploadInput) {
 const fail = async () => { throw new Error('secret db password=123') }
 const QUOTA = { message: 'quota exceeded', code: 'Q1', limit: 5 }
 
-const TASKS = ['add', 'echo', 'types', 'upload', 'duplex', 'streamOut', 'fail', 'failTyped', 'slow', 'a/b c', 'whoami'] as const
+const TASKS = [
+  'add', 'echo', 'types', 'upload', 'duplex', 'streamOut', 'fail', 'failTyped', 'slow', 'a/b c', 'whoami'
+] as const
 
 export function offer (tunnel: Pick<Tunnel, 'registerTask' | 'registerEvent' | 'defineError' | 'defineContext'>): void {
   const quota = tunnel.defineError<typeof QUOTA>('app.errors.quota')
@@ -39,7 +48,9 @@ export function offer (tunnel: Pick<Tunnel, 'registerTask' | 'registerEvent' | '
   tunnel.registerTask('app.tasks.echo', echo)
   tunnel.registerTask('app.tasks.types', types)
   tunnel.registerTask('app.tasks.upload', upload)
-  tunnel.registerTask('app.tasks.duplex', async (_input, { request, response }) => { await pipeline(request, response) })
+  tunnel.registerTask('app.tasks.duplex', async (_input, { request, response }) => {
+    await pipeline(request, response)
+  })
   tunnel.registerTask('app.tasks.streamOut', streamOut)
   tunnel.registerTask('app.tasks.fail', fail)
   tunnel.registerTask('app.tasks.failTyped', async () => quota.throw(QUOTA))
@@ -47,7 +58,9 @@ export function offer (tunnel: Pick<Tunnel, 'registerTask' | 'registerEvent' | '
   tunnel.registerTask('app.tasks.a/b c', async () => 'slash')
   tunnel.registerTask('app.tasks.whoami', async () => tenant.use() ?? null)
   tunnel.registerTask('app.tasks.hidden', { exposed: false }, echo)
-  tunnel.registerEvent('app.events.notify', (payload: { seen?: boolean } | undefined) => { if (typeof payload === 'object') payload.seen = true })
+  tunnel.registerEvent('app.events.notify', (payload: { seen?: boolean } | undefined) => {
+    if (typeof payload === 'object') payload.seen = true
+  })
   tunnel.registerEvent('app.events.par', { parallel: true }, () => {})
 }
 
@@ -61,7 +74,9 @@ export async function plugged (t: Test, options: TunnelPluginOptions = {}): Prom
 }
 
 /** Our server that is nothing but a tunnel. */
-export async function alone (t: Test, options: Partial<Parameters<typeof createTunnelServer>[0]> = {}): Promise<string> {
+export async function alone (
+  t: Test, options: Partial<Parameters<typeof createTunnelServer>[0]> = {}
+): Promise<string> {
   const server = createTunnelServer({ port: 0, tokens: [TOKEN], ...options })
   offer(server)
   t.teardown(async () => { await server.close() })
@@ -71,25 +86,41 @@ export async function alone (t: Test, options: Partial<Parameters<typeof createT
 /** The package's own server, with the same tasks and events. */
 export async function theirs (t: Test): Promise<string> {
   const { r, globals, run, nodeExposure, useExposureContext } = runner()
-  const task = (id: string, handle: (input: never) => Promise<unknown>) => r.task(`app.tasks.${id}`).run(handle as never).build()
+  const task = (id: string, handle: (input: never) => Promise<unknown>) =>
+    r.task(`app.tasks.${id}`).run(handle as never).build()
   const quota = r.error<typeof QUOTA>('app.errors.quota').build()
   const tenant = r.asyncContext<unknown>('app.ctx.tenant').build()
   const notify = r.event<{ seen?: boolean }>('app.events.notify').build()
   const par = r.event('app.events.par').parallel(true).build()
-  const seen = r.hook('app.hooks.seen').on(notify).run(async ({ data }) => { if (typeof data === 'object') data.seen = true }).build()
+  const seen = r.hook('app.hooks.seen').on(notify).run(async ({ data }) => {
+    if (typeof data === 'object') {
+      data.seen = true
+    }
+  }).build()
   const duplex = async () => {
     const { req, res } = useExposureContext()
     await pipeline(req, res as unknown as Duplex)
   }
   const whoami = async () => { try { return tenant.use() } catch { return null } }
   const handlers: Record<typeof TASKS[number], (input: never) => Promise<unknown>> = {
-    add, echo, types, upload, duplex, streamOut, fail, failTyped: async () => quota.throw(QUOTA), slow, 'a/b c': async () => 'slash', whoami
+    add,
+    echo,
+    types,
+    upload,
+    duplex,
+    streamOut,
+    fail,
+    failTyped: async () => quota.throw(QUOTA),
+    slow,
+    'a/b c': async () => 'slash',
+    whoami
   }
   const exposed = TASKS.map(id => task(id, handlers[id]))
   const allowed = r.resource('app.tunnel').tags([globals.tags.tunnel])
     .init(async () => ({ mode: 'server' as const, transport: 'http' as const, tasks: exposed.map(({ id }) => id), events: [notify.id, par.id] })).build()
   const exposure = nodeExposure.with({ http: { basePath: '/__runner', listen: { port: 0 }, auth: { token: TOKEN } } })
-  const app = r.resource('app').register([...exposed, task('hidden', echo), quota, tenant, notify, par, seen, allowed, exposure]).build()
+  const app =
+    r.resource('app').register([...exposed, task('hidden', echo), quota, tenant, notify, par, seen, allowed, exposure]).build()
   const running = await run(app, { logs: { printThreshold: null }, shutdownHooks: false, errorBoundary: false })
   const server = running.getResourceValue(nodeExposure).server!
   t.teardown(async () => {

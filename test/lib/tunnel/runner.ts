@@ -9,4 +9,5 @@ export type Runner = typeof import('runner-5.5.0')
 type RunnerNode = typeof import('runner-5.5.0/node')
 
 /** The package itself, for Node; its ES module cannot be loaded, so this is the other one. */
-export const runner = (version: typeof VERSIONS[number] = '5.5.0'): Runner & RunnerNode => require(`runner-${version}/node`)
+export const runner = (version: typeof VERSIONS[number] = '5.5.0'): Runner & RunnerNode =>
+  require(`runner-${version}/node`)

@@ -5,7 +5,9 @@ import tunnel, { type TunnelPluginOptions } from '../../../tunnel.ts'
 export const TOKEN = 'secret'
 
 /** A server with a tunnel; gives its address. */
-export async function serve (t: Test, options: TunnelPluginOptions = {}, prepare: (app: FastifyInstance) => void = () => {}): Promise<{ app: FastifyInstance, url: string }> {
+export async function serve (
+  t: Test, options: TunnelPluginOptions = {}, prepare: (app: FastifyInstance) => void = () => {}
+): Promise<{ app: FastifyInstance, url: string }> {
   const app = Fastify()
   prepare(app)
   await app.register(tunnel, { tokens: [TOKEN], ...options })
@@ -17,10 +19,16 @@ export async function serve (t: Test, options: TunnelPluginOptions = {}, prepare
 }
 
 /** Calls a task with JSON. */
-export async function call (url: string, id: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<{ status: number, body: { ok: boolean, result?: unknown, error?: { code: string, message: string, details?: unknown } }, headers: Headers }> {
-  const response = await fetch(`${url}/__runner/task/${id}`, { method: 'POST', headers: { 'x-runner-token': TOKEN, ...headers }, body: JSON.stringify(body) })
+export async function call (
+  url: string, id: string, body: unknown = {}, headers: Record<string, string> = {}
+): Promise<{ status: number, body: { ok: boolean, result?: unknown, error?: { code: string, message: string, details?: unknown } }, headers: Headers }> {
+  const response = await fetch(`${url}/__runner/task/${id}`, {
+    method: 'POST', headers: { 'x-runner-token': TOKEN, ...headers }, body: JSON.stringify(body)
+  })
   return { status: response.status, body: await response.json() as never, headers: response.headers }
 }
 
 /** Whatever it was that closed it. */
-export const closed = async (emitter: NodeJS.EventEmitter): Promise<void> => { await new Promise<void>(resolve => { emitter.once('close', resolve) }) }
+export const closed = async (emitter: NodeJS.EventEmitter): Promise<void> => {
+  await new Promise<void>(resolve => { emitter.once('close', resolve) })
+}

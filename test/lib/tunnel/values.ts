@@ -1,6 +1,8 @@
 type Below = (n: number) => number
 
-const KEYS = ['a', 'b', 'value', '__type', '__graph', '$runner.escape::k', '__proto__', 'constructor', '__ref', 'ünï', 'k"\\']
+const KEYS = [
+  'a', 'b', 'value', '__type', '__graph', '$runner.escape::k', '__proto__', 'constructor', '__ref', 'ünï', 'k"\\'
+]
 const TEXTS = ['', 'text', '__type', '"quoted"', '\\u0041', '☃', '\u2028', '{"__type":"Date"}', '$runner.escape::']
 const NUMBERS = [0, -0, 1, -1.5, 1e21, 2 ** 53, Number.MIN_VALUE]
 
@@ -48,16 +50,37 @@ export function anyWire (below: Below, depth = 4): unknown {
   const nested = () => anyWire(below, depth - 1)
   const record = () => {
     const made: Record<string, unknown> = {}
-    for (let n = below(4); n > 0; n--) Object.defineProperty(made, pick(KEYS), { value: nested(), enumerable: true, configurable: true, writable: true })
+    for (let n = below(4); n > 0; n--) {
+      Object.defineProperty(made, pick(KEYS), { value: nested(), enumerable: true, configurable: true, writable: true })
+    }
     return made
   }
   switch (below(depth > 0 ? 10 : 4)) {
-    case 0: return pick<unknown>([...TEXTS, ...NUMBERS, 'NaN', '-5', ' 7 ', '1x', '2020-01-01T00:00:00.000Z', 'http://h/', [[1, 2]], [7, 255], [256]])
+    case 0: return pick<unknown>([
+      ...TEXTS, ...NUMBERS, 'NaN', '-5', ' 7 ', '1x', '2020-01-01T00:00:00.000Z', 'http://h/', [[1, 2]], [7, 255], [256]
+    ])
     case 1: return pick<unknown>([true, null])
-    case 2: return pick<unknown>([{ kind: 'For', key: 'k' }, { kind: 'WellKnown', key: 'match' }, { kind: 'WellKnown', key: 'nope' }, { name: 'E', message: 'm', customFields: { a: 1, toString: 1 } }, { name: 1 }])
-    case 3: return { pattern: pick(['a', '(a+)+', '(?:a|ab)*', '(a|b)+', 'a{2,}', '(a{2})?', '[(+]+', '(', '\\(a+', '(?=a+)b', '((a|b)+)*', '(|a)+']), flags: pick(['', 'g', 'gg', 'x', 'uv']) }
+    case 2: return pick<unknown>([
+      { kind: 'For', key: 'k' },
+      { kind: 'WellKnown', key: 'match' },
+      { kind: 'WellKnown', key: 'nope' },
+      { name: 'E', message: 'm', customFields: { a: 1, toString: 1 } },
+      { name: 1 }
+    ])
+    case 3: return {
+      pattern: pick([
+        'a', '(a+)+', '(?:a|ab)*', '(a|b)+', 'a{2,}', '(a{2})?', '[(+]+', '(', '\\(a+', '(?=a+)b', '((a|b)+)*', '(|a)+'
+      ]),
+      flags: pick(['', 'g', 'gg', 'x', 'uv'])
+    }
     case 4:
-    case 5: return { __type: pick(['Date', 'RegExp', 'Map', 'Set', 'Undefined', 'NonFiniteNumber', 'BigInt', 'Symbol', 'Error', 'URL', 'Buffer', 'Uint8Array', 'Int16Array', 'Nope', 5]), value: nested() }
+    case 5: return {
+      __type: pick([
+        'Date', 'RegExp', 'Map', 'Set', 'Undefined', 'NonFiniteNumber', 'BigInt', 'Symbol', 'Error', 'URL', 'Buffer',
+        'Uint8Array', 'Int16Array', 'Nope', 5
+      ]),
+      value: nested()
+    }
     case 6: return Array.from({ length: below(4) }, nested)
     case 7: return { __ref: pick(['n1', 'n2', 'n3', 'none', '__proto__']) }
     default: return record()

@@ -18,7 +18,10 @@ const differences = {
 } satisfies Record<string, Record<string, string>>
 
 /** Headers of Node's and of Fastify's, which are no part of the wire. */
-const IGNORED = ['date', 'connection', 'keep-alive', 'content-length', 'access-control-allow-origin', 'x-content-type-options', 'x-frame-options', 'x-runner-request-id', 'content-type']
+const IGNORED = [
+  'date', 'connection', 'keep-alive', 'content-length', 'access-control-allow-origin', 'x-content-type-options',
+  'x-frame-options', 'x-runner-request-id', 'content-type'
+]
 
 for (const [name, make] of Object.entries({ plugin: plugged, 'server of its own': alone, 'recorded server': theirs })) {
   t.test(`recorded exchanges with the ${name}`, async t => {
@@ -32,7 +35,9 @@ for (const [name, make] of Object.entries({ plugin: plugged, 'server of its own'
         continue
       }
       t.equal(answer.status, status, `${number} ${title}`)
-      if (expected !== undefined && answer.body !== expected) t.equal(short(answer.body), short(expected), `${number} ${title}`)
+      if (expected !== undefined && answer.body !== expected) {
+        t.equal(short(answer.body), short(expected), `${number} ${title}`)
+      }
       checkHeaders(t, title, answer, particular)
     }
   })
@@ -40,15 +45,23 @@ for (const [name, make] of Object.entries({ plugin: plugged, 'server of its own'
 
 const short = (text: string): string => `${text.length}: ${text.slice(0, 500)}`
 
-function checkHeaders (t: Test, title: string, { headers, status }: RawAnswer, particular: Record<string, string>): void {
+function checkHeaders (
+  t: Test, title: string, { headers, status }: RawAnswer, particular: Record<string, string>
+): void {
   const outside = /outside|lookalike/.test(title)
   if (status !== 204) {
-    t.match(headers, { 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' }, title)
+    t.match(
+      headers,
+      { 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' },
+      title
+    )
     if (!outside) t.match(headers['x-runner-request-id'], particular['x-runner-request-id'] ?? UUID, title)
     t.equal(headers['content-type'], particular['content-type'] ?? 'application/json; charset=utf-8', title)
   } else {
     t.match(headers, { 'access-control-allow-origin': '*', 'content-length': '0' }, title)
-    for (const name of ['x-content-type-options', 'x-frame-options', 'x-runner-request-id']) t.notOk(name in headers, `${title}: no ${name}`)
+    for (const name of ['x-content-type-options', 'x-frame-options', 'x-runner-request-id']) {
+      t.notOk(name in headers, `${title}: no ${name}`)
+    }
   }
   for (const [name, value] of Object.entries(particular)) t.equal(headers[name], value, `${title}: ${name}`)
   for (const name of Object.keys(headers)) if (!IGNORED.includes(name)) t.ok(name in particular, `${title}: ${name}`)

@@ -47,7 +47,9 @@ export async function cluster (t: Test, ids: string[], geometry: Partial<Geometr
   const faults = new Map<string, Fault>()
   const key = ClusterKey.random()
   const nodes = (): Node[] => ids.map(id => new Node({
-    id, open: async () => withFaults(await ObjectPlace.folder(await existing(folders.get(id)!), { reserve: 0 }), () => faults.get(id) ?? {})
+    id,
+    open: async () =>
+      withFaults(await ObjectPlace.folder(await existing(folders.get(id)!), { reserve: 0 }), () => faults.get(id) ?? {})
   }))
   const shardsFolder = (id: string): string => path.join(folders.get(id)!, 'vault', 'shards')
   return {
@@ -69,7 +71,8 @@ export async function cluster (t: Test, ids: string[], geometry: Partial<Geometr
       await vault.refresh()
       return vault
     },
-    shardsIn: async id => (await readdir(shardsFolder(id), { recursive: true }).catch(() => [])).filter(name => name.length > 64).sort(),
+    shardsIn: async id =>
+      (await readdir(shardsFolder(id), { recursive: true }).catch(() => [])).filter(name => name.length > 64).sort(),
     pathOf: (id, name) => path.join(shardsFolder(id), name.slice(0, 2), name),
     wipe: async id => { await rm(path.join(folders.get(id)!, 'vault'), { recursive: true, force: true }) }
   }

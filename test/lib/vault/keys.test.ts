@@ -44,7 +44,9 @@ t.test('another key and damage are different errors', async t => {
   const [key, seal] = [ClusterKey.random(), lcg(16)]
   const wrapped = key.wrap(lcg(32), seal)
   t.throws(() => ClusterKey.random().unwrap(wrapped, seal, key.fingerprint), { code: 'RELAY_VAULT_KEY_WRONG' })
-  t.throws(() => key.unwrap(wrapped.map((byte, at) => at === 30 ? byte ^ 1 : byte), seal, key.fingerprint), { code: 'RELAY_VAULT_DAMAGED' })
+  t.throws(() => key.unwrap(wrapped.map((byte, at) => at === 30 ? byte ^ 1 : byte), seal, key.fingerprint), {
+    code: 'RELAY_VAULT_DAMAGED'
+  })
 })
 
 t.test('a recovery text is read as people write it, and notices what is wrong', async t => {
@@ -52,7 +54,12 @@ t.test('a recovery text is read as people write it, and notices what is wrong', 
   const text = toRecoveryText(key)
   t.match(text, /^RV1(-[0-9A-HJKMNP-TV-Z]{1,6})+$/)
   t.strictSame(Buffer.from(fromRecoveryText(text)), Buffer.from(key))
-  t.strictSame(Buffer.from(fromRecoveryText(` ${text.toLowerCase().replaceAll('-', ' \n').replaceAll('0', 'o').replaceAll('1', 'l').replace('rvl', 'rv1')}\n`)), Buffer.from(key))
+  t.strictSame(
+    Buffer.from(fromRecoveryText(
+      ` ${text.toLowerCase().replaceAll('-', ' \n').replaceAll('0', 'o').replaceAll('1', 'l').replace('rvl', 'rv1')}\n`
+    )),
+    Buffer.from(key)
+  )
   const digits = text.slice(4).split('')
   for (let at = 0; at < digits.length; at++) {
     if (digits[at] === '-') continue
@@ -72,11 +79,17 @@ t.test('restic 4848, borg 6036: init never makes a second key', async t => {
   t.equal((await stat(file)).mode & 0o777, 0o600)
   t.equal((await readKeyFile(file)).fingerprint, key.fingerprint)
   const before = await readFile(file, 'utf8')
-  await t.rejects(initVault(nodes(), file, silent), { code: 'RELAY_VAULT_KEY_WRONG', message: /one holds the vault of the key/ })
-  await t.rejects(initVault(nodes(), path.join(folder, 'other'), silent), { code: 'RELAY_VAULT_KEY_WRONG' }, 'on another machine')
+  await t.rejects(initVault(nodes(), file, silent), {
+    code: 'RELAY_VAULT_KEY_WRONG', message: /one holds the vault of the key/
+  })
+  await t.rejects(
+    initVault(nodes(), path.join(folder, 'other'), silent), { code: 'RELAY_VAULT_KEY_WRONG' }, 'on another machine'
+  )
   t.equal(await readFile(file, 'utf8'), before)
   await t.rejects(stat(path.join(folder, 'other')), { code: 'ENOENT' })
-  await t.rejects(writeKeyFile(file, ClusterKey.random()), { code: 'RELAY_VAULT_KEY_WRONG', message: /there is a key already/ })
+  await t.rejects(writeKeyFile(file, ClusterKey.random()), {
+    code: 'RELAY_VAULT_KEY_WRONG', message: /there is a key already/
+  })
 
   const away = new Node({ id: 'three', open: async () => { throw new Error('away') } })
   const refused = initVault([openFolder(await scratch(t)), away], path.join(folder, 'third'), silent)
@@ -91,14 +104,20 @@ t.test('restic 4848, borg 6036: init never makes a second key', async t => {
 t.test('init refuses a place whose manifests are of another key, whatever its identity says', async t => {
   const { open, folders } = await cluster(t, ['one', 'two', 'three'])
   await (await open()).put([lcg(100)], { kind: 'bundle', name: 'a' })
-  const refused = initVault([...folders.values()].map(folder => openFolder(folder)), path.join(await scratch(t), 'key'), silent)
-  await t.rejects(refused, { code: 'RELAY_VAULT_KEY_WRONG', message: /no key is made: .*one.* holds the vault of the key/ })
+  const refused = initVault(
+    [...folders.values()].map(folder => openFolder(folder)), path.join(await scratch(t), 'key'), silent
+  )
+  await t.rejects(refused, {
+    code: 'RELAY_VAULT_KEY_WRONG', message: /no key is made: .*one.* holds the vault of the key/
+  })
 })
 
 t.test('ipfs-cluster 976, 1064: the same place twice is refused, and its identity survives', async t => {
   const folder = await scratch(t, { one: null })
   const place = path.join(folder, 'one')
-  await t.rejects(claimPlaces([openFolder(place), openFolder(place, 'again')], '0'.repeat(16)), { code: 'RELAY_BAD_OPTION', message: /one and again are the same place/ })
+  await t.rejects(claimPlaces([openFolder(place), openFolder(place, 'again')], '0'.repeat(16)), {
+    code: 'RELAY_BAD_OPTION', message: /one and again are the same place/
+  })
   const [first] = (await claimPlaces([openFolder(place)], '0'.repeat(16))).values()
   const [second] = (await claimPlaces([openFolder(place, 'renamed')], '0'.repeat(16))).values()
   t.equal(first, second)

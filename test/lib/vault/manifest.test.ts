@@ -30,13 +30,20 @@ t.test('what is signed is read as it was', async t => {
   const bytes = await sign('manifest', payload, writer)
   const read = await readManifest(bytes)
   t.match(read, { manifest: { payload, writer: writer.kid } })
-  if ('manifest' in read) t.match(read.manifest.segments, [{ number: 0, isLast: false }, { number: 1, isLast: true, plain: 7 }])
-  t.match(await readManifest(await sign('tombstone', { v: 1, forgets: 'ab'.repeat(32) }, writer)), { tombstone: { writer: writer.kid } })
+  if ('manifest' in read) {
+    t.match(read.manifest.segments, [{ number: 0, isLast: false }, { number: 1, isLast: true, plain: 7 }])
+  }
+  t.match(await readManifest(await sign('tombstone', { v: 1, forgets: 'ab'.repeat(32) }, writer)), {
+    tombstone: { writer: writer.kid }
+  })
 })
 
 t.test('what says other things than a manifest is refused', async t => {
   const wrong = { code: 'RELAY_MANIFEST_INVALID' }
-  for (const change of [{ v: 2 }, { k: 250, m: 200 }, { extra: 1 }, { segments: [] }, { k: 3 }, { seal: 'a0' }, { segment: 99 }, { segment: 200 }]) {
+  for (const change of [
+    { v: 2 }, { k: 250, m: 200 }, { extra: 1 }, { segments: [] }, { k: 3 }, { seal: 'a0' }, { segment: 99 },
+    { segment: 200 }
+  ]) {
     const bytes = await sign('manifest', { ...payload, ...change } as ManifestPayload, writer)
     await t.rejects(readManifest(bytes), wrong, JSON.stringify(change))
   }

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { isKept, place, type Candidate } from '../../../lib/vault/placement.ts'
 
-const candidates = (domains: string[], free = 1e9): Candidate[] => domains.map((domain, at) => ({ id: `${domain}-${at}`, domain, free }))
+const candidates = (domains: string[], free = 1e9): Candidate[] =>
+  domains.map((domain, at) => ({ id: `${domain}-${at}`, domain, free }))
 const all = (n: number): number[] => Array.from({ length: n }, (_, at) => at)
 const domainsOf = (ids: string[]): string[] => ids.map(id => id.split('-')[0]!)
 
@@ -45,7 +46,15 @@ t.test('Storj 5391, 6537: repair places by the same rule as put', async t => {
   const lost = all(12).filter(index => ids[index] === 'a-0')
   const held = all(12).filter(index => !lost.includes(index)).map(index => ids[index]!)
   const again = place({
-    seed: 's', k: 8, m: 4, survive: 1, size: 10, wanted: lost, held: domainsOf(held), holders: held, candidates: places.slice(1)
+    seed: 's',
+    k: 8,
+    m: 4,
+    survive: 1,
+    size: 10,
+    wanted: lost,
+    held: domainsOf(held),
+    holders: held,
+    candidates: places.slice(1)
   })
   t.ok(isKept(domainsOf([...held, ...again]), { k: 8, m: 4, survive: 1 }))
   t.notOk(isKept(['a', 'a', 'a', 'b', 'c'], { k: 3, m: 2, survive: 1 }), 'too many together are seen')
@@ -56,5 +65,7 @@ t.test('a place without room gets nothing', async t => {
   const ids = place({ seed: 's', k: 2, m: 1, survive: 1, size: 10, wanted: all(3), candidates: places })
   t.notOk(ids.includes('d-3'))
   const narrow = { seed: 's', k: 2, m: 1, survive: 1, size: 10, wanted: all(3), candidates: places.slice(1) }
-  t.throws(() => place(narrow), { code: 'RELAY_VAULT_UNHAPPY', message: /needs 3 domains with room, and there are 2: b, c/ })
+  t.throws(() => place(narrow), {
+    code: 'RELAY_VAULT_UNHAPPY', message: /needs 3 domains with room, and there are 2: b, c/
+  })
 })

@@ -38,7 +38,9 @@ t.test('a place alone tells nothing, and another key opens nothing', async t => 
   const text = Buffer.from('a secret that must not be found. '.repeat(2_000))
   const vault = await open()
   const { id } = await vault.put([text], { ...about, name: 'a secret name' })
-  const disk = JSON.stringify(Object.values(await tree(folders.get('one')!)).map(file => Buffer.from(file, 'base64').toString('latin1')))
+  const disk = JSON.stringify(
+    Object.values(await tree(folders.get('one')!)).map(file => Buffer.from(file, 'base64').toString('latin1'))
+  )
   t.notMatch(disk, /secret/)
   const other = await open({ key: ClusterKey.random() })
   t.throws(() => other.get(id), { code: 'RELAY_VAULT_KEY_WRONG', message: /was stored with the key/ })
@@ -62,7 +64,9 @@ t.test('what cannot keep its promise is refused, and leaves nothing', async t =>
   const { open, faults, shardsIn } = await cluster(t, THREE)
   const vault = await open()
   faults.set('three', { isAway: true })
-  await t.rejects(vault.put([plain], about), { code: 'RELAY_VAULT_UNHAPPY', message: /needs 3 domains with room, and there are 2: one, two/ })
+  await t.rejects(vault.put([plain], about), {
+    code: 'RELAY_VAULT_UNHAPPY', message: /needs 3 domains with room, and there are 2: one, two/
+  })
   faults.set('three', { put: async () => { throw new Error('disk full') } })
   await t.rejects((await open()).put([plain], about), { code: 'RELAY_VAULT_UNHAPPY' })
   for (const place of THREE) t.strictSame(await shardsIn(place), [])
@@ -104,7 +108,9 @@ t.test('every size, and generations of a name', async t => {
   const listed = (await open()).list()
   t.strictSame(listed.map(({ generation }) => generation), [5, 4, 3, 2, 1])
   for (const { id, description } of listed) {
-    t.ok((await collected(vault.get(id).bytes)).equals(plain.subarray(0, description!.size)), `${description!.size} bytes`)
+    t.ok(
+      (await collected(vault.get(id).bytes)).equals(plain.subarray(0, description!.size)), `${description!.size} bytes`
+    )
   }
 })
 

@@ -25,7 +25,10 @@ async function receiver (t: Test, statuses: number[] = []): Promise<{ url: strin
     got.push({ headers: request.headers, body: await text(request) })
     const status = statuses.shift() ?? 204
     if (status === 0) return
-    response.writeHead(status, status === 302 ? { location: '/elsewhere' } : status === 503 ? { 'retry-after': '1' } : {}).end('thanks')
+    response.writeHead(
+      status, status === 302 ? { location: '/elsewhere' } : status === 503 ? { 'retry-after': '1' } : {}
+    )
+      .end('thanks')
   })
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
   t.teardown(async () => {
@@ -35,14 +38,23 @@ async function receiver (t: Test, statuses: number[] = []): Promise<{ url: strin
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, got }
 }
 
-interface PublisherOptions extends Partial<Omit<WebhooksParts, 'retries'>> { events?: readonly EventType[], retries?: Partial<Retries> }
+interface PublisherOptions extends Partial<Omit<WebhooksParts, 'retries'>> {
+  events?: readonly EventType[]
+  retries?: Partial<Retries>
+}
 
-async function publisher (t: Test, url: string, { events = EVENTS, retries: given, ...options }: PublisherOptions = {}): Promise<{ webhooks: Webhooks, logged: string[], folder: string }> {
+async function publisher (
+  t: Test, url: string, { events = EVENTS, retries: given, ...options }: PublisherOptions = {}
+): Promise<{ webhooks: Webhooks, logged: string[], folder: string }> {
   const logged: string[] = []
   const note = (_facts: object, message: string) => { logged.push(message) }
   const folder = options.folder ?? await scratch(t)
   const webhooks = await Webhooks.open({
-    webhooks: [{ url, secret: SECRET, events: [...events] }], log: { ...silent, info: note, warn: note, error: note }, ...options, folder, retries: { ...retries, ...given }
+    webhooks: [{ url, secret: SECRET, events: [...events] }],
+    log: { ...silent, info: note, warn: note, error: note },
+    ...options,
+    folder,
+    retries: { ...retries, ...given }
   })
   t.teardown(async () => { await webhooks.close() })
   return { webhooks, logged, folder }
@@ -55,7 +67,9 @@ t.test('an event arrives, signed', async t => {
   await until(() => got.length === 1)
   const [{ headers, body }] = got as [Got]
   t.match(JSON.parse(body), { type: 'relay.bundle.stored', timestamp: /^\d{4}-/, data: { id: 'abc' } })
-  const signature = createHmac('sha256', 'a key of thirty-two bytes length').update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`).digest('base64')
+  const signature = createHmac('sha256', 'a key of thirty-two bytes length')
+    .update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`)
+    .digest('base64')
   t.equal(headers['webhook-signature'], `v1,${signature}`)
   t.ok(Math.abs(Number(headers['webhook-timestamp']) - Date.now() / 1000) < 100)
   t.equal(headers['content-type'], 'application/json')
@@ -80,7 +94,9 @@ t.test('it is sent again until it is taken, under the same id', async t => {
   webhooks.publish('relay.bundle.stored', { id: 'abc' })
   await until(() => got.length === 4)
   t.equal(new Set(got.map(({ headers, body }) => `${headers['webhook-id']} ${body}`)).size, 1)
-  t.strictSame(logged.map(message => message.replace(/ due to timeout/, '')), ['webhook failed: answered 500', 'webhook failed: answered 302', 'webhook failed: The operation was aborted'])
+  t.strictSame(logged.map(message => message.replace(/ due to timeout/, '')), [
+    'webhook failed: answered 500', 'webhook failed: answered 302', 'webhook failed: The operation was aborted'
+  ])
 })
 
 t.test('it is given up in the end, and the next one is sent', async t => {
@@ -132,7 +148,9 @@ t.test('what waited is sent by the next one, for receivers that there still are'
 
 t.test('of too many the oldest are dropped, and the file does not grow', async t => {
   const { url, got } = await receiver(t, [500])
-  const { webhooks, logged, folder } = await publisher(t, url, { maxWaiting: 3, retries: { first: 300, longest: 300, timeout: 10_000, quiet: 60_000 } })
+  const { webhooks, logged, folder } = await publisher(t, url, {
+    maxWaiting: 3, retries: { first: 300, longest: 300, timeout: 10_000, quiet: 60_000 }
+  })
   for (let n = 0; n < 10_000; n++) webhooks.publish('relay.bundle.stored', { n })
   await until(() => webhooks.waiting()[0]!.count === 0)
   t.strictSame(got.map(({ body }) => JSON.parse(body).data.n), [0, 0, 9998, 9999])
@@ -177,8 +195,17 @@ t.test('a name and a password in the URL are sent as Basic, and told to nobody',
 })
 
 t.test('a secret that is no key is refused, and not repeated', async t => {
-  for (const secret of ['whsec_!!!!!!!!!!!!!!!!', 'whsec_{{ WEBHOOK_SECRET }}', 'whsec_Zm9v          ', 'whsec_============', `whsec_${'A'.repeat(96)}`]) {
-    t.throws(() => parseWebhooks([{ url: 'https://h/', secret }]), { code: 'RELAY_BAD_OPTION', message: 'option webhooks.0.secret: must have base64 of 24 to 64 bytes behind whsec_' }, secret)
+  for (const secret of [
+    'whsec_!!!!!!!!!!!!!!!!', 'whsec_{{ WEBHOOK_SECRET }}', 'whsec_Zm9v          ', 'whsec_============',
+    `whsec_${'A'.repeat(96)}`
+  ]) {
+    t.throws(
+      () => parseWebhooks([{ url: 'https://h/', secret }]),
+      {
+        code: 'RELAY_BAD_OPTION', message: 'option webhooks.0.secret: must have base64 of 24 to 64 bytes behind whsec_'
+      },
+      secret
+    )
   }
   t.equal(parseWebhooks([{ url: 'https://h/', secret: 'a secret that is a text' }]).length, 1)
   t.equal(parseWebhooks([{ url: 'https://h/', secret: SECRET.replace(/=*$/, '') }]).length, 1, 'without padding')
@@ -188,11 +215,20 @@ t.test('a secret that is no key is refused, and not repeated', async t => {
 })
 
 t.test('what is configured', async t => {
-  t.strictSame(parseWebhooks([{ url: 'https://h/', secret: SECRET }]), [{ url: 'https://h/', secret: SECRET, events: EVENTS }])
-  for (const bad of [{}, [{ url: 'ftp://h', secret: SECRET }], [{ url: 'https://h', secret: 'short' }], [{ url: 'https://h', secret: SECRET, events: ['nope'] }], [{ url: 'https://h', secret: SECRET, extra: 1 }]]) {
+  t.strictSame(parseWebhooks([{ url: 'https://h/', secret: SECRET }]), [{
+    url: 'https://h/', secret: SECRET, events: EVENTS
+  }])
+  for (const bad of [
+    {}, [{ url: 'ftp://h', secret: SECRET }], [{ url: 'https://h', secret: 'short' }],
+    [{ url: 'https://h', secret: SECRET, events: ['nope'] }], [{ url: 'https://h', secret: SECRET, extra: 1 }]
+  ]) {
     t.throws(() => parseWebhooks(bad), { code: 'RELAY_BAD_OPTION', message: /webhooks/ })
   }
-  const folder = await scratch(t, { 'good.json': JSON.stringify([{ url: 'https://h/', secret: SECRET }]), 'bad.json': '{' })
+  const folder = await scratch(t, {
+    'good.json': JSON.stringify([{ url: 'https://h/', secret: SECRET }]), 'bad.json': '{'
+  })
   t.equal(readWebhooks(`${folder}/good.json`).length, 1)
-  for (const name of ['bad.json', 'none.json']) t.throws(() => readWebhooks(`${folder}/${name}`), { code: 'RELAY_BAD_OPTION', message: /webhookFile/ })
+  for (const name of ['bad.json', 'none.json']) {
+    t.throws(() => readWebhooks(`${folder}/${name}`), { code: 'RELAY_BAD_OPTION', message: /webhookFile/ })
+  }
 })

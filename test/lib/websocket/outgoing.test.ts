@@ -26,7 +26,13 @@ async function pair (t: Test) {
   const events: Array<Buffer | 'ping'> = []
   client.on('message', (data: Buffer) => { events.push(data) })
   client.on('ping', () => { events.push('ping') })
-  return { socket, client, events, wire: request.socket, outgoing: new Outgoing(request.socket, () => socket.readyState === WebSocket.OPEN) }
+  return {
+    socket,
+    client,
+    events,
+    wire: request.socket,
+    outgoing: new Outgoing(request.socket, () => socket.readyState === WebSocket.OPEN)
+  }
 }
 
 t.test('messages of every size arrive whole and in order', async t => {
@@ -37,7 +43,9 @@ t.test('messages of every size arrive whole and in order', async t => {
   outgoing.send(heads.slice(0, 6), tail)
   for (const head of heads.slice(6)) outgoing.send([head], tail)
   await until(() => events.length === heads.length)
-  for (const [n, head] of heads.entries()) t.ok(Buffer.concat([head, tail]).equals(events[n] as Buffer), `${head.length} bytes`)
+  for (const [n, head] of heads.entries()) {
+    t.ok(Buffer.concat([head, tail]).equals(events[n] as Buffer), `${head.length} bytes`)
+  }
   t.equal(outgoing.waiting, 0)
   outgoing.send([heads[0]!], tail)
   await until(() => events.length === heads.length + 1)
@@ -56,7 +64,14 @@ t.test('no frame is larger than 1 MiB, and pings go between them', async t => {
   t.ok(Buffer.concat([large, Buffer.of(1)]).equals(events[1] as Buffer))
   // tungstenite's bound is on the frame: so is this
   const { client: strict, outgoing: other } = await pair(t)
-  const receiver = (strict as unknown as { _receiver: { _payloadLength: number, getData (callback: unknown): void } })._receiver
+  const receiver = (strict as unknown as {
+    _receiver: {
+      _payloadLength: number,
+      getData (
+        callback: unknown
+      ): void
+    }
+  })._receiver
   let largest = 0
   const getData = receiver.getData.bind(receiver)
   receiver.getData = callback => {

@@ -10,8 +10,16 @@ import type { DocumentId } from '../../../lib/ids.ts'
 import { client, serve, until } from '../sync/server.ts'
 
 const documentId = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ'
-const join: CborMap = { type: 'join', senderId: 'raw', peerMetadata: { storageId: '../../../evil' }, supportedProtocolVersions: ['1'] }
-const sync: CborMap = { type: 'sync', senderId: 'raw', targetId: 'relay', documentId, data: Automerge.generateSyncMessage(Automerge.init(), Automerge.initSyncState())[1]! }
+const join: CborMap = {
+  type: 'join', senderId: 'raw', peerMetadata: { storageId: '../../../evil' }, supportedProtocolVersions: ['1']
+}
+const sync: CborMap = {
+  type: 'sync',
+  senderId: 'raw',
+  targetId: 'relay',
+  documentId,
+  data: Automerge.generateSyncMessage(Automerge.init(), Automerge.initSyncState())[1]!
+}
 
 /** A WebSocket that says exactly what it is told. */
 async function raw (t: Test, url: string) {
@@ -54,11 +62,21 @@ t.test('a bad frame closes its own socket with a code and a reason, and nothing 
     ['too large', 1009, /^RELAY_FRAME_TOO_LARGE: /, [new Uint8Array(100_001)]],
     ['a message before join', 1008, /^RELAY_FRAME_UNEXPECTED: sync before join/, [encodeCbor(sync)]],
     ['an unknown type', 1008, /^RELAY_FRAME_UNEXPECTED: /, [encodeCbor(join), encodeCbor({ ...sync, type: 'evil' })]],
-    ['another sender', 1008, /^RELAY_FRAME_UNEXPECTED: senderId/, [encodeCbor(join), encodeCbor({ ...sync, senderId: 'somebody else' })]],
-    ['joining twice as two', 1008, /^RELAY_FRAME_UNEXPECTED: joined/, [encodeCbor(join), encodeCbor({ ...join, senderId: 'two' })]],
-    ['a document id that is a path', 1008, /^RELAY_ID_INVALID: /, [encodeCbor(join), encodeCbor({ ...sync, documentId: '../../../../evil' })]],
-    ['no sync message', 1007, /^RELAY_SYNC_INVALID: /, [encodeCbor(join), encodeCbor({ ...sync, data: randomBytes(64) })]],
-    ['an unknown version', 1002, /^RELAY_PROTOCOL_VERSION: /, [encodeCbor({ ...join, supportedProtocolVersions: ['2'] })]]
+    ['another sender', 1008, /^RELAY_FRAME_UNEXPECTED: senderId/, [encodeCbor(join), encodeCbor({
+      ...sync, senderId: 'somebody else'
+    })]],
+    ['joining twice as two', 1008, /^RELAY_FRAME_UNEXPECTED: joined/, [encodeCbor(join), encodeCbor({
+      ...join, senderId: 'two'
+    })]],
+    ['a document id that is a path', 1008, /^RELAY_ID_INVALID: /, [encodeCbor(join), encodeCbor({
+      ...sync, documentId: '../../../../evil'
+    })]],
+    ['no sync message', 1007, /^RELAY_SYNC_INVALID: /, [encodeCbor(join), encodeCbor({
+      ...sync, data: randomBytes(64)
+    })]],
+    ['an unknown version', 1002, /^RELAY_PROTOCOL_VERSION: /, [encodeCbor({
+      ...join, supportedProtocolVersions: ['2']
+    })]]
   ]
   for (const [name, code, reason, frames] of cases) {
     const { socket, closed } = await raw(t, url)
@@ -95,7 +113,9 @@ t.test('the handshake: versions, metadata of old clients, repeats, leaving', asy
   const old = await raw(t, url)
   old.say({ type: 'join', senderId: 'old', metadata: { isEphemeral: false } })
   await until(() => old.frames.length === 1)
-  t.match(old.frames[0], { type: 'peer', targetId: 'old', selectedProtocolVersion: '1', peerMetadata: { isEphemeral: false } })
+  t.match(old.frames[0], {
+    type: 'peer', targetId: 'old', selectedProtocolVersion: '1', peerMetadata: { isEphemeral: false }
+  })
   old.say({ type: 'join', senderId: 'old', metadata: { isEphemeral: false } })
   await until(() => old.frames.length === 2)
   t.equal(engine.stats().peers, 1)
@@ -135,7 +155,9 @@ t.test('a peer that stops reading is skipped, and sent the rest at once when it 
   for (let n = 0; n < edits; n++) {
     document = Automerge.change(document, d => { d[n] = randomBytes(200_000) })
     const changes = [Automerge.getLastLocalChange(document)!]
-    const data = Automerge.encodeSyncMessage({ heads: Automerge.getHeads(document), need: [], have: [], changes } as never)
+    const data = Automerge.encodeSyncMessage(
+      { heads: Automerge.getHeads(document), need: [], have: [], changes } as never
+    )
     const told = seen.latencies.length
     writer.say({ ...sync, senderId: 'writer', data })
     await until(() => seen.latencies.length > told)
@@ -183,7 +205,9 @@ t.test('closing: everyone hears 1001, a mute peer does not hold it up', async t 
 async function handshaken (t: Test, port: number): Promise<net.Socket> {
   const socket = net.connect(port, '127.0.0.1')
   t.teardown(() => { socket.destroy() })
-  socket.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`)
+  socket.write(
+    `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`
+  )
   await once(socket, 'data')
   socket.resume()
   return socket
@@ -198,9 +222,13 @@ t.test('open sockets are told, each with what has gone over it', async t => {
   const other = await raw(t, url) // after it: a client that is slow to connect tries again
   const [first, second] = [...sockets.open]
   t.equal(sockets.open.size, 2)
-  t.match(first, { key: /^connection-\d+$/, peerId: repo.peerId, address: '127.0.0.1', principal: 'anonymous', backlog: 0 })
+  t.match(first, {
+    key: /^connection-\d+$/, peerId: repo.peerId, address: '127.0.0.1', principal: 'anonymous', backlog: 0
+  })
   t.strictSame([...first!.followed], [handle.documentId])
-  t.ok(first!.received.messages >= 2 && first!.received.bytes > 100 && first!.sent.messages >= 1 && first!.sent.bytes > 10)
+  t.ok(
+    first!.received.messages >= 2 && first!.received.bytes > 100 && first!.sent.messages >= 1 && first!.sent.bytes > 10
+  )
   t.ok(first!.age >= second!.age && second!.age > 0)
   t.equal(second!.peerId, '')
   other.socket.terminate()
@@ -220,7 +248,9 @@ t.test('a peer that takes no message as large as a document is told that there i
   t.ok(frames.some(({ type }) => type === 'doc-unavailable'))
   t.notOk(frames.some(({ type }) => type === 'sync'))
   t.equal(seen.withheld, 1)
-  await engine.merge(documentId as DocumentId, [Automerge.save(Automerge.change(large, doc => { doc.noise = new Uint8Array(1) }))])
+  await engine.merge(documentId as DocumentId, [Automerge.save(Automerge.change(large, doc => {
+    doc.noise = new Uint8Array(1)
+  }))])
   t.equal(await undisturbed(), 0)
   t.equal(await Promise.race([closed, 'open']), 'open')
   t.strictSame(seen.refused, [])

@@ -8,14 +8,16 @@ import { encodeCbor } from '../../../lib/wire/cbor-encode.ts'
 import { client, serve, until } from '../sync/server.ts'
 
 t.test('who sends faster than is read is slowed down, and nothing is lost', async t => {
-  const { url, engine, limits, seen } = await serve(t, { limits: { messageRate: 100 }, pingInterval: 100 }) // 200 at once
+  // 200 at once
+  const { url, engine, limits, seen } = await serve(t, { limits: { messageRate: 100 }, pingInterval: 100 })
   const { repo } = client(t, url)
   const handles = Array.from({ length: 150 }, (_, n) => repo.create({ n })) // some messages each
   await until(() => limits.refusals.met.get('messageRate') === 1)
   t.ok(seen.in.length >= 200)
   const before = seen.in.length
   await sleep(1000)
-  t.ok(seen.in.length < before + 300, `${seen.in.length - before} messages in a second`) // and a chunk that was read already
+  // and a chunk that was read already
+  t.ok(seen.in.length < before + 300, `${seen.in.length - before} messages in a second`)
   for (const { documentId } of handles) await until(async () => await engine.snapshot(documentId as never) !== null)
   t.strictSame(seen.refused, [], 'nobody was closed, although no ping was answered meanwhile')
 })
@@ -35,7 +37,9 @@ t.test('bytes, before, at and past what may come at once', async t => {
   let left = 10_000 - join.length
   const fill = (bytes: number) => {
     const data = Automerge.encodeSyncMessage({ heads: [], need: [], have: [], changes: [] })
-    const frame = { type: 'doc-unavailable', senderId: 'bytes', targetId: '', documentId: newDocumentId(), padding: data }
+    const frame = {
+      type: 'doc-unavailable', senderId: 'bytes', targetId: '', documentId: newDocumentId(), padding: data
+    }
     const size = encodeCbor(frame as never).length
     socket.send(encodeCbor({ ...frame, targetId: 'x'.repeat(bytes - size) } as never))
     left -= bytes

@@ -10,13 +10,17 @@ const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', '
 function plain (value: unknown): unknown {
   if (value instanceof Uint8Array) return [...value]
   if (Array.isArray(value)) return value.map(plain)
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
+  }
   return typeof value === 'bigint' ? `${value}n` : value === undefined ? '(undefined)' : value
 }
 
 const samples: Cbor[] = [
-  0, 1, 23, 24, 255, 256, 65535, 65536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER, -1, -24, -25, -256, -257, -(2 ** 33), Number.MIN_SAFE_INTEGER,
-  1.5, -0.1, 1e300, true, false, null, undefined, '', 'text', 'ü€😀', 'x'.repeat(70_000), new Uint8Array(0), new Uint8Array(300).fill(7),
+  0, 1, 23, 24, 255, 256, 65535, 65536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER, -1, -24, -25, -256, -257,
+  -(2 ** 33), Number.MIN_SAFE_INTEGER,
+  1.5, -0.1, 1e300, true, false, null, undefined, '', 'text', 'ü€😀', 'x'.repeat(70_000), new Uint8Array(0),
+  new Uint8Array(300).fill(7),
   [], [1, ['a', null]], { a: 1, b: { c: [new Uint8Array([1, 2])] } }
 ]
 
@@ -44,14 +48,18 @@ t.test('other forms of the same', async t => {
 
 t.test('what is not CBOR, or not of the kind frames are made of, is refused', async t => {
   for (const bytes of [
-    '', 'ff', '01 01', '18', '19 00', '62 61', '42 01', '82 01', 'a1 6161', 'a1 01 02', '1c', '61 ff', 'bf 6161 ff', '7f 4161 ff', '5f 6161 ff', '1f', 'df',
+    '', 'ff', '01 01', '18', '19 00', '62 61', '42 01', '82 01', 'a1 6161', 'a1 01 02', '1c', '61 ff', 'bf 6161 ff',
+    '7f 4161 ff', '5f 6161 ff', '1f', 'df',
     '9b 7fffffffffffffff', '9a ffffffff', 'bb 0000000100000000', '5b 7fffffffffffffff', '7a 7fffffff',
-    'c0 6161', 'd9 d9f7 01', 'd8 69 80', 'f8 20', 'e0', '9f 01', '82 ff 01', '81'.repeat(20) + '01', '9f'.repeat(100_000)
+    'c0 6161', 'd9 d9f7 01', 'd8 69 80', 'f8 20', 'e0', '9f 01', '82 ff 01', '81'.repeat(20) + '01',
+    '9f'.repeat(100_000)
   ]) t.throws(() => decodeCbor(hex(bytes)), { code: 'RELAY_FRAME_INVALID' }, bytes.slice(0, 30))
 })
 
 t.test('a key cannot reach the prototype', async t => {
-  const map = decodeCbor(encodeCbor(Object.fromEntries([['__proto__', { polluted: true }], ['constructor', 1]]) as never)) as Record<string, unknown>
+  const map = decodeCbor(encodeCbor(
+    Object.fromEntries([['__proto__', { polluted: true }], ['constructor', 1]]) as never
+  )) as Record<string, unknown>
   t.equal(({} as Record<string, unknown>)['polluted'], undefined)
   t.strictSame(Object.keys(map).sort(), ['__proto__', 'constructor'])
 })

@@ -5,7 +5,9 @@ import { leb, mutate, random, shortened } from '../../fuzz.ts'
 import { sampleMessages } from './sync-messages.ts'
 
 const messages = sampleMessages()
-const flagNames = { 'sync-reset': FLAGS.syncReset, 'read-only': FLAGS.readOnly, 'supports-sync-reset': FLAGS.supportsSyncReset }
+const flagNames = {
+  'sync-reset': FLAGS.syncReset, 'read-only': FLAGS.readOnly, 'supports-sync-reset': FLAGS.supportsSyncReset
+}
 
 /** The message as Automerge reads it, in our form. */
 function theirs (bytes: Uint8Array): SyncMessage {
@@ -19,7 +21,12 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 /** As text, with those flags only that Automerge names. */
 const textOf = ({ version, heads, need, have, changes, flags }: SyncMessage): string => JSON.stringify({
-  version, heads, need, have: have.map(({ lastSync, bloom }) => [lastSync, hex(bloom)]), changes: changes.map(hex), flags: flags === undefined ? null : flags & 7
+  version,
+  heads,
+  need,
+  have: have.map(({ lastSync, bloom }) => [lastSync, hex(bloom)]),
+  changes: changes.map(hex),
+  flags: flags === undefined ? null : flags & 7
 })
 
 function compare (t: Test, bytes: Uint8Array, label = '') {
@@ -70,10 +77,19 @@ t.test('writes the steady state as Automerge does', async t => {
   }
   here = Automerge.change(here, doc => { doc['a'] = 2 })
   const heads = Automerge.getHeads(here)
-  const steady: SyncMessage = { version: 2, heads, need: [], have: [{ lastSync: heads, bloom: new Uint8Array(0) }], changes: [], flags: FLAGS.supportsSyncReset };
+  const steady: SyncMessage = {
+    version: 2,
+    heads,
+    need: [],
+    have: [{ lastSync: heads, bloom: new Uint8Array(0) }],
+    changes: [],
+    flags: FLAGS.supportsSyncReset
+  };
 
   // what a relay makes of an edit, a real peer applies, and answers with what the relay would answer
-  [there, thereState] = Automerge.receiveSyncMessage(there, thereState, encodeSyncMessage({ ...steady, changes: [Automerge.getLastLocalChange(here)!] }))
+  [there, thereState] = Automerge.receiveSyncMessage(there, thereState, encodeSyncMessage({
+    ...steady, changes: [Automerge.getLastLocalChange(here)!]
+  }))
   t.strictSame(Automerge.getHeads(there), heads);
   [thereState, message] = Automerge.generateSyncMessage(there, thereState)
   t.strictSame(Buffer.from(message!), Buffer.from(encodeSyncMessage(steady)));
@@ -81,7 +97,13 @@ t.test('writes the steady state as Automerge does', async t => {
   t.equal(message, null)
 
   const first = Automerge.generateSyncMessage(Automerge.init(), Automerge.initSyncState())[1]!
-  t.strictSame(Buffer.from(encodeSyncMessage({ ...steady, version: 1, heads: [], have: [{ lastSync: [], bloom: new Uint8Array(0) }] })), Buffer.from(first), 'who has nothing')
+  t.strictSame(
+    Buffer.from(encodeSyncMessage({
+      ...steady, version: 1, heads: [], have: [{ lastSync: [], bloom: new Uint8Array(0) }]
+    })),
+    Buffer.from(first),
+    'who has nothing'
+  )
 })
 
 t.test('writes what Automerge’s own encoder writes', async t => {
@@ -89,10 +111,20 @@ t.test('writes what Automerge’s own encoder writes', async t => {
   const bloom = Uint8Array.from([1, 10, 7, 255, 255])
   for (const version of [1, 2] as const) {
     for (const flags of [undefined, 0, FLAGS.syncReset, FLAGS.readOnly | FLAGS.supportsSyncReset]) {
-      const message: SyncMessage = { version, heads: hashes, need: hashes.slice(1), have: [{ lastSync: hashes, bloom }, { lastSync: [], bloom: new Uint8Array(0) }], changes: [Buffer.alloc(200, 1), Buffer.alloc(0)] }
+      const message: SyncMessage = {
+        version,
+        heads: hashes,
+        need: hashes.slice(1),
+        have: [{ lastSync: hashes, bloom }, { lastSync: [], bloom: new Uint8Array(0) }],
+        changes: [Buffer.alloc(200, 1), Buffer.alloc(0)]
+      }
       if (flags !== undefined) message.flags = flags
-      const names = flags === undefined ? {} : { supportedCapabilities: Object.entries(flagNames).filter(([, bit]) => (flags & bit) !== 0).map(([name]) => name) }
-      const bytes = Automerge.encodeSyncMessage({ ...message, type: `v${version}`, ...names } as unknown as Automerge.DecodedSyncMessage)
+      const names = flags === undefined
+        ? {}
+        : { supportedCapabilities: Object.entries(flagNames).filter(([, bit]) => (flags & bit) !== 0).map(([name]) => name) }
+      const bytes = Automerge.encodeSyncMessage(
+        { ...message, type: `v${version}`, ...names } as unknown as Automerge.DecodedSyncMessage
+      )
       t.strictSame(Buffer.from(encodeSyncMessage(message)), Buffer.from(bytes))
       compare(t, bytes)
     }
@@ -151,7 +183,10 @@ t.test('what Automerge takes and then fails on', async t => {
   const probes = first([1, 8, ...leb(2 ** 32 - 1), 1])
   t.throws(() => answer(probes), /capacity overflow/)
   t.throws(() => decodeSyncMessage(probes), invalid(/a Bloom filter of 8 bits and 4294967295 probes an entry/))
-  t.throws(() => decodeSyncMessage(Uint8Array.from([0x42, 0, 0, 17, ...new Array(34).fill(0), 0])), invalid(/more than 16 have/))
+  t.throws(
+    () => decodeSyncMessage(Uint8Array.from([0x42, 0, 0, 17, ...new Array(34).fill(0), 0])),
+    invalid(/more than 16 have/)
+  )
 
   const wrapped = Uint8Array.from([0x42, 0, 0, 0, 1, ...leb(2 ** 32 + 1), 9])
   t.equal(Automerge.decodeSyncMessage(wrapped).changes[0]!.length, 1)
@@ -178,8 +213,11 @@ t.test('damaged messages are read as Automerge reads them, or refused as it does
     const { text, refusal } = outcome(decodeSyncMessage, bytes)
     const expected = outcome(theirs, bytes).text
     if (text === expected) tally[text === undefined ? 'neither' : 'both']++
-    else if (refusal !== undefined && (/probes an entry|more than 16 have/.test(refusal) || shortened(bytes).some(less => outcome(decodeSyncMessage, less).text === expected))) tally.stricter++
-    else t.fail(`${refusal ?? 'read otherwise'}: ${hex(bytes)}`)
+    else if (refusal !== undefined && (/probes an entry|more than 16 have/.test(refusal) || shortened(bytes).some(
+      less => outcome(decodeSyncMessage, less).text === expected
+    ))) {
+      tally.stricter++
+    } else t.fail(`${refusal ?? 'read otherwise'}: ${hex(bytes)}`)
   }
   t.comment(tally)
   t.ok(tally.both > 0 && tally.neither > 0)

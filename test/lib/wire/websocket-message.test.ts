@@ -23,7 +23,11 @@ t.test('messages of every length class are read by a WebSocket client as they we
   const expected = [...heads, heads[3]!]
   const messages: Array<{ data: Buffer, isBinary: boolean }> = []
   await new Promise<void>(resolve => {
-    client.on('message', (data: Buffer, isBinary) => { if (messages.push({ data, isBinary }) === expected.length) resolve() })
+    client.on('message', (data: Buffer, isBinary) => {
+      if (messages.push({ data, isBinary }) === expected.length) {
+        resolve()
+      }
+    })
   })
   for (const [n, head] of expected.entries()) {
     t.ok(messages[n]!.isBinary)

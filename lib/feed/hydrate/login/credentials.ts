@@ -52,11 +52,12 @@ const BETWEEN_REFRESHES = 10_000 // ms after one that failed
 const TIMEOUT = 15_000
 
 /** Calls without a login. */
-export const nobody = (service: string): Account => ({ service, authorization: async () => undefined, refused: () => {} })
+export const nobody = (service: string): Account =>
+  ({ service, authorization: async () => undefined, refused: () => {} })
 
 /**
- * A login that is kept: refreshed before it ends, kept over restarts, and made anew only when it cannot be refreshed, at most
- * every five minutes. A password that was refused is not tried again.
+ * A login that is kept: refreshed before it ends, kept over restarts, and made anew only when it cannot be refreshed,
+ * at most every five minutes. A password that was refused is not tried again.
  */
 export class LoggedIn implements Account {
   readonly service: string
@@ -133,11 +134,15 @@ export class LoggedIn implements Account {
     if (this.#now() < this.#lastLogin + BETWEEN_LOGINS) throw new LoginFailed('logged in less than five minutes ago')
     this.#lastLogin = this.#now()
     const headers = { 'content-type': 'application/json' }
-    const { status, tokens, problem } = await this.#post('com.atproto.server.createSession', headers, JSON.stringify(login))
+    const { status, tokens, problem } = await this.#post(
+      'com.atproto.server.createSession', headers, JSON.stringify(login)
+    )
     if (tokens !== undefined) return tokens
     this.#isWrong = status === 400 || status === 401 || status === 403
     const { identifier } = login
-    if (this.#isWrong) this.#options.log.error({ identifier }, `the login for hydration was refused, for good: ${problem}`)
+    if (this.#isWrong) {
+      this.#options.log.error({ identifier }, `the login for hydration was refused, for good: ${problem}`)
+    }
     throw new LoginFailed(`the login failed: ${problem}`)
   }
 
@@ -145,12 +150,16 @@ export class LoggedIn implements Account {
     const { fetch: call = fetch, userAgent } = this.#options
     try {
       const signal = AbortSignal.timeout(TIMEOUT)
-      const request = { method: 'POST', headers: { ...headers, 'user-agent': userAgent }, body, signal, redirect: 'error' as const }
+      const request = {
+        method: 'POST', headers: { ...headers, 'user-agent': userAgent }, body, signal, redirect: 'error' as const
+      }
       const response = await call(`${this.service}/xrpc/${method}`, request)
       const answer = await response.json() as Record<string, unknown> | null
       const { accessJwt, refreshJwt, error = 'without tokens' } = answer ?? {}
       const { ok, status } = response
-      if (ok && typeof accessJwt === 'string' && typeof refreshJwt === 'string') return { status, tokens: { accessJwt, refreshJwt } }
+      if (ok && typeof accessJwt === 'string' && typeof refreshJwt === 'string') {
+        return { status, tokens: { accessJwt, refreshJwt } }
+      }
       return { status, problem: `${status} ${String(error).slice(0, 100)}` }
     } catch (error) {
       return { status: 0, problem: messageOf(error) }

@@ -15,7 +15,9 @@ export class TokenFiles implements TokenStore {
 
   async read (name: string): Promise<Tokens | undefined> {
     try {
-      const { accessJwt, refreshJwt } = JSON.parse(await readFile(this.#fileOf(name), 'utf8')) as Record<string, unknown>
+      const { accessJwt, refreshJwt } = JSON.parse(
+        await readFile(this.#fileOf(name), 'utf8')
+      ) as Record<string, unknown>
       const isWhole = typeof accessJwt === 'string' && typeof refreshJwt === 'string'
       return isWhole ? { accessJwt, refreshJwt } : undefined
     } catch (error) {

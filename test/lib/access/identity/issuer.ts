@@ -13,11 +13,15 @@ export interface Issuer {
 /** Somebody who signs tokens. */
 export async function issuer (t: Test, alg = 'ES256'): Promise<Issuer> {
   const keys = await generateKeyPair(alg, { extractable: true })
-  const folder = await scratch(t, { 'keys.json': JSON.stringify({ keys: [{ ...await exportJWK(keys.publicKey), kid: 'one', alg }] }) })
+  const folder = await scratch(t, {
+    'keys.json': JSON.stringify({ keys: [{ ...await exportJWK(keys.publicKey), kid: 'one', alg }] })
+  })
   return {
     file: `${folder}/keys.json`,
     keys,
-    sign: async claims => await new SignJWT({ sub: 'ann', exp: seconds(3600), ...claims }).setProtectedHeader({ alg, kid: 'one' }).sign(keys.privateKey)
+    sign: async claims =>
+      await new SignJWT({ sub: 'ann', exp: seconds(3600), ...claims }).setProtectedHeader({ alg, kid: 'one' })
+        .sign(keys.privateKey)
   }
 }
 

@@ -23,7 +23,9 @@ for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']) {
     const [ours, other] = [await issuer(t, alg), await issuer(t, alg)]
     const check = jwt(t, { jwtKeys: ours.file })
     const exp = seconds(60)
-    t.match(await check(await ours.sign({ exp, team: 'a' })), { id: 'ann', expires: exp * 1000 + 30_000, claims: { team: 'a' } })
+    t.match(await check(await ours.sign({ exp, team: 'a' })), {
+      id: 'ann', expires: exp * 1000 + 30_000, claims: { team: 'a' }
+    })
     await t.rejects(check(await other.sign()), REFUSED)
     const [head, body, signature] = (await ours.sign()).split('.')
     await t.rejects(check(`${head}.${body}.`), REFUSED)
@@ -38,7 +40,8 @@ t.test('HS256 with a secret of enough bytes', async t => {
   const keys = (k: Buffer) => JSON.stringify({ keys: [{ kty: 'oct', k: k.toString('base64url') }] })
   const folder = await scratch(t, { good: keys(secret), short: keys(Buffer.alloc(16, 7)) })
   const check = jwt(t, { jwtKeys: `${folder}/good` })
-  const sign = async (key: Buffer, alg = 'HS256') => await new SignJWT({ sub: 'ann', exp: seconds(60) }).setProtectedHeader({ alg }).sign(key)
+  const sign = async (key: Buffer, alg = 'HS256') =>
+    await new SignJWT({ sub: 'ann', exp: seconds(60) }).setProtectedHeader({ alg }).sign(key)
   t.match(await check(await sign(secret)), { id: 'ann' })
   await t.rejects(check(await sign(Buffer.alloc(32, 8))), REFUSED)
   await t.rejects(check(await sign(Buffer.concat([secret, secret]), 'HS512')), REFUSED)
@@ -49,7 +52,9 @@ t.test('a public key (PEM) after a byte order mark or a comment; it has no name,
   const { keys, sign } = await issuer(t, 'RS256')
   const pem = await exportSPKI(keys.publicKey)
   const folder = await scratch(t, { marked: `\uFEFF${pem}`, commented: `# the key of our issuer\n${pem}` })
-  for (const name of ['marked', 'commented']) t.match(await jwt(t, { jwtKeys: `${folder}/${name}` })(await sign({})), { id: 'ann' }, name)
+  for (const name of ['marked', 'commented']) {
+    t.match(await jwt(t, { jwtKeys: `${folder}/${name}` })(await sign({})), { id: 'ann' }, name)
+  }
 })
 
 t.test('`none`, another algorithm than the key’s, and a public key used as a secret', async t => {
@@ -63,13 +68,20 @@ t.test('`none`, another algorithm than the key’s, and a public key used as a s
       await t.rejects(check(`${Buffer.from(JSON.stringify({ alg })).toString('base64url')}.${body}.`), REFUSED)
     }
     for (const secret of [pem, pem.trim(), await readFile(file, 'utf8')]) {
-      await t.rejects(check(await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))), REFUSED)
+      await t.rejects(
+        check(await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))), REFUSED
+      )
     }
-    t.match(await check(await new SignJWT(claims).setProtectedHeader({ alg: 'RS256' }).sign(keys.privateKey)), { id: 'ann' })
+    t.match(await check(await new SignJWT(claims).setProtectedHeader({ alg: 'RS256' }).sign(keys.privateKey)), {
+      id: 'ann'
+    })
   }
   const other = await generateKeyPair('PS256', { extractable: true })
-  const own = await scratch(t, { 'keys.json': JSON.stringify({ keys: [{ ...await exportJWK(other.publicKey), alg: 'RS256' }] }) })
-  const token = await new SignJWT({ sub: 'ann', exp: seconds(60) }).setProtectedHeader({ alg: 'PS256' }).sign(other.privateKey)
+  const own = await scratch(t, {
+    'keys.json': JSON.stringify({ keys: [{ ...await exportJWK(other.publicKey), alg: 'RS256' }] })
+  })
+  const token = await new SignJWT({ sub: 'ann', exp: seconds(60) }).setProtectedHeader({ alg: 'PS256' })
+    .sign(other.privateKey)
   await t.rejects(jwt(t, { jwtKeys: `${own}/keys.json` })(token), REFUSED, 'the key is for RS256')
 })
 
@@ -81,14 +93,20 @@ t.test('times, issuer, audience and names', async t => {
   t.match(await check(await sign({ ...good, exp: seconds(-20) })), { id: 'ann' }, 'within the tolerance')
   await t.rejects(check(await sign({ ...good, exp: seconds(-40) })), { code: 'RELAY_TOKEN_EXPIRED' })
   t.match(await check(await sign({ ...good, nbf: seconds(20) })), { id: 'ann' })
-  for (const wrong of [{ nbf: seconds(60) }, { iss: 'them' }, { aud: 'other' }, { aud: undefined }, { exp: undefined }, { sub: undefined }, { sub: '' }, { sub: 'anonymous' }, { sub: '*' }, { sub: 'x'.repeat(257) }, { sub: 'Rene\u0301' }, { sub: ' ann' }, { relay: 'all' }, { relay: [{ allow: ['everything'] }] }]) {
+  for (const wrong of [
+    { nbf: seconds(60) }, { iss: 'them' }, { aud: 'other' }, { aud: undefined }, { exp: undefined }, { sub: undefined },
+    { sub: '' }, { sub: 'anonymous' }, { sub: '*' }, { sub: 'x'.repeat(257) }, { sub: 'Rene\u0301' }, { sub: ' ann' },
+    { relay: 'all' }, { relay: [{ allow: ['everything'] }] }
+  ]) {
     await t.rejects(check(await sign({ ...good, ...wrong } as never)), REFUSED, JSON.stringify(wrong).slice(0, 60))
   }
 })
 
 t.test('a claim with rules speaks for its holder alone', async t => {
   const { file, sign } = await issuer(t)
-  const principal = await jwt(t, { jwtKeys: file })(await sign({ relay: [{ principals: ['bob', '*'], allow: ['document:read'] }] }))
+  const principal = await jwt(t, { jwtKeys: file })(await sign({
+    relay: [{ principals: ['bob', '*'], allow: ['document:read'] }]
+  }))
   t.strictSame(principal?.rules, [{ principals: ['ann'], allow: ['document:read'] }])
 })
 
@@ -106,11 +124,17 @@ t.test('a file of keys that changes counts at once; one that breaks changes noth
 })
 
 t.test('keys without names while they are exchanged', async t => {
-  const [a, b] = [await generateKeyPair('ES256', { extractable: true }), await generateKeyPair('ES256', { extractable: true })]
-  const folder = await scratch(t, { keys: JSON.stringify({ keys: [await exportJWK(a.publicKey), await exportJWK(b.publicKey)] }) })
+  const [a, b] = [await generateKeyPair('ES256', { extractable: true }), await generateKeyPair('ES256', {
+    extractable: true
+  })]
+  const folder = await scratch(t, {
+    keys: JSON.stringify({ keys: [await exportJWK(a.publicKey), await exportJWK(b.publicKey)] })
+  })
   const check = jwt(t, { jwtKeys: `${folder}/keys` })
   for (const { privateKey } of [a, b]) {
-    t.ok(await check(await new SignJWT({ sub: 'ann', exp: seconds(60) }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey)))
+    t.ok(await check(
+      await new SignJWT({ sub: 'ann', exp: seconds(60) }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey)
+    ))
   }
 })
 
@@ -118,7 +142,9 @@ t.test('keys by URL that were fetched before the clock was set back do not count
   const { file, sign } = await issuer(t)
   const young = await issuer(t)
   let asked = 0
-  const server = createServer((_request, response) => { readFile(asked++ === 0 ? file : young.file).then(keys => { response.end(keys) }) })
+  const server = createServer((_request, response) => {
+    readFile(asked++ === 0 ? file : young.file).then(keys => { response.end(keys) })
+  })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => { server.close(); server.closeAllConnections() })
   const check = jwt(t, { jwtKeys: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` })
@@ -135,7 +161,9 @@ t.test('keys by URL that were fetched before the clock was set back do not count
 t.test('keys by URL: from this machine or by TLS; when they cannot be had it says so', async t => {
   const { file, sign } = await issuer(t)
   let status = 200
-  const server = createServer((_request, response) => { readFile(file).then(keys => { response.writeHead(status).end(keys) }) })
+  const server = createServer((_request, response) => {
+    readFile(file).then(keys => { response.writeHead(status).end(keys) })
+  })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => { server.close() })
   const jwtKeys = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`

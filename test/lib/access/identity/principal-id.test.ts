@@ -4,12 +4,18 @@ import { isInRules, isPrincipalId, typedId, whyNoPrincipalId } from '../../../..
 const [composed, decomposed] = ['Ren\u00e9', 'Rene\u0301']
 
 t.test('names that can be told apart by everybody who sees, types or stores them', async t => {
-  for (const id of ['ann', 'team:bob', 'a b', 'ann@example.org', composed, '山田', 'é'.repeat(256), 'x'.repeat(256), '🎹']) t.ok(isPrincipalId(id), id)
+  for (const id of [
+    'ann', 'team:bob', 'a b', 'ann@example.org', composed, '山田', 'é'.repeat(256), 'x'.repeat(256), '🎹'
+  ]) {
+    t.ok(isPrincipalId(id), id)
+  }
   for (
     const [id, problem] of [
-      ['', /text/], [7, /text/], [null, /text/], [undefined, /text/], ['x'.repeat(257), /longer/], ['山'.repeat(171), /longer/],
+      ['', /text/], [7, /text/], [null, /text/], [undefined, /text/], ['x'.repeat(257), /longer/],
+      ['山'.repeat(171), /longer/],
       ['anonymous', /word/], ['tunnel', /word/], ['*', /word/], [decomposed, /form C/], ['\u212b', /form C/],
-      [' ann', /seen/], ['ann\u00a0', /seen/], ['a\u0000', /seen/], ['a\nb', /seen/], ['a\u200bb', /seen/], ['\u202ebob', /seen/],
+      [' ann', /seen/], ['ann\u00a0', /seen/], ['a\u0000', /seen/], ['a\nb', /seen/], ['a\u200bb', /seen/],
+      ['\u202ebob', /seen/],
       ['a\ufeff', /seen/], ['a\ud800', /seen/]
     ] as const
   ) t.match(whyNoPrincipalId(id), problem, JSON.stringify(id))

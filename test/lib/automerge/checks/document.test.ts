@@ -30,7 +30,9 @@ t.test('what Automerge says of documents', async t => {
     }
     t.strictSame(ours, theirs)
   }
-  t.match(readDocument(Automerge.save(Automerge.init())), { heads: [], headOps: [], maxOp: 0, changeCount: 0, opCount: 0, room: 0 })
+  t.match(readDocument(Automerge.save(Automerge.init())), {
+    heads: [], headOps: [], maxOp: 0, changeCount: 0, opCount: 0, room: 0
+  })
 })
 
 t.test('a document that ends before the places of its heads, as the oldest do', async t => {
@@ -43,7 +45,9 @@ t.test('a document that ends before the places of its heads, as the oldest do', 
 })
 
 t.test('cut short, with more after it, with any bit flipped', async t => {
-  for (let length = 0; length < saved.length; length += 7) t.throws(() => readDocument(saved.subarray(0, length)), invalid('cut short|no chunk'))
+  for (let length = 0; length < saved.length; length += 7) {
+    t.throws(() => readDocument(saved.subarray(0, length)), invalid('cut short|no chunk'))
+  }
   t.throws(() => readDocument(Buffer.concat([saved, saved])), invalid('bytes after the end'))
   t.throws(() => readDocument(Automerge.getLastLocalChange(document)!), invalid('type 1'))
   const flipped = Buffer.from(saved)
@@ -80,7 +84,9 @@ const rounds = Number(process.env['FUZZ_ROUNDS'] ?? 5_000)
 
 t.test('damaged contents under a right checksum are read, or refused', async t => {
   const below = random(1)
-  const samples = [contentsOf(saved), ...Array.from({ length: 10 }, () => contentsOf(Automerge.save(randomDocument(below))))]
+  const samples = [
+    contentsOf(saved), ...Array.from({ length: 10 }, () => contentsOf(Automerge.save(randomDocument(below))))
+  ]
   const tally = { read: 0, refused: 0 }
   for (let n = rounds; n > 0; n--) {
     const contents = mutate(samples[below(samples.length)]!, samples[below(samples.length)]!, below)

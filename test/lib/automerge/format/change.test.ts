@@ -8,7 +8,8 @@ import { compress, compressedChunk, contentsOf, sampleDocument, seal } from '../
 const document = sampleDocument()
 const changes: Uint8Array[] = Automerge.getAllChanges(document)
 const small = changes.filter(change => change.length < 300)
-const invalid = (problem: string | RegExp) => ({ code: 'RELAY_DOCUMENT_INVALID', message: typeof problem === 'string' ? new RegExp(problem) : problem })
+const invalid = (problem: string | RegExp) =>
+  ({ code: 'RELAY_DOCUMENT_INVALID', message: typeof problem === 'string' ? new RegExp(problem) : problem })
 
 /** What Automerge reads in a change, in our form. */
 function theirs (chunk: Uint8Array) {
@@ -23,7 +24,9 @@ function ours (chunk: Uint8Array) {
 
 /** How much of a chunk it takes for it to be accepted. */
 function acceptedAt (chunk: Uint8Array, read: (chunk: Uint8Array) => unknown): number {
-  for (let length = 0; length < chunk.length; length++) if (attempt(() => read(chunk.subarray(0, length))) !== undefined) return length
+  for (let length = 0; length < chunk.length; length++) {
+    if (attempt(() => read(chunk.subarray(0, length))) !== undefined) return length
+  }
   return chunk.length
 }
 
@@ -55,7 +58,9 @@ t.test('reads what Automerge reads', async t => {
 t.test('reads any form of compression', async t => {
   const change = changes.at(-1)!
   const options = [{ level: 0 }, { level: 9 }, { strategy: constants.Z_FIXED }, { strategy: constants.Z_HUFFMAN_ONLY }]
-  for (const option of options) compare(t, compressedChunk(change, deflateRawSync(contentsOf(change), option)), change.length)
+  for (const option of options) {
+    compare(t, compressedChunk(change, deflateRawSync(contentsOf(change), option)), change.length)
+  }
 })
 
 t.test('a change cut short anywhere, or with more after it, is refused', async t => {
@@ -67,7 +72,9 @@ t.test('a change cut short anywhere, or with more after it, is refused', async t
 })
 
 t.test('contents cut short anywhere are refused though length and checksum fit', async t => {
-  for (const change of small.map(contentsOf)) t.equal(acceptedAt(change, part => readChange(seal(1, part))), change.length)
+  for (const change of small.map(contentsOf)) {
+    t.equal(acceptedAt(change, part => readChange(seal(1, part))), change.length)
+  }
 })
 
 t.test('with any bit flipped it is refused, or it reads the same', async t => {
@@ -99,7 +106,8 @@ t.test('damaged contents under a right checksum read as Automerge reads them, or
   const below = random(1)
   const tally = { both: 0, neither: 0, header: 0, stricter: 0 }
   const pick = () => contentsOf(small[below(small.length)]!)
-  const text = (header: object) => JSON.stringify({ ...header, hash: '' }) // of what is read; the checksum covers the bytes
+  // of what is read; the checksum covers the bytes
+  const text = (header: object) => JSON.stringify({ ...header, hash: '' })
   const read = (contents: Uint8Array) => {
     try {
       return text(ours(seal(1, contents)))
@@ -115,8 +123,10 @@ t.test('damaged contents under a right checksum read as Automerge reads them, or
     const expected = attempt(() => text(theirs(seal(1, contents))))
     if (expected === undefined) tally[refused ? 'neither' : 'header']++ // operations are not read here
     else if (result === expected) tally.both++
-    else if (refused && [result, ...shortened(contents).map(read)].some(other => other === expected || stricter.test(other))) tally.stricter++
-    else t.fail(`${result} for ${expected}: ${Buffer.from(contents).toString('hex')}`)
+    else if (refused &&
+        [result, ...shortened(contents).map(read)].some(other => other === expected || stricter.test(other))) {
+      tally.stricter++
+    } else t.fail(`${result} for ${expected}: ${Buffer.from(contents).toString('hex')}`)
   }
   t.comment(tally)
   t.ok(tally.both > 0 && tally.neither > 0 && tally.header > 0, 'of each kind')
@@ -131,7 +141,9 @@ t.test('a checksum that is wrong, which Automerge’s decodeChange takes', async
 })
 
 /** The contents of a change; what is not given is as in an honest one. */
-function contents ({ deps = [0], actor = [1, 7], seq = [1], startOp = [1], time = [0], message = [0], others = [0], columns = [[0x15, 3], [0x34, 1], [0x42, 2], [0x56, 2], [0x70, 2]], data = [0x7f, 1, 97, 1, 0x7f, 1, 0x7f, 0, 0x7f, 0] }) {
+function contents (
+  { deps = [0], actor = [1, 7], seq = [1], startOp = [1], time = [0], message = [0], others = [0], columns = [[0x15, 3], [0x34, 1], [0x42, 2], [0x56, 2], [0x70, 2]], data = [0x7f, 1, 97, 1, 0x7f, 1, 0x7f, 0, 0x7f, 0] }
+) {
   return Uint8Array.from([deps, actor, seq, startOp, time, message, others, columns.length, columns.flatMap(([column, length]) => [...leb(column!), ...leb(length!)]), data].flat())
 }
 
@@ -157,10 +169,20 @@ t.test('what does not fit', async t => {
     'columns are out of order': [{ columns: [[0x42, 2], [0x34, 1]] }, { columns: [[0x42, 2], [0x42, 2]] }],
     'an empty column': [{ columns: [[0x15, 0], [0x42, 2]] }],
     'an operation without action': [action(0, 1)],
-    'more than 1048576 operations': [action(...leb(2 ** 40), 1), action(...new Array(4).fill(0x80), 0x70, 1), action(0x80, 0x80, 0x80, 2, 1, 0x80, 0x80, 0x80, 2, 2, 1, 1)],
+    'more than 1048576 operations': [action(...leb(2 ** 40), 1), action(...new Array(4).fill(0x80), 0x70, 1), action(
+      0x80, 0x80, 0x80, 2, 1, 0x80, 0x80, 0x80, 2, 2, 1, 1
+    )],
     'cut short in an action': [action(3), action(0x7d, 1, 1)]
-  })) for (const fields of wrong) t.throws(() => readChange(seal(1, contents(fields))), invalid(problem), `${problem}: ${JSON.stringify(fields)}`)
-  t.match(ours(seal(1, contents({ startOp: max, ...action(1, 1) }))), { startOp: 2 ** 31 - 1, opCount: 1 }, 'the last counter there is')
+  })) {
+    for (const fields of wrong) {
+      t.throws(() => readChange(seal(1, contents(fields))), invalid(problem), `${problem}: ${JSON.stringify(fields)}`)
+    }
+  }
+  t.match(
+    ours(seal(1, contents({ startOp: max, ...action(1, 1) }))),
+    { startOp: 2 ** 31 - 1, opCount: 1 },
+    'the last counter there is'
+  )
   t.match(ours(seal(1, contents({ time: [0x7f] }))), { time: -1 })
   t.throws(() => readChange(seal(1, contents(action(3, 1))), { maxOps: 2 }), invalid('more than 2 operations'))
 })
@@ -171,7 +193,10 @@ t.test('what is not a change', async t => {
   for (const type of [0, 3, 4, 255]) t.throws(() => readChange(retyped(type)), invalid(`type ${type}`))
   t.throws(() => readChange(Automerge.save(document)), invalid('type 0'))
   t.throws(() => readChange(Buffer.from('hello world')), invalid('no chunk starts here'))
-  t.throws(() => readChange(Buffer.concat([change!.subarray(0, 9), Buffer.from(leb(2 ** 50)), change!.subarray(10)])), invalid('cut short'))
+  t.throws(
+    () => readChange(Buffer.concat([change!.subarray(0, 9), Buffer.from(leb(2 ** 50)), change!.subarray(10)])),
+    invalid('cut short')
+  )
 })
 
 t.test('compression that is none, cut short, followed by something, or a bomb', async t => {
@@ -180,8 +205,12 @@ t.test('compression that is none, cut short, followed by something, or a bomb', 
   t.throws(() => readChange(compressedChunk(change!, Buffer.alloc(0))), invalid('cannot be inflated'))
   t.throws(() => readChange(compressedChunk(change!, Buffer.alloc(10, 0xff))), invalid('cannot be inflated'))
   t.throws(() => readChange(compressedChunk(change!, deflated.subarray(0, -1))), invalid('cannot be inflated'))
-  t.throws(() => readChange(compressedChunk(change!, Buffer.concat([deflated, Buffer.alloc(5)]))), invalid('bytes after the end of what is compressed'))
-  t.ok(Automerge.decodeChange(compressedChunk(change!, Buffer.concat([deflated, Buffer.alloc(5)]))), 'Automerge takes that')
+  t.throws(() => readChange(compressedChunk(change!, Buffer.concat([deflated, Buffer.alloc(5)]))), invalid(
+    'bytes after the end of what is compressed'
+  ))
+  t.ok(
+    Automerge.decodeChange(compressedChunk(change!, Buffer.concat([deflated, Buffer.alloc(5)]))), 'Automerge takes that'
+  )
   const bomb = deflateRawSync(Buffer.alloc(65 * 2 ** 20))
   t.ok(bomb.length < 100_000)
   t.throws(() => readChange(compressedChunk(change!, bomb)), invalid('cannot be inflated to 67108864 bytes'))

@@ -2,7 +2,10 @@ import t from 'tap'
 import { ByteReader, uintLength, writeUint } from '../../../../lib/automerge/format/leb128.ts'
 
 const reader = (...bytes: number[]) => new ByteReader(Uint8Array.from(bytes), problem => new Error(problem))
-const edges = [0, 1, 63, 64, 127, 128, 129, 255, 16383, 16384, 2 ** 28, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 49, Number.MAX_SAFE_INTEGER]
+const edges = [
+  0, 1, 63, 64, 127, 128, 129, 255, 16383, 16384, 2 ** 28, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 49,
+  Number.MAX_SAFE_INTEGER
+]
 
 /** Signed LEB128, made with bigints to be another way than the one that is tested. */
 function signed (value: bigint): number[] {

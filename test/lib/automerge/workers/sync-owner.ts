@@ -1,7 +1,9 @@
 import type { Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
 import { readChange } from '../../../../lib/automerge/format/change.ts'
-import { SyncSessions, type SessionAnswer, type SyncSession, type SyncSessionsOptions } from '../../../../lib/automerge/workers/sync-sessions.ts'
+import {
+  SyncSessions, type SessionAnswer, type SyncSession, type SyncSessionsOptions
+} from '../../../../lib/automerge/workers/sync-sessions.ts'
 import type { DocumentId } from '../../../../lib/ids.ts'
 import { silent } from '../../../../lib/log.ts'
 import { encodeSyncMessage, type SyncMessage } from '../../../../lib/wire/sync-message.ts'
@@ -18,7 +20,9 @@ export const start = (t: Test, options: Partial<SyncSessionsOptions> = {}): Sync
 }
 
 export const from = (values: Doc, actor?: string): Document => Automerge.from<Doc>(values, actor)
-export const set = (doc: Document, key: string, value: unknown): Document => Automerge.change(doc, d => { d[key] = value })
+export const set = (doc: Document, key: string, value: unknown): Document => Automerge.change(doc, d => {
+  d[key] = value
+})
 export const heads = (doc: Document): Automerge.Heads => Automerge.getHeads(doc)
 export const since = (doc: Document, before: Document): Uint8Array[] => Automerge.getChanges(before, doc)
 export const values = (doc: Document): unknown => Automerge.toJS(doc)
@@ -36,11 +40,16 @@ export class Owner {
 
   constructor (sessions: SyncSessions, ...chunks: Uint8Array[]) {
     this.chunks = chunks
-    for (const change of chunks.length === 0 ? [] : Automerge.getAllChanges(this.load())) this.known.add(readChange(change).hash)
+    for (const change of chunks.length === 0 ? [] : Automerge.getAllChanges(this.load())) {
+      this.known.add(readChange(change).hash)
+    }
     this.session = sessions.open(id, async () => this.chunks, () => { this.lost++ })
   }
 
-  receive (peer: string, message: Uint8Array): Promise<SessionAnswer> { return this.#keep(this.session.receive(peer, message)) }
+  receive (peer: string, message: Uint8Array): Promise<SessionAnswer> {
+    return this.#keep(this.session.receive(peer, message))
+  }
+
   generate (peer: string): Promise<SessionAnswer> { return this.#keep(this.session.generate(peer)) }
 
   update (changes: Uint8Array[]): void {

@@ -63,7 +63,9 @@ t.test('peers, updates and edits in any order', async t => {
       talking ||= changes.length > 0 || reply !== null
     }
   }
-  for (const peer of peers) t.match(await owner.generate(peer.name), { inSync: true, reply: null, heads: heads(peer.doc), updates })
+  for (const peer of peers) {
+    t.match(await owner.generate(peer.name), { inSync: true, reply: null, heads: heads(peer.doc), updates })
+  }
   t.strictSame(heads(owner.load()), heads(peers[0]!.doc))
   t.equal(owner.lost, 0)
 })
@@ -131,7 +133,9 @@ t.test('changes in any order are held until they can be applied', async t => {
   for (let n = 0; n < 10; n++) doc = set(doc, `n${n}`, n)
   const changes = since(doc, base)
   const owner = new Owner(shared, Automerge.save(base))
-  for (const change of changes.slice(1).reverse()) t.match(await owner.receive('a', carrying([change])), { changes: [], held: true, heads: heads(base) })
+  for (const change of changes.slice(1).reverse()) {
+    t.match(await owner.receive('a', carrying([change])), { changes: [], held: true, heads: heads(base) })
+  }
   t.match(await owner.generate('b'), { changes: [], held: false }, 'nothing of b is held')
   const answer = await owner.receive('a', carrying([changes[0]!]))
   t.match(answer, { held: false, heads: heads(doc) })
@@ -154,7 +158,9 @@ t.test('changes whose dependencies are missing are held up to a bound', async t 
   const owner = new Owner(start(t, { maxHeld: 2.5 * changes[1]!.length }), Automerge.save(base))
   t.match(await owner.receive('a', carrying([changes[1]!, changes[2]!])), { held: true })
   await t.rejects(owner.receive('a', carrying([changes[3]!])), { code: 'RELAY_SYNC_INVALID', message: /missing/ })
-  t.match(await owner.receive('b', carrying([changes[3]!, changes[4]!])), { held: true }, 'another has a share of its own')
+  t.match(
+    await owner.receive('b', carrying([changes[3]!, changes[4]!])), { held: true }, 'another has a share of its own'
+  )
   owner.session.leave('a')
   owner.session.leave('b') // too much is held for nobody now, and is forgotten
   t.match(await owner.receive('c', carrying([changes[0]!])), { held: false, changes: [changes[0]!] })
@@ -172,7 +178,9 @@ t.test('a peer that takes no changes, and one that wants them again', async t =>
   t.equal(answer.inSync, false)
 
   const flags = FLAGS.supportsSyncReset
-  const asks = (flags: number) => owner.receive('b', carrying([], { have: [{ lastSync: [], bloom: new Uint8Array(0) }], heads: ['f'.repeat(64)], flags }))
+  const asks = (flags: number) => owner.receive('b', carrying([], {
+    have: [{ lastSync: [], bloom: new Uint8Array(0) }], heads: ['f'.repeat(64)], flags
+  }))
   t.equal(decodeSyncMessage((await asks(flags)).reply!).changes.length, 1)
   t.equal(decodeSyncMessage((await asks(flags)).reply!).changes.length, 0, 'it was sent already')
   t.equal(decodeSyncMessage((await asks(flags | FLAGS.syncReset)).reply!).changes.length, 1)

@@ -35,7 +35,9 @@ function poisons (doc: Document): Record<string, Uint8Array> {
     'operations counted from the start again': { ...base, startOp: 1 },
     'a mark that ends before it begins': {
       ...base,
-      ops: [{ ...mark, action: 'markBegin', elemId: element(6), name: 'bold', value: true, expand: true }, { ...mark, action: 'markEnd', elemId: element(3), expand: true }]
+      ops: [{ ...mark, action: 'markBegin', elemId: element(6), name: 'bold', value: true, expand: true }, {
+        ...mark, action: 'markEnd', elemId: element(3), expand: true
+      }]
     }
   }).map(([name, change]) => [name, Automerge.encodeChange(change as never)]))
 }
@@ -86,7 +88,9 @@ t.test('a message of which Automerge leaves something out is refused', async t =
       await t.rejects(owner.receive('hostile', carrying([Buffer.concat(changes)], { version: 2 })), refused, name)
     }
   }
-  t.match(await owner.receive('honest', carrying([Buffer.concat([document, ...since(good, base)])], { version: 2 })), { held: false })
+  t.match(await owner.receive('honest', carrying([Buffer.concat([document, ...since(good, base)])], { version: 2 })), {
+    held: false
+  })
   t.equal(owner.known.size, 4)
 })
 
@@ -100,7 +104,9 @@ t.test('a change that is held and cannot be applied later is dropped, not its de
   const second = since(waiting, missing).slice(1)
   const third = new Peer('third', waiting)
   t.match(await owner.receive('third', carrying(second)), { held: true })
-  for (const poison of Object.values(poisons(missing))) t.match(await owner.receive('hostile', carrying([poison])), { held: true })
+  for (const poison of Object.values(poisons(missing))) {
+    t.match(await owner.receive('hostile', carrying([poison])), { held: true })
+  }
   const answer = await owner.receive('honest', carrying(since(missing, base)))
   t.strictSame(answer.changes, since(missing, base))
   await until(() => owner.lost > 0)
@@ -114,9 +120,13 @@ t.test('a change that is held and cannot be applied later is dropped, not its de
 function large (operations: number): Uint8Array {
   const run = leb(operations)
   if (run.at(-1)! >= 0x40) run.push(run.pop()! | 0x80, 0) // the number is signed
-  const columns = [[0x15, ...run, 1, 0x6b], [0x34, ...leb(operations)], [0x42, ...run, 1], [0x56, ...run, 0], [0x70, ...run, 0]]
+  const columns = [
+    [0x15, ...run, 1, 0x6b], [0x34, ...leb(operations)], [0x42, ...run, 1], [0x56, ...run, 0], [0x70, ...run, 0]
+  ]
   const specifications = columns.flatMap(([specification, ...data]) => [specification!, data.length])
-  return seal(1, Buffer.from([0, 1, 0xaa, 1, 1, 0, 0, 0, columns.length, ...specifications, ...columns.flatMap(([, ...data]) => data)]))
+  return seal(1, Buffer.from([
+    0, 1, 0xaa, 1, 1, 0, 0, 0, columns.length, ...specifications, ...columns.flatMap(([, ...data]) => data)
+  ]))
 }
 
 t.test('a message that ends the thread, or on which it hangs, costs its sender alone', async t => {
@@ -146,7 +156,11 @@ t.test('a message that ends the thread, or on which it hangs, costs its sender a
     t.strictSame([owner.lost, other.lost, third.lost], [n + 1, n + 1, n + 1])
     t.equal((await a.sync(owner)).inSync, true)
     t.equal((await b.sync(other)).inSync, true)
-    t.match(decodeSyncMessage((await owner.generate('c')).reply!), { heads: [] }, 'who sent what was held is asked to send again')
+    t.match(
+      decodeSyncMessage((await owner.generate('c')).reply!),
+      { heads: [] },
+      'who sent what was held is asked to send again'
+    )
     t.strictSame(heads(owner.load()), heads(a.doc))
     t.strictSame(heads(other.load()), heads(b.doc))
   }
@@ -171,7 +185,11 @@ t.test('a document that cannot be opened', async t => {
   t.equal(errors.length, 5)
   t.strictSame([sessions.size, sessions.threads], [0, 1])
   const orphan = Automerge.getAllChanges(set(set(from({ a: 1 }), 'b', 2), 'c', 3)).slice(2)
-  t.match(await sessions.open(id, async () => orphan).generate('a'), { heads: [] }, 'stored changes may lack what they depend on')
+  t.match(
+    await sessions.open(id, async () => orphan).generate('a'),
+    { heads: [] },
+    'stored changes may lack what they depend on'
+  )
 })
 
 t.test('what is under way when a session closes', async t => {

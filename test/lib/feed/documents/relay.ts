@@ -5,7 +5,9 @@ import type { SyncEngine } from '../../../../lib/sync/engine.ts'
 import { listen } from '../../../helper.ts'
 
 /** A relay on a real socket, and its engine. */
-export async function relayWithEngine (t: Test, storage: string): Promise<{ engine: SyncEngine, ws: string, close: () => Promise<void> }> {
+export async function relayWithEngine (
+  t: Test, storage: string
+): Promise<{ engine: SyncEngine, ws: string, close: () => Promise<void> }> {
   const app = Fastify()
   let engine: SyncEngine | undefined
   app.register(async scope => {

@@ -17,24 +17,51 @@ const post = (n: number | string, rkey = OLD): string => `at://${did(n)}/app.bsk
 
 let events = 0
 const commit = (author: string, record?: unknown, more: object = {}): FeedEvent => eventOf({
-  did: author, time_us: ++events, kind: 'commit', commit: { rev: String(events), operation: 'create', collection: 'app.bsky.feed.post', rkey: OLD, record, cid: 'bafy', ...more }
+  did: author,
+  time_us: ++events,
+  kind: 'commit',
+  commit: {
+    rev: String(events), operation: 'create', collection: 'app.bsky.feed.post', rkey: OLD, record, cid: 'bafy', ...more
+  }
 })
-const reply = (author: string, parent: string, root = parent): FeedEvent => commit(author, { reply: { parent: { uri: parent }, root: { uri: root } } })
-const account = (who: string, active: boolean): FeedEvent => eventOf({ did: who, time_us: ++events, kind: 'account', account: { active, did: who, seq: events } })
+const reply = (author: string, parent: string, root = parent): FeedEvent =>
+  commit(author, { reply: { parent: { uri: parent }, root: { uri: root } } })
+const account = (who: string, active: boolean): FeedEvent =>
+  eventOf({ did: who, time_us: ++events, kind: 'account', account: { active, did: who, seq: events } })
 
-interface Options extends Partial<AppViewHydratorParts> { rate?: number, timeout?: number, patience?: number, pause?: number, accounts?: (url: string) => Account[] }
+interface Options extends Partial<AppViewHydratorParts> {
+  rate?: number
+  timeout?: number
+  patience?: number
+  pause?: number
+  accounts?: (url: string) => Account[]
+}
 
 async function start (t: Test, options: Options = {}) {
   const server = await StandInAppView.start(t)
-  const { rate = 1_000, timeout = 5_000, patience = 5_000, pause = 50, accounts = url => [nobody(url)], ...parts } = options
+  const { rate = 1_000, timeout = 5_000, patience = 5_000, pause = 50, accounts = url => [nobody(url)], ...parts } =
+    options
   const breaker = new Breaker({ pause })
   const callers = accounts(server.url).map(account => ({ account, pace: new Pace({ rate }) }))
-  const appView = new AppView({ callers, breaker, userAgent: 'test/1 (+mailto:a@b.test)', timeout, patience, backoff: 5, log: silent })
+  const appView = new AppView({
+    callers, breaker, userAgent: 'test/1 (+mailto:a@b.test)', timeout, patience, backoff: 5, log: silent
+  })
   const hydrator = new AppViewHydrator({
-    appView, breaker, references: {}, profiles: 10_000_000, posts: 10_000_000, ttl: 60_000, negativeTtl: 60_000, linger: 5, again: 60, ...parts
+    appView,
+    breaker,
+    references: {},
+    profiles: 10_000_000,
+    posts: 10_000_000,
+    ttl: 60_000,
+    negativeTtl: 60_000,
+    linger: 5,
+    again: 60,
+    ...parts
   })
   t.teardown(async () => { await hydrator.close() })
-  return { server, breaker, hydrator, hydrate: async (...events: FeedEvent[]) => await hydrator.hydrate(events, signal) }
+  return {
+    server, breaker, hydrator, hydrate: async (...events: FeedEvent[]) => await hydrator.hydrate(events, signal)
+  }
 }
 
 /** role → id of what the text is of; null when there is none. */
@@ -56,7 +83,9 @@ t.test('records with what they refer to, in their order', async t => {
 
 t.test('calls of 25, and one for an id however many want it', async t => {
   const { server, hydrate } = await start(t)
-  const batches = await Promise.all([0, 1, 2].map(() => hydrate(...Array.from({ length: 60 }, (_, n) => commit(did(n))))))
+  const batches = await Promise.all([0, 1, 2].map(() => hydrate(
+    ...Array.from({ length: 60 }, (_, n) => commit(did(n)))
+  )))
   t.ok(batches.every(batch => batch.every((one, n) => shown(one)[0] === `author ${did(n)}`)))
   t.strictSame(server.calls.map(({ ids }) => ids.length).sort(), [10, 25, 25])
   await hydrate(commit(did(1)))
@@ -66,9 +95,15 @@ t.test('calls of 25, and one for an id however many want it', async t => {
 t.test('an answer in another order, with rows missing and rows that nobody asked for', async t => {
   const { server, hydrate } = await start(t)
   server.missing.add(did(2))
-  server.fault = ({ method }) => ({ rows: rows => method.endsWith('getProfiles') ? [null as never, server.profile(did(99)), ...rows.reverse(), 1 as never, { did: 7 }] : rows })
+  server.fault = ({ method }) => ({
+    rows: rows => method.endsWith('getProfiles')
+      ? [null as never, server.profile(did(99)), ...rows.reverse(), 1 as never, { did: 7 }]
+      : rows
+  })
   const found = await hydrate(...Array.from({ length: 10 }, (_, n) => commit(did(n))))
-  t.strictSame(found.map(one => shown(one)[0]), Array.from({ length: 10 }, (_, n) => n === 2 ? 'author null' : `author ${did(n)}`))
+  t.strictSame(
+    found.map(one => shown(one)[0]), Array.from({ length: 10 }, (_, n) => n === 2 ? 'author null' : `author ${did(n)}`)
+  )
   t.strictSame(found.map(({ partial }) => partial), Array.from({ length: 10 }, (_, n) => n === 2))
   t.equal(found[2]!.visibility, 'unknown')
   const [again] = await hydrate(commit(did(2)), commit(did(1)))
@@ -81,7 +116,11 @@ t.test('who is missing is asked for once more, then not for a while', async t =>
   const found = await hydrate(commit(did(1)), reply(did(3), post(2)), reply(did(3), post(2, 'self')))
   t.strictSame(found.map(({ partial }) => partial), [true, true, true])
   for (let n = 0; n < 3; n++) await hydrate(commit(did(1)), reply(did(3), post(2)))
-  t.strictSame([server.asked(did(1)), server.asked(post(2)), server.asked(post(2, 'self'))], [2, 1, 2], 'a post of 2023 is not going to come')
+  t.strictSame(
+    [server.asked(did(1)), server.asked(post(2)), server.asked(post(2, 'self'))],
+    [2, 1, 2],
+    'a post of 2023 is not going to come'
+  )
 })
 
 t.test('what was not indexed yet is there the second time', async t => {
@@ -96,7 +135,9 @@ t.test('what was not indexed yet is there the second time', async t => {
 t.test('429, with headers and without, costs time and nothing else', async t => {
   for (const headers of [{ 'retry-after': '0.05' }, undefined] as Array<Record<string, string> | undefined>) {
     const { server, hydrate } = await start(t)
-    server.fault = () => server.calls.length === 1 ? { status: 429, headers, body: '{"error":"RateLimitExceeded"}' } : undefined
+    server.fault = () => server.calls.length === 1
+      ? { status: 429, headers, body: '{"error":"RateLimitExceeded"}' }
+      : undefined
     const found = await hydrate(...Array.from({ length: 30 }, (_, n) => commit(did(n))))
     t.ok(found.every(({ partial }) => !partial))
     t.equal(server.calls.length, 3)
@@ -110,13 +151,17 @@ t.test('an AppView that says 429 for ever is asked a few times; the records go o
   t.strictSame([shown(record!), record!.partial], [['author null'], true])
   t.equal(server.calls.length, 3)
   server.fault = () => undefined
-  t.strictSame((await hydrate(commit(did(1)))).map(({ partial }) => partial), [false], 'what was not answered is no knowledge')
+  t.strictSame(
+    (await hydrate(commit(did(1)))).map(({ partial }) => partial), [false], 'what was not answered is no knowledge'
+  )
   t.equal(hydrator.isBroken, false)
 })
 
 t.test('who is to wait longer than there is patience for does not', async t => {
   const { server, hydrate } = await start(t, { patience: 1_000 })
-  server.fault = () => ({ status: 429, headers: { 'ratelimit-remaining': '0', 'ratelimit-reset': String(Math.ceil(Date.now() / 1_000) + 200) } })
+  server.fault = () => ({
+    status: 429, headers: { 'ratelimit-remaining': '0', 'ratelimit-reset': String(Math.ceil(Date.now() / 1_000) + 200) }
+  })
   t.strictSame((await hydrate(commit(did(1)))).map(({ partial }) => partial), [true])
   t.strictSame((await hydrate(commit(did(2)))).map(({ partial }) => partial), [true])
   t.equal(server.calls.length, 1)
@@ -146,7 +191,9 @@ t.test('answers that are no answers', async t => {
 t.test('one id that is refused costs only itself', async t => {
   const { server, hydrate } = await start(t)
   const isBad = (id: string): boolean => id === did(7) || id === did(19)
-  server.fault = ({ ids }) => ids.some(isBad) ? { status: 400, body: '{"error":"InvalidRequest","message":"no"}' } : undefined
+  server.fault = ({ ids }) => ids.some(isBad)
+    ? { status: 400, body: '{"error":"InvalidRequest","message":"no"}' }
+    : undefined
   const found = await hydrate(...Array.from({ length: 25 }, (_, n) => commit(did(n))))
   t.strictSame(found.flatMap(({ partial }, n) => partial ? [n] : []), [7, 19])
   const calls = server.calls.length
@@ -178,23 +225,37 @@ t.test('what the stream tells of is what holds', async t => {
   await hydrate(account(did(1), false))
   const [hidden] = await hydrate(commit(did(1)))
   t.strictSame([hidden!.visibility, hidden!.partial], ['hidden', true], 'an account that is gone')
-  t.strictSame(shown((await hydrate(reply(did(3), post(1))))[0]!), [`author ${did(3)}`, 'parent null', 'root null'], 'and its posts')
+  t.strictSame(
+    shown((await hydrate(reply(did(3), post(1))))[0]!),
+    [`author ${did(3)}`, 'parent null', 'root null'],
+    'and its posts'
+  )
   await hydrate(account(did(1), true))
   t.equal(await visible(commit(did(1))), 'public')
   t.equal(server.asked(did(1)), 2)
 
   await hydrate(commit(did(2), undefined, { operation: 'delete' }))
-  t.strictSame(shown((await hydrate(reply(did(3), post(2))))[0]!), [`author ${did(3)}`, 'parent null', 'root null'], 'a post that was deleted')
+  t.strictSame(
+    shown((await hydrate(reply(did(3), post(2))))[0]!),
+    [`author ${did(3)}`, 'parent null', 'root null'],
+    'a post that was deleted'
+  )
   t.equal(server.asked(post(2)), 1)
   await hydrate(commit(did(2), {}))
-  t.strictSame(shown((await hydrate(reply(did(3), post(2))))[0]!), [`author ${did(3)}`, `parent ${post(2)}`, `root ${post(2)}`], 'and written anew')
+  t.strictSame(
+    shown((await hydrate(reply(did(3), post(2))))[0]!),
+    [`author ${did(3)}`, `parent ${post(2)}`, `root ${post(2)}`],
+    'and written anew'
+  )
 
   server.labels.set(did(4), ['!no-unauthenticated'])
   t.equal(await visible(commit(did(4))), 'authenticated')
   server.labels.delete(did(4))
   await hydrate(commit(did(4), {}, { collection: 'app.bsky.actor.profile', rkey: 'self', operation: 'update' }))
   t.equal(await visible(commit(did(4))), 'public', 'a profile that was changed')
-  await hydrate(eventOf({ did: did(4), time_us: 1, kind: 'identity', identity: { did: did(4), handle: 'new.test', seq: 1 } }))
+  await hydrate(eventOf({
+    did: did(4), time_us: 1, kind: 'identity', identity: { did: did(4), handle: 'new.test', seq: 1 }
+  }))
   await hydrate(commit(did(4)))
   t.equal(server.asked(did(4)), 3, 'a handle that was changed')
 })
@@ -211,7 +272,9 @@ t.test('a delete while the post is being asked for', async t => {
 
 t.test('nothing is asked for what is deleted', async t => {
   const { server, hydrate } = await start(t)
-  t.strictSame((await hydrate(commit(did(1), undefined, { operation: 'delete' }))).map(({ references, partial }) => [references, partial]), [[[], false]])
+  t.strictSame((await hydrate(commit(did(1), undefined, { operation: 'delete' }))).map(({ references, partial }) => [references, partial]), [
+    [[], false]
+  ])
   t.equal(server.calls.length, 0)
 })
 
@@ -225,7 +288,9 @@ t.test('likes only when they are wanted; an app adds its own', async t => {
 
 t.test('a login: refreshed when the host says that it has ended', async t => {
   const login = { identifier: 'a.test', password: 'secret' }
-  const { server, hydrate } = await start(t, { accounts: service => [new LoggedIn({ service, login, name: 'a', userAgent: 'test', log: silent })] })
+  const { server, hydrate } = await start(t, {
+    accounts: service => [new LoggedIn({ service, login, name: 'a', userAgent: 'test', log: silent })]
+  })
   server.password = 'secret'
   t.strictSame((await hydrate(commit(did(1)))).map(({ partial }) => partial), [false])
   server.access.clear()
@@ -234,7 +299,11 @@ t.test('a login: refreshed when the host says that it has ended', async t => {
 })
 
 t.test('a list of sessions: one that has ended does not stop the others', async t => {
-  const { server, hydrate } = await start(t, { accounts: service => ['a', 'b'].map(name => new LoggedIn({ service, tokens: { accessJwt: name, refreshJwt: `${name}r` }, name, userAgent: 'test', log: silent })) })
+  const { server, hydrate } = await start(t, {
+    accounts: service => ['a', 'b'].map(name => new LoggedIn({
+      service, tokens: { accessJwt: name, refreshJwt: `${name}r` }, name, userAgent: 'test', log: silent
+    }))
+  })
   server.password = 'secret'
   server.access.add('b')
   for (let n = 0; n < 5; n++) t.strictSame((await hydrate(commit(did(n)))).map(({ partial }) => partial), [false])
@@ -245,7 +314,9 @@ t.test('closing: whoever waits is let go', async t => {
   const { server, hydrator } = await start(t)
   server.fault = () => ({ delay: 60_000 })
   const abort = new AbortController()
-  const [stopped, closed] = [hydrator.hydrate([commit(did(1))], abort.signal), hydrator.hydrate([commit(did(1))], signal)]
+  const [stopped, closed] = [
+    hydrator.hydrate([commit(did(1))], abort.signal), hydrator.hydrate([commit(did(1))], signal)
+  ]
   await until(() => server.calls.length === 1)
   abort.abort(new Error('enough'))
   await t.rejects(stopped, { message: 'enough' })

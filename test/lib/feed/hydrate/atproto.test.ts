@@ -24,30 +24,59 @@ async function call<T> (method: string, body: object, authorization?: string): P
   return (text === '' ? {} : JSON.parse(text)) as T
 }
 
-const join = async (name: string): Promise<Person> => await call('com.atproto.server.createAccount', { handle: `${name}.test`, email: `${name}@a.test`, password: `password of ${name}` })
+const join = async (name: string): Promise<Person> => await call('com.atproto.server.createAccount', {
+  handle: `${name}.test`, email: `${name}@a.test`, password: `password of ${name}`
+})
 const write = async ({ did, accessJwt }: Person, record: object): Promise<Ref> =>
-  await call('com.atproto.repo.createRecord', { repo: did, collection: POST, record: { $type: POST, createdAt: new Date().toISOString(), ...record } }, `Bearer ${accessJwt}`)
+  await call(
+    'com.atproto.repo.createRecord',
+    { repo: did, collection: POST, record: { $type: POST, createdAt: new Date().toISOString(), ...record } },
+    `Bearer ${accessJwt}`
+  )
 
 let events = 0
 const eventOfPost = ({ uri, cid }: Ref, record: object): FeedEvent => {
   const [did, collection, rkey] = uri.slice('at://'.length).split('/')
-  return eventOf({ did, time_us: ++events, kind: 'commit', commit: { rev: String(events), operation: 'create', collection, rkey, cid, record } })
+  return eventOf({
+    did,
+    time_us: ++events,
+    kind: 'commit',
+    commit: { rev: String(events), operation: 'create', collection, rkey, cid, record }
+  })
 }
 
 function hydratorOf (account: Account): AppViewHydrator {
   const breaker = new Breaker()
-  const appView = new AppView({ callers: [{ account, pace: new Pace({ rate: 100 }) }], breaker, userAgent: 'fastify-automerge-relay test', timeout: 10_000, patience: 1_000, log: silent })
-  return new AppViewHydrator({ appView, breaker, references: {}, profiles: 1e6, posts: 1e6, ttl: 1, negativeTtl: 1, again: 500 })
+  const appView = new AppView({
+    callers: [{ account, pace: new Pace({ rate: 100 }) }],
+    breaker,
+    userAgent: 'fastify-automerge-relay test',
+    timeout: 10_000,
+    patience: 1_000,
+    log: silent
+  })
+  return new AppViewHydrator({
+    appView, breaker, references: {}, profiles: 1e6, posts: 1e6, ttl: 1, negativeTtl: 1, again: 500
+  })
 }
 
-t.test('accounts of a real network: they post, quote, delete and are taken down', { skip, timeout: 120_000 }, async t => {
+t.test('accounts of a real network: they post, quote, delete and are taken down', {
+  skip, timeout: 120_000
+}, async t => {
   const [anna, ben] = await Promise.all([join('anna'), join('ben')])
   const first = await write(anna!, { text: 'First' })
-  const quote = { text: 'Look', embed: { $type: 'app.bsky.embed.record', record: first }, reply: { parent: first, root: first } }
+  const quote = {
+    text: 'Look', embed: { $type: 'app.bsky.embed.record', record: first }, reply: { parent: first, root: first }
+  }
   const quoting = eventOfPost(await write(ben!, quote), quote)
 
   const login = { identifier: 'ben.test', password: 'password of ben' }
-  const accounts = { 'without a login': nobody(APPVIEW!), 'with a login, through the host': new LoggedIn({ service: PDS!, login, name: 'ben', userAgent: 'test', log: silent }) }
+  const accounts = {
+    'without a login': nobody(APPVIEW!),
+    'with a login, through the host': new LoggedIn({
+      service: PDS!, login, name: 'ben', userAgent: 'test', log: silent
+    })
+  }
   const { signal } = new AbortController()
   for (const [name, account] of Object.entries(accounts)) {
     const hydrator = hydratorOf(account)
@@ -56,7 +85,11 @@ t.test('accounts of a real network: they post, quote, delete and are taken down'
     await until(async () => !(await look()).partial)
     const { references, visibility } = await look()
     const values = references.map(({ role, text }) => [role, JSON.parse(text!)] as const)
-    t.strictSame(values.map(([role, { did, uri }]) => [role, did ?? uri]), [['author', ben!.did], ['parent', first.uri], ['root', first.uri], ['quote', first.uri]], name)
+    t.strictSame(
+      values.map(([role, { did, uri }]) => [role, did ?? uri]),
+      [['author', ben!.did], ['parent', first.uri], ['root', first.uri], ['quote', first.uri]],
+      name
+    )
     t.equal(visibility, 'public')
   }
 
@@ -69,7 +102,11 @@ t.test('accounts of a real network: they post, quote, delete and are taken down'
   t.equal((await look()).partial, true)
 
   const subject = { $type: 'com.atproto.admin.defs#repoRef', did: ben!.did }
-  await call('com.atproto.admin.updateSubjectStatus', { subject, takedown: { applied: true, ref: 'test' } }, `Basic ${Buffer.from('admin:admin-pass').toString('base64')}`)
+  await call(
+    'com.atproto.admin.updateSubjectStatus',
+    { subject, takedown: { applied: true, ref: 'test' } },
+    `Basic ${Buffer.from('admin:admin-pass').toString('base64')}`
+  )
   await until(async () => (await look()).visibility !== 'public')
   t.equal((await look()).references[0]!.text, null)
 })

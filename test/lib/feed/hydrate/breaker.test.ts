@@ -4,8 +4,23 @@ import { Breaker } from '../../../../lib/feed/hydrate/breaker.ts'
 function breakerAt () {
   let now = 0
   const states: string[] = []
-  const breaker = new Breaker({ failures: 3, pause: 1_000, maxPause: 3_000, now: () => now, onChange: state => { states.push(state) } })
-  return { breaker, states, pass: (ms: number) => { now += ms }, fail: (times: number) => { for (let n = 0; n < times; n++) breaker.failed() } }
+  const breaker = new Breaker({
+    failures: 3,
+    pause: 1_000,
+    maxPause: 3_000,
+    now: () => now,
+    onChange: state => {
+      states.push(state)
+    }
+  })
+  return {
+    breaker,
+    states,
+    pass: (ms: number) => {
+      now += ms
+    },
+    fail: (times: number) => { for (let n = 0; n < times; n++) breaker.failed() }
+  }
 }
 
 t.test('opens after some failures in a row, and not before', async t => {

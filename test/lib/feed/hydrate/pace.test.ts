@@ -19,7 +19,12 @@ t.test('a rate of our own: two seconds of it at once, then as it comes', async t
 
 t.test('RateLimit headers: nothing is held up while there is plenty, and nobody calls when nothing is left', async t => {
   const pace = new Pace({ rate: 1_000 })
-  pace.told(answer(200, { 'ratelimit-limit': '3000', 'ratelimit-remaining': '2900', 'ratelimit-reset': epoch(300_000), 'ratelimit-policy': '3000;w=300' }))
+  pace.told(answer(200, {
+    'ratelimit-limit': '3000',
+    'ratelimit-remaining': '2900',
+    'ratelimit-reset': epoch(300_000),
+    'ratelimit-policy': '3000;w=300'
+  }))
   t.ok(await timeOf(pace, 10) < 100)
   pace.told(answer(200, { 'ratelimit-limit': '3000', 'ratelimit-remaining': '0', 'ratelimit-reset': epoch(300_000) }))
   t.ok(pace.held > 290_000 && pace.held <= 301_000, String(pace.held))
@@ -35,7 +40,11 @@ t.test('what is left is spread over what is left of the window', async t => {
 t.test('the reset is told by the clock of the server', async t => {
   const pace = new Pace({ rate: 1_000 })
   const theirs = Date.now() - 3_600_000
-  pace.told(answer(429, { date: new Date(theirs).toUTCString(), 'ratelimit-reset': String(Math.floor(theirs / 1_000) + 30), 'ratelimit-remaining': '0' }))
+  pace.told(answer(429, {
+    date: new Date(theirs).toUTCString(),
+    'ratelimit-reset': String(Math.floor(theirs / 1_000) + 30),
+    'ratelimit-remaining': '0'
+  }))
   t.ok(pace.held > 28_000 && pace.held < 32_000, String(pace.held))
 })
 

@@ -29,13 +29,31 @@ const uri = (did: string, rkey: string): string => `at://${did}/app.bsky.feed.po
 function stream () {
   let number = 0
   const record = (event: FeedEvent, visibility: Visibility = 'public'): FeedRecord => {
-    const author = { role: 'author', id: event.did, text: JSON.stringify({ did: event.did, handle: `${event.did.slice(8)}.test`, displayName: event.did }) }
-    return { number: ++number, event, hydration: { references: event.commit === undefined ? [] : [author], visibility, partial: false, at: 0 } }
+    const author = {
+      role: 'author',
+      id: event.did,
+      text: JSON.stringify({ did: event.did, handle: `${event.did.slice(8)}.test`, displayName: event.did })
+    }
+    return {
+      number: ++number,
+      event,
+      hydration: { references: event.commit === undefined ? [] : [author], visibility, partial: false, at: 0 }
+    }
   }
   const commit = (operation: string) => (did: string, rkey: string, text?: string, visibility?: Visibility, at = AT): FeedRecord => record(eventOf({
-    did, time_us: at, kind: 'commit', commit: { rev: String(number), operation, collection: 'app.bsky.feed.post', rkey, ...text !== undefined && { record: { text } } }
+    did,
+    time_us: at,
+    kind: 'commit',
+    commit: {
+      rev: String(number),
+      operation,
+      collection: 'app.bsky.feed.post',
+      rkey,
+      ...text !== undefined && { record: { text } }
+    }
   }), visibility)
-  const account = (did: string, active: boolean, status?: string): FeedRecord => record(eventOf({ did, time_us: AT, kind: 'account', account: { active, status, did, seq: number } }))
+  const account = (did: string, active: boolean, status?: string): FeedRecord =>
+    record(eventOf({ did, time_us: AT, kind: 'account', account: { active, status, did, seq: number } }))
   return { create: commit('create'), update: commit('update'), remove: commit('delete'), account }
 }
 
@@ -45,13 +63,25 @@ const thread = documentsThread()
 let running: ReturnType<typeof relayWithEngine> | undefined
 t.teardown(async () => { await thread.close() })
 
-async function start (t: Test, options: Omit<Partial<DocumentsSinkOptions>, 'host'> & { rule?: Partial<Rule>, host?: (engine: SyncEngine) => SyncEngine } = {}) {
+async function start (t: Test, options: Omit<Partial<DocumentsSinkOptions>, 'host'> & {
+  rule?: Partial<Rule>,
+  host?: (
+    engine: SyncEngine
+  ) => SyncEngine
+} = {}) {
   const folder = path.join(await scratch(t), 'feed', 'documents')
   const relay = await (running ??= scratch(root).then(async storage => await relayWithEngine(root, storage)))
   const { rule, host = engine => engine, ...more } = options
   const open = async (): Promise<DocumentsSink> => {
     const sink = await DocumentsSink.open({
-      rules: [{ name: 'news', accounts: [ANNA, BEN], ...rule }], folder, host: host(relay.engine), log: silent, isControlled: false, tendEvery: 3_600_000, thread, ...more
+      rules: [{ name: 'news', accounts: [ANNA, BEN], ...rule }],
+      folder,
+      host: host(relay.engine),
+      log: silent,
+      isControlled: false,
+      tendEvery: 3_600_000,
+      thread,
+      ...more
     })
     t.teardown(async () => { await sink.close() })
     return sink
@@ -60,7 +90,8 @@ async function start (t: Test, options: Omit<Partial<DocumentsSinkOptions>, 'hos
   return { ...relay, folder, sink, open, repo: client(t, relay.ws) }
 }
 
-const indexOf = async (repo: Repo, sink: DocumentsSink): Promise<DocHandle<Index>> => await repo.find<Index>(sink.stats()['news.index'] as AutomergeUrl)
+const indexOf = async (repo: Repo, sink: DocumentsSink): Promise<DocHandle<Index>> =>
+  await repo.find<Index>(sink.stats()['news.index'] as AutomergeUrl)
 
 /** The document of a day, as the index names it. */
 async function dayOf (repo: Repo, sink: DocumentsSink, part = 0, day = DAY): Promise<DocHandle<Day>> {
@@ -70,15 +101,24 @@ async function dayOf (repo: Repo, sink: DocumentsSink, part = 0, day = DAY): Pro
 }
 
 const texts = (handle: DocHandle<Day>): Record<string, string | null> =>
-  Object.fromEntries(Object.entries(handle.doc().items).map(([key, item]) => [key, item['blank'] === true ? null : String(item['text'])]))
+  Object.fromEntries(Object.entries(handle.doc().items).map(([key, item]) => [
+    key, item['blank'] === true ? null : String(item['text'])
+  ]))
 
 t.test('an editor watches: what is chosen comes, is changed, and goes', async t => {
   const { sink, repo } = await start(t)
   const { create, update, remove } = stream()
-  t.strictSame(await sink.write([create(ANNA!, 'a', 'Good morning'), create('did:plc:other', 'x', 'Not this one'), create(BEN!, 'b', 'Hello')]), [])
+  t.strictSame(
+    await sink.write([
+      create(ANNA!, 'a', 'Good morning'), create('did:plc:other', 'x', 'Not this one'), create(BEN!, 'b', 'Hello')
+    ]),
+    []
+  )
   const handle = await dayOf(repo, sink)
   t.strictSame(texts(handle), { [uri(ANNA!, 'a')]: 'Good morning', [uri(BEN!, 'b')]: 'Hello' })
-  t.match(handle.doc().items[uri(ANNA!, 'a')], { number: 1, did: { val: ANNA }, handle: { val: 'anna.test' }, time: { val: `${DAY}T11:00:00.000Z` } })
+  t.match(handle.doc().items[uri(ANNA!, 'a')], {
+    number: 1, did: { val: ANNA }, handle: { val: 'anna.test' }, time: { val: `${DAY}T11:00:00.000Z` }
+  })
   t.strictSame([String(handle.doc().feed), String(handle.doc().day), handle.doc().last], ['news', DAY, 3])
 
   await sink.write([update(ANNA!, 'a', 'Good evening'), create(ANNA!, 'c', 'More')])
@@ -93,7 +133,11 @@ t.test('an editor watches: what is chosen comes, is changed, and goes', async t 
   await sink.write([remove(BEN!, 'b')])
   await until(() => texts(handle)[uri(BEN!, 'b')] === null)
   t.ok(performance.now() - begin < 10_000)
-  t.strictSame(Object.keys(handle.doc().items[uri(BEN!, 'b')]!).sort(), ['blank', 'note'], 'nothing of it is left but what its readers wrote')
+  t.strictSame(
+    Object.keys(handle.doc().items[uri(BEN!, 'b')]!).sort(),
+    ['blank', 'note'],
+    'nothing of it is left but what its readers wrote'
+  )
   t.equal(handle.doc().notes, 'Ours')
   t.equal(texts(handle)[uri(ANNA!, 'a')], 'Good evening')
 })
@@ -101,7 +145,9 @@ t.test('an editor watches: what is chosen comes, is changed, and goes', async t 
 t.test('a record that is created and deleted at once, and one that is changed to what is not chosen', async t => {
   const { sink, repo } = await start(t, { rule: { words: ['relay'] } })
   const { create, update, remove } = stream()
-  await sink.write([create(ANNA!, 'a', 'relay'), remove(ANNA!, 'a'), create(ANNA!, 'b', 'relay'), update(ANNA!, 'b', 'another')])
+  await sink.write([
+    create(ANNA!, 'a', 'relay'), remove(ANNA!, 'a'), create(ANNA!, 'b', 'relay'), update(ANNA!, 'b', 'another')
+  ])
   const handle = await dayOf(repo, sink)
   t.strictSame(texts(handle), { [uri(ANNA!, 'a')]: null, [uri(ANNA!, 'b')]: null })
   t.ok(Object.values(handle.doc().items).every(item => Object.keys(item).length === 1))
@@ -134,7 +180,10 @@ t.test('an account that is taken down, comes back, and is deleted', async t => {
 t.test('who may be shown', async t => {
   const { sink, repo } = await start(t)
   const { create } = stream()
-  await sink.write([create(ANNA!, 'a', 'public'), create(BEN!, 'b', 'members', 'authenticated'), create(BEN!, 'c', 'nobody', 'hidden'), create(BEN!, 'd', 'who', 'unknown')])
+  await sink.write([
+    create(ANNA!, 'a', 'public'), create(BEN!, 'b', 'members', 'authenticated'), create(BEN!, 'c', 'nobody', 'hidden'),
+    create(BEN!, 'd', 'who', 'unknown')
+  ])
   const handle = await dayOf(repo, sink)
   t.strictSame(texts(handle), { [uri(ANNA!, 'a')]: 'public' })
   t.equal(sink.stats()['withheld'], 3)
@@ -145,10 +194,14 @@ t.test('who may be shown', async t => {
   await until(() => texts(handle)[uri(ANNA!, 'a')] === 'public')
   await until(() => texts(handle)[uri(ANNA!, 'f')] === 'again')
 
-  await t.rejects(start(t, { rule: { authenticated: true } }), { code: 'RELAY_BAD_OPTION' }, 'an open relay knows no readers')
+  await t.rejects(
+    start(t, { rule: { authenticated: true } }), { code: 'RELAY_BAD_OPTION' }, 'an open relay knows no readers'
+  )
   const controlled = await start(t, { rule: { authenticated: true }, isControlled: true })
   await controlled.sink.write([create(BEN!, 'b', 'members', 'authenticated'), create(BEN!, 'c', 'nobody', 'hidden')])
-  t.strictSame(texts(await dayOf(controlled.repo, controlled.sink)), { [uri(BEN!, 'b')]: null }, 'who is hidden meanwhile is')
+  t.strictSame(
+    texts(await dayOf(controlled.repo, controlled.sink)), { [uri(BEN!, 'b')]: null }, 'who is hidden meanwhile is'
+  )
 })
 
 t.test('a document for each day, and more for a day with many items', async t => {
@@ -203,7 +256,9 @@ t.test('exactly once, wherever the process ends', async t => {
       }
       fails = 0
       const handle = await dayOf(repo, sink)
-      const expected = { [uri(ANNA!, 'a')]: 'AA', [uri(BEN!, 'b')]: null, [uri(ANNA!, 'c')]: 'C', [uri(BEN!, 'd')]: 'D' }
+      const expected = {
+        [uri(ANNA!, 'a')]: 'AA', [uri(BEN!, 'b')]: null, [uri(ANNA!, 'c')]: 'C', [uri(BEN!, 'd')]: 'D'
+      }
       await until(() => Object.keys(handle.doc().items).length === 4)
       t.strictSame(texts(handle), expected, `${method} ${when}`)
       await sink.write(batches[2]!)
@@ -211,7 +266,11 @@ t.test('exactly once, wherever the process ends', async t => {
       for (const batch of batches) await sink.write(batch)
       await sink.write([create(ANNA!, 'z', 'Z')])
       await until(() => texts(handle)[uri(ANNA!, 'z')] === 'Z')
-      t.equal(Automerge.getAllChanges(handle.doc() as Automerge.Doc<Day>).length, changes + 1, 'what comes again changes nothing')
+      t.equal(
+        Automerge.getAllChanges(handle.doc() as Automerge.Doc<Day>).length,
+        changes + 1,
+        'what comes again changes nothing'
+      )
     }
   }
 })
@@ -223,7 +282,9 @@ t.test('what a reader took out does not come back with a batch that comes again'
   await sink.write(batch)
   const handle = await dayOf(repo, sink)
   handle.change(doc => { delete doc.items[uri(ANNA!, 'a')] })
-  await until(async () => Object.keys((Automerge.load<Day>((await repo.export(handle.documentId))!)).items).length === 1)
+  await until(
+    async () => Object.keys((Automerge.load<Day>((await repo.export(handle.documentId))!)).items).length === 1
+  )
   await sink.close()
   const again = await open()
   await again.write([...batch, create(ANNA!, 'c', 'C')])
@@ -255,9 +316,15 @@ t.test('made anew without what was blanked; what readers wrote comes along, also
   t.strictSame(texts(fresh), { [uri(ANNA!, 'b')]: null, [uri(BEN!, 'c')]: 'C' })
   t.strictSame([fresh.doc().notes, fresh.doc().items[uri(ANNA!, 'b')]], ['Ours', { blank: true, note: 'mine' }])
   const saved = Buffer.from(Automerge.save(fresh.doc() as Automerge.Doc<Day>))
-  const raw = JSON.stringify(Automerge.getAllChanges(Automerge.load<Day>(saved)).map(change => Automerge.decodeChange(change)))
+  const raw =
+    JSON.stringify(Automerge.getAllChanges(Automerge.load<Day>(saved)).map(change => Automerge.decodeChange(change)))
   t.notMatch(raw, /secret/, 'history remembers nothing of it')
-  t.match(JSON.stringify(Automerge.getAllChanges(old.doc() as Automerge.Doc<Day>).map(change => Automerge.decodeChange(change))), /secret/)
+  t.match(
+    JSON.stringify(
+      Automerge.getAllChanges(old.doc() as Automerge.Doc<Day>).map(change => Automerge.decodeChange(change))
+    ),
+    /secret/
+  )
   const index = await indexOf(repo, sink)
   await until(() => String(index.doc().days[DAY]!['0']) === fresh.url)
 
@@ -306,11 +373,17 @@ t.test('what the storage refuses comes again; what no item can be made of is ref
   await t.rejects(sink.write(batch), { code: 'RELAY_STORAGE_FAILED' })
   await t.rejects(sink.write(batch), { code: 'RELAY_STORAGE_FAILED' })
   isFull = false
-  t.strictSame((await sink.write(batch)).map(({ record, reason }) => [record.number, reason]), [[1, 'feed document news: a mistake'], [2, 'feed document news: an item with an empty key']])
+  t.strictSame((await sink.write(batch)).map(({ record, reason }) => [record.number, reason]), [
+    [1, 'feed document news: a mistake'], [2, 'feed document news: an item with an empty key']
+  ])
   t.strictSame(texts(await dayOf(repo, sink)), { [uri(ANNA!, 'a')]: 'A' })
 })
 
 t.test('two rules of a name', async t => {
   const { engine, folder } = await start(t)
-  await t.rejects(DocumentsSink.open({ rules: [{ name: 'a' }, { name: 'a' }], folder, host: engine, log: silent, isControlled: false, thread }), { code: 'RELAY_BAD_OPTION' })
+  await t.rejects(DocumentsSink.open({
+    rules: [{ name: 'a' }, { name: 'a' }], folder, host: engine, log: silent, isControlled: false, thread
+  }), {
+    code: 'RELAY_BAD_OPTION'
+  })
 })

@@ -13,10 +13,18 @@ const DID = 'did:plc:author'
 
 const recordOf = (number: number, at = 1_771_326_742_000 + number, text = `text ${number}`): FeedRecord => ({
   number,
-  event: eventOf({ did: DID, time_us: number, kind: 'commit', commit: { rev: 'a', operation: 'create', collection: 'app.bsky.feed.post', rkey: `r${number}`, record: { text } } }),
-  hydration: { references: [{ role: 'author', id: DID, text: `{"did":"${DID}"}` }], visibility: 'public', partial: false, at }
+  event: eventOf({
+    did: DID,
+    time_us: number,
+    kind: 'commit',
+    commit: { rev: 'a', operation: 'create', collection: 'app.bsky.feed.post', rkey: `r${number}`, record: { text } }
+  }),
+  hydration: {
+    references: [{ role: 'author', id: DID, text: `{"did":"${DID}"}` }], visibility: 'public', partial: false, at
+  }
 })
-const records = (from: number, to: number): FeedRecord[] => Array.from({ length: to - from + 1 }, (_, n) => recordOf(from + n))
+const records = (from: number, to: number): FeedRecord[] =>
+  Array.from({ length: to - from + 1 }, (_, n) => recordOf(from + n))
 
 let streams = 0
 
@@ -28,12 +36,15 @@ async function start (t: Test, options: Partial<RedisSinkOptions> = {}) {
     client.destroy()
   })
   const open = async (more: Partial<RedisSinkOptions> = {}): Promise<RedisSink> => {
-    const sink = await RedisSink.open({ url: REDIS!, stream, layout: 'record', writer: 'w', log: silent, timeout: 2_000, ...options, ...more })
+    const sink = await RedisSink.open({
+      url: REDIS!, stream, layout: 'record', writer: 'w', log: silent, timeout: 2_000, ...options, ...more
+    })
     t.teardown(async () => { await sink.close() })
     return sink
   }
   const entries = async () => await client.xRange(stream, '-', '+') ?? []
-  const numbers = async (): Promise<number[]> => (await entries()).map(({ message }) => JSON.parse(message['record']!).number)
+  const numbers = async (): Promise<number[]> =>
+    (await entries()).map(({ message }) => JSON.parse(message['record']!).number)
   return { client, open, entries, numbers, stream, sink: await open() }
 }
 
@@ -83,7 +94,9 @@ t.test('the fields of both known programs', { skip }, async t => {
   await graze.sink.write(records(1, 1))
   const { message } = (await graze.entries())[0]!
   t.strictSame(Object.keys(message), ['data'])
-  t.match(JSON.parse(message['data']!), { at_uri: `at://${DID}/app.bsky.feed.post/r1`, hydrated_metadata: { user: { did: DID } } })
+  t.match(JSON.parse(message['data']!), {
+    at_uri: `at://${DID}/app.bsky.feed.post/r1`, hydrated_metadata: { user: { did: DID } }
+  })
   const turbo = await start(t, { layout: 'turbo' })
   await turbo.sink.write(records(1, 1))
   const { message: other } = (await turbo.entries())[0]!
@@ -123,7 +136,9 @@ t.test('trimmed by length, or by age', { skip }, async t => {
   t.ok(kept >= 100 && kept <= 200, String(kept))
 })
 
-t.test('a connection that is lost, or lost after Redis has done it, or hangs: nothing is lost and nothing is there twice', { skip }, async t => {
+t.test('a connection that is lost, or lost after Redis has done it, or hangs: nothing is lost and nothing is there twice', {
+  skip
+}, async t => {
   const { url, state, cut } = await proxy(t)
   const { sink, numbers } = await start(t, { url, timeout: 300 })
   await sink.write(records(1, 2))
@@ -173,11 +188,17 @@ t.test('a batch that is given up', { skip }, async t => {
 })
 
 t.test('no Redis at the start is no reason not to start; a bad URL is', async t => {
-  const sink = await RedisSink.open({ url: 'redis://user:secret@127.0.0.1:1', stream: 's', layout: 'record', writer: 'w', log: silent })
+  const sink = await RedisSink.open({
+    url: 'redis://user:secret@127.0.0.1:1', stream: 's', layout: 'record', writer: 'w', log: silent
+  })
   t.teardown(async () => { await sink.close() })
   await t.rejects(sink.write(records(1, 1)))
   t.notMatch(JSON.stringify(sink.stats()), /secret/)
   for (const url of ['', 'http://a.test', 'localhost:6379', 'redis']) {
-    await t.rejects(RedisSink.open({ url, stream: 's', layout: 'record', writer: 'w', log: silent }), { code: 'RELAY_BAD_OPTION' }, url)
+    await t.rejects(
+      RedisSink.open({ url, stream: 's', layout: 'record', writer: 'w', log: silent }),
+      { code: 'RELAY_BAD_OPTION' },
+      url
+    )
   }
 })

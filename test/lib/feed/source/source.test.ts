@@ -18,7 +18,11 @@ const serve = async (t: Test, options: JetstreamOptions = {}): Promise<Jetstream
 
 interface Listening { source: Source, events: FeedEvent[], gaps: Gap[], rejected: string[], positions: Position[] }
 
-function listen (t: Test, servers: Array<Jetstream | string>, { wire = 'v1' as 'v1' | 'v2', filter = EVERYTHING as Filter, from = undefined as Position | undefined, with: dialed = dial } = {}): Listening {
+function listen (
+  t: Test,
+  servers: Array<Jetstream | string>,
+  { wire = 'v1' as 'v1' | 'v2', filter = EVERYTHING as Filter, from = undefined as Position | undefined, with: dialed = dial } = {}
+): Listening {
   const events: FeedEvent[] = []
   const gaps: Gap[] = []
   const rejected: string[] = []
@@ -186,11 +190,17 @@ t.test('liveness and backoff, in fake time', async t => {
     const socket = { url, listener, pings: 0, isOver: false }
     dialed.push(socket)
     return {
-      send () {}, pause () {}, resume () {}, ping () { socket.pings++ }, terminate () { socket.isOver = true; listener.closed({ reason: 'terminated' }) }
+      send () {},
+      pause () {},
+      resume () {},
+      ping () { socket.pings++ },
+      terminate () { socket.isOver = true; listener.closed({ reason: 'terminated' }) }
     }
   }
   const settle = async (): Promise<void> => { for (let n = 0; n < 5; n++) await Promise.resolve() }
-  const tick = async (ms: number): Promise<void> => { for (let at = 0; at < ms; at += 20_000) { mock.timers.tick(20_000); await settle() } }
+  const tick = async (ms: number): Promise<void> => {
+    for (let at = 0; at < ms; at += 20_000) { mock.timers.tick(20_000); await settle() }
+  }
 
   const quiet = listen(t, ['wss://a', 'wss://b'], { with: fake, filter: { collections: ['app.rare.thing'], dids: [] } })
   await settle()

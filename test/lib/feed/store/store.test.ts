@@ -16,7 +16,15 @@ const MiB = 1024 * 1024
 
 const open = async (t: Test, folder: string, options: Partial<StoreOptions> = {}): Promise<RecordStore> => {
   const store = await RecordStore.open({
-    folder, durability: 'fsync', log: silent, rotateAfter: 900_000, rotateBytes: 256 * MiB, keepFor: 1e9, keepBytes: 1e12, gaps: () => [], ...options
+    folder,
+    durability: 'fsync',
+    log: silent,
+    rotateAfter: 900_000,
+    rotateBytes: 256 * MiB,
+    keepFor: 1e9,
+    keepBytes: 1e12,
+    gaps: () => [],
+    ...options
   })
   t.teardown(async () => { await store.close() })
   return store
@@ -25,12 +33,22 @@ const open = async (t: Test, folder: string, options: Partial<StoreOptions> = {}
 const record = (number: number, given: Parameters<typeof invent>[0] = {}): FeedRecord => ({
   number,
   event: eventOf(invent({ time_us: number * 1_000_000, ...given })),
-  hydration: { references: [{ role: 'author', id: 'did:plc:a', text: '{"did":"did:plc:a","handle":"a.test"}' }, { role: 'quote', id: 'at://x', text: null }], visibility: 'public', partial: true, at: 5 }
+  hydration: {
+    references: [{ role: 'author', id: 'did:plc:a', text: '{"did":"did:plc:a","handle":"a.test"}' }, {
+      role: 'quote', id: 'at://x', text: null
+    }],
+    visibility: 'public',
+    partial: true,
+    at: 5
+  }
 })
 
-const at = (number: number): Position => ({ host: 'wss://a', wire: 'v1', cursor: number * 1_000_000, timeUs: number * 1_000_000 })
+const at = (number: number): Position =>
+  ({ host: 'wss://a', wire: 'v1', cursor: number * 1_000_000, timeUs: number * 1_000_000 })
 
-async function fill (store: RecordStore, from: number, to: number, given: Parameters<typeof invent>[0] = {}): Promise<FeedRecord[]> {
+async function fill (
+  store: RecordStore, from: number, to: number, given: Parameters<typeof invent>[0] = {}
+): Promise<FeedRecord[]> {
   const records = Array.from({ length: to - from + 1 }, (_, n) => record(from + n, given))
   await store.append(records, at(to))
   return records
@@ -60,7 +78,8 @@ t.test('files are sealed, read across, and touch', async t => {
   await fill(store, 301, 310)
   const files = (await readdir(folder)).filter(name => name.endsWith('.db')).sort()
   t.equal(files.length, 4)
-  const manifests = await Promise.all(files.slice(0, 3).map(async file => (await readManifest(path.join(folder, `${file}.json`)))!))
+  const manifests =
+    await Promise.all(files.slice(0, 3).map(async file => (await readManifest(path.join(folder, `${file}.json`)))!))
   t.match(manifests, [
     { rows: 100, firstNumber: 1, lastNumber: 100, from: null, to: at(100), gaps: [] },
     { rows: 100, firstNumber: 101, lastNumber: 200, from: at(100), to: at(200) },
@@ -73,16 +92,23 @@ t.test('files are sealed, read across, and touch', async t => {
     after = next
   }
   t.strictSame(seen, Array.from({ length: 310 }, (_, n) => n + 1))
-  t.strictSame((await readdir(folder)).filter(name => name.startsWith(files[0]!.slice(0, -3))), [files[0], `${files[0]!}.json`], 'a sealed file is all of it')
+  t.strictSame(
+    (await readdir(folder)).filter(name => name.startsWith(files[0]!.slice(0, -3))),
+    [files[0], `${files[0]!}.json`],
+    'a sealed file is all of it'
+  )
 })
 
 t.test('a page is filtered', async t => {
   const store = await open(t, await scratch(t))
   await store.append([
-    record(1, { collection: 'app.bsky.feed.post', did: 'did:plc:a' }), record(2, { collection: 'app.bsky.feed.like', did: 'did:plc:b' }),
-    record(3, { kind: 'account', did: 'did:plc:a' }), record(4, { collection: 'app.bsky.graph.follow', did: 'did:plc:c' })
+    record(1, { collection: 'app.bsky.feed.post', did: 'did:plc:a' }),
+    record(2, { collection: 'app.bsky.feed.like', did: 'did:plc:b' }),
+    record(3, { kind: 'account', did: 'did:plc:a' }),
+    record(4, { collection: 'app.bsky.graph.follow', did: 'did:plc:c' })
   ], at(4))
-  const ids = async (filter: Parameters<typeof store.rows.page>[2]): Promise<number[]> => (await store.rows.page(0, 10, filter)).rows.map(([id]) => id)
+  const ids = async (filter: Parameters<typeof store.rows.page>[2]): Promise<number[]> =>
+    (await store.rows.page(0, 10, filter)).rows.map(([id]) => id)
   t.strictSame(await ids({ collections: ['app.bsky.feed.*'] }), [1, 2, 3], 'collections hold for commits only')
   t.strictSame(await ids({ collections: ['app.bsky.feed.post'], kinds: ['commit'] }), [1])
   t.strictSame(await ids({ dids: ['did:plc:a'] }), [1, 3])
@@ -96,7 +122,9 @@ t.test('repeats are found by identity, in every file', async t => {
   await store.seal()
   records.push(...await fill(store, 23, 30), ...await fill(store, 31, 32, { kind: 'identity' }))
   const fresh = [record(33), record(34, { kind: 'account' })]
-  t.strictSame(await store.rows.known([...records, ...fresh].map(({ event }) => event)), [...records.map(() => true), false, false])
+  t.strictSame(await store.rows.known([...records, ...fresh].map(({ event }) => event)), [
+    ...records.map(() => true), false, false
+  ])
   const ids: string[] = []
   for await (const { id } of store.rows.identities(1_000, () => 0)) ids.push(id)
   t.strictSame(ids, records.map(({ event }) => event.id).reverse())
@@ -170,7 +198,9 @@ t.test('sealing that was cut short is done at the start', async t => {
   await fill(store, 1, 10)
   await store.close()
   const name = (await readdir(folder)).find(name => name.endsWith('.open.db'))!
-  const copies = await Promise.all([name, `${name}-wal`].map(async name => await readFile(path.join(folder, name)).catch(() => undefined)))
+  const copies = await Promise.all(
+    [name, `${name}-wal`].map(async name => await readFile(path.join(folder, name)).catch(() => undefined))
+  )
   const again = await open(t, folder)
   await again.seal()
   await fill(again, 11, 12)
@@ -202,7 +232,10 @@ t.test('a file that is damaged is put aside, and plain sqlite3 reads those that 
   try { version = execFileSync('sqlite3', ['--version']) } catch { return t.comment('no sqlite3 here') }
   t.ok(version)
   const file = (await readdir(folder)).find(name => name.endsWith('.db'))!
-  t.equal(String(execFileSync('sqlite3', [path.join(folder, file), 'select count(*), min(did) is not null from records'])).trim(), '2|1')
+  t.equal(
+    String(execFileSync('sqlite3', [path.join(folder, file), 'select count(*), min(did) is not null from records'])).trim(),
+    '2|1'
+  )
 })
 
 t.test('versions of SQLite that can lose a commit are refused', async t => {

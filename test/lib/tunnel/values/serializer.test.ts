@@ -14,7 +14,8 @@ const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 3000)
 /** What came of it, comparable. */
 function outcome (run: () => unknown): string {
   try {
-    return inspect(run(), { depth: 20, sorted: true, compact: true, breakLength: Infinity }).replaceAll(/\n +at .*/g, '')
+    return inspect(run(), { depth: 20, sorted: true, compact: true, breakLength: Infinity })
+      .replaceAll(/\n +at .*/g, '')
   } catch {
     return 'refused'
   }
@@ -31,7 +32,9 @@ t.test('values are written as @bluelibs/runner writes them, and read back the sa
     if (text !== theirs.stringify(value)) t.equal(text, theirs.stringify(value), inspect(value))
     const read = outcome(() => ours.parse(text))
     if (read !== outcome(() => theirs.parse(text))) t.equal(read, outcome(() => theirs.parse(text)), text)
-    if (ours.stringify(ours.parse(text)) !== text && !text.includes('__proto__')) t.equal(ours.stringify(ours.parse(text)), text)
+    if (ours.stringify(ours.parse(text)) !== text && !text.includes('__proto__')) {
+      t.equal(ours.stringify(ours.parse(text)), text)
+    }
   }
   t.comment(`${ROUNDS} values`)
 })
@@ -62,7 +65,8 @@ t.test('a graph may contain itself', async t => {
 })
 
 t.test('keys that reach a prototype are dropped both ways', async t => {
-  const read = ours.parse('{"__proto__":{"x":1},"constructor":1,"prototype":2,"a":{"\\u005f_proto__":{"y":1},"ok":1}}') as { x?: number, a: { y?: number } }
+  const read =
+    ours.parse('{"__proto__":{"x":1},"constructor":1,"prototype":2,"a":{"\\u005f_proto__":{"y":1},"ok":1}}') as { x?: number, a: { y?: number } }
   t.strictSame(Object.keys(read), ['a'])
   t.equal(read.x, undefined)
   t.equal(read.a.y, undefined)
@@ -73,8 +77,13 @@ t.test('keys that reach a prototype are dropped both ways', async t => {
 t.test('what cannot be sent throws', async t => {
   const circle: Record<string, unknown> = {}
   circle['self'] = circle
-  for (const value of [circle, () => 1, { f () {} }, Symbol('unique'), { toJSON: () => 1 }, new Date(NaN)]) t.throws(() => ours.stringify(value))
-  t.equal(ours.stringify([circle['none'], { same: [1] }, { same: [1] }]), '[{"__type":"Undefined","value":null},{"same":[1]},{"same":[1]}]')
+  for (const value of [circle, () => 1, { f () {} }, Symbol('unique'), { toJSON: () => 1 }, new Date(NaN)]) {
+    t.throws(() => ours.stringify(value))
+  }
+  t.equal(
+    ours.stringify([circle['none'], { same: [1] }, { same: [1] }]),
+    '[{"__type":"Undefined","value":null},{"same":[1]},{"same":[1]}]'
+  )
   const shared = [1]
   t.equal(ours.stringify(new Set([shared, [shared]])), '{"__type":"Set","value":[[1],[[1]]]}', 'twice is not a circle')
 })
@@ -134,7 +143,9 @@ t.test('types of one’s own', async t => {
 })
 
 t.test('what JSON can write alone, it does', async t => {
-  for (const value of [null, 'x', 1.5, true, [], {}, [1, { a: [null] }], Object.create(null)]) t.equal(ours.stringify(value), JSON.stringify(value))
+  for (const value of [null, 'x', 1.5, true, [], {}, [1, { a: [null] }], Object.create(null)]) {
+    t.equal(ours.stringify(value), JSON.stringify(value))
+  }
   class Point { x = 1; y = 2 }
   t.equal(ours.stringify(new Point()), '{"x":1,"y":2}')
   t.equal(ours.stringify({ a: undefined, b: [undefined, , 1] }), // eslint-disable-line no-sparse-arrays

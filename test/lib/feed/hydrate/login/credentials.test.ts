@@ -15,7 +15,16 @@ async function host (t: Test, options: Partial<AccountOptions> = {}) {
   let now = Date.now()
   server.now = () => now
   const account = (more: Partial<AccountOptions> = {}): LoggedIn =>
-    new LoggedIn({ service: server.url, login, name: 'relay.test', userAgent: 'test', log: silent, now: () => now, ...options, ...more })
+    new LoggedIn({
+      service: server.url,
+      login,
+      name: 'relay.test',
+      userAgent: 'test',
+      log: silent,
+      now: () => now,
+      ...options,
+      ...more
+    })
   return { server, account, pass: (seconds: number) => { now += seconds * 1_000 } }
 }
 
@@ -130,7 +139,11 @@ t.test('tokens that tell no end are used until they are refused', async t => {
 
 t.test('secrets are in no error and in no log', async t => {
   const lines: string[] = []
-  const log = (fields: object, message: string): void => { lines.push(message + JSON.stringify(fields, (key, value) => value instanceof Error ? { message: value.message, stack: value.stack } : value)) }
+  const log = (fields: object, message: string): void => {
+    lines.push(message + JSON.stringify(
+      fields, (key, value) => value instanceof Error ? { message: value.message, stack: value.stack } : value
+    ))
+  }
   const { server, account } = await host(t, { log: { debug: log, info: log, warn: log, error: log } })
   server.password = 'another'
   await account().authorization().catch((error: Error) => { lines.push(error.message, String(error.stack)) })
