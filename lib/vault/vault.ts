@@ -8,12 +8,12 @@ import type { ClusterKey } from './keys/cluster-key.ts'
 import { readManifest, shardName, sign, type Manifest } from './manifest/manifest.ts'
 import type { Description } from './manifest/schema.ts'
 import { isKept } from './placement.ts'
-import { collect, type CollectReport } from './work/collect.ts'
-import { drill, unwrap, type Check, type DrillReport } from './work/drill.ts'
-import { getObject } from './work/get.ts'
-import { putObject, storeEverywhere, type About, type Content } from './work/put.ts'
-import { repair, type RepairOptions, type RepairReport } from './work/repair.ts'
-import { scrub, type ScrubOptions, type ScrubReport } from './work/scrub.ts'
+import { collect, type CollectReport } from './operations/collect.ts'
+import { drill, unwrap, type Check, type DrillReport } from './operations/drill.ts'
+import { getObject } from './operations/get.ts'
+import { putObject, storeEverywhere, type About, type Content } from './operations/put.ts'
+import { repair, type RepairOptions, type RepairReport } from './operations/repair.ts'
+import { scrub, type ScrubOptions, type ScrubReport } from './operations/scrub.ts'
 
 /** An object as it is listed. `description` is null where only its client has the key, or the key is another's. */
 export interface VaultEntry {
