@@ -8,6 +8,8 @@ import type { BundleStore } from './bundles/stores/store.ts'
 import { limitsSchema, type LimitsSettings } from './limits/options.ts'
 import { Origins } from './http/origins.ts'
 import { s3Schema, type S3Options } from './objects/options.ts'
+import type { StorageAdapter } from './storage/chunks/adapter-chunks.ts'
+import { parseStorage, type StorageOption } from './storage/chunks/options.ts'
 import type { Durability } from './storage/local/journal.ts'
 import { parseWebhooks, readWebhooks, type Webhook, type WebhookOptions } from './webhooks/options.ts'
 import type { Forward } from './sync/context.ts'
@@ -26,7 +28,9 @@ export const optionsSchema = Type.Object({
   blank: path('Bundle to hand out at `/api/blank-tonk`; without one, a blank bundle is made once and kept in the storage folder'),
   wasm: path('File to serve at `/tonk_core_bg.wasm`; without one the route answers 404'),
   storage: Type.String({
-    minLength: 1, default: 'automerge-repo-data', description: 'Folder of the documents, in automerge-repo’s nodefs layout'
+    minLength: 1,
+    default: 'automerge-repo-data',
+    description: 'Folder of the documents, in automerge-repo’s nodefs layout; a host may give a storage adapter'
   }),
   durability: Type.Unsafe<Durability>({
     type: 'string',
@@ -73,6 +77,8 @@ export const optionsSchema = Type.Object({
 
 /** All settings, filled in. */
 export interface Options extends Static<typeof optionsSchema>, AccessOptions, ConcernSettings {
+  /** Where documents are, if not in the folder `storage`, which then has all the rest */
+  adapter?: StorageAdapter | undefined
   /** A host's own bundle store; it is used and not closed. */
   store?: BundleStore | undefined
   /** Who is told of what happens */
@@ -82,7 +88,8 @@ export interface Options extends Static<typeof optionsSchema>, AccessOptions, Co
 type Nullable<T> = { [Key in keyof T]?: T[Key] | undefined }
 
 /** What `app.register(relay, …)` takes; everything is optional. */
-export type RelayOptions = Nullable<Omit<Options, 's3' | 'webhooks' | 'limits' | ConcernName>> & ConcernOptions & {
+export type RelayOptions = Nullable<Omit<Options, 'storage' | 'adapter' | 's3' | 'webhooks' | 'limits' | ConcernName>> & ConcernOptions & {
+  storage?: StorageOption | undefined
   limits?: Nullable<LimitsSettings> | undefined
   webhooks?: WebhookOptions[] | undefined
   s3?: Pick<S3Options, 'bucket'> & Nullable<S3Options> | undefined
@@ -103,11 +110,14 @@ export function parseOptions (given: object): Options {
   const own = withoutFastifys(given)
   refuseUnknown(own, NAMES, badOption)
   const { store, webhooks, authenticate, authorize, revocations, ...rest } = own as RelayOptions
-  const picked = validate(Object.fromEntries(Object.entries(rest).filter(([name]) => !(name in concerns))))
+  const { folder, adapter } = parseStorage(rest.storage)
+  const plain = Object.entries({ ...rest, storage: folder }).filter(([name]) => !(name in concerns))
+  const picked = validate(Object.fromEntries(plain))
   const origins = new Origins(picked.origins)
   const options: Options = {
     ...picked,
     ...parseAccessOptions({ authenticate, authorize, revocations, rules: picked.rules }),
+    adapter,
     webhooks: [...parseWebhooks(webhooks ?? []), ...picked.webhookFile === undefined ? [] : readWebhooks(picked.webhookFile)],
     ...parseConcerns(rest, { ...picked, origins })
   }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { codeOf } from '../lib/errors.ts'
 import type { Options } from '../lib/options.ts'
+import { AdapterChunks } from '../lib/storage/chunks/adapter-chunks.ts'
 import type { DocumentStore } from '../lib/storage/document-store.ts'
 import type { StorageMeter } from '../lib/storage/meter.ts'
 import { Documents } from '../lib/storage/stored-documents.ts'
@@ -12,14 +13,15 @@ declare module 'fastify' {
 }
 
 /** The stored documents. */
-async function storage (fastify: FastifyInstance, { storage: folder, durability }: Options): Promise<void> {
+async function storage (fastify: FastifyInstance, { storage: folder, adapter, durability }: Options): Promise<void> {
   const { automerge, log, metrics } = fastify
   const journal = metrics.include(registry => new JournalMeter(registry))
   const meter: StorageMeter = {
     operation: (part, name, run) => metrics.operation(part, name, run),
     committed: (seconds, records, bytes) => { journal.committed(seconds, records, bytes) }
   }
-  const documents = new Documents({ folder, durability, automerge, log, meter })
+  const chunks = adapter && new AdapterChunks(adapter)
+  const documents = new Documents({ folder, chunks, durability, automerge, log, meter })
   await documents.open()
   fastify.decorate<DocumentStore>('storage', documents)
   metrics.include(registry => { registerStorageMetrics(documents, registry) })

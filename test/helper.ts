@@ -23,11 +23,12 @@ export async function listen (t: Test, app: FastifyInstance): Promise<{ http: st
 
 /** A relay embedded in a bare host, on real sockets. */
 export async function start (t: Test, options: RelayOptions & { prefix?: string } = {}): Promise<Running> {
-  const storage = options.storage ?? await scratch(t)
+  const given = options.storage ?? await scratch(t)
   const app = Fastify()
-  app.register(relay, { ...options, storage })
+  app.register(relay, { ...options, storage: given })
   const server = await listen(t, app)
   await settled(`${server.http}${options.prefix ?? ''}`)
+  const storage = typeof given === 'string' ? given : 'adapter' in given ? given.folder ?? '' : ''
   return { app, storage, ...server }
 }
 

@@ -2,6 +2,7 @@ import type { FastifyServerOptions } from 'fastify'
 import t from 'tap'
 import { optionsSchema, parseOptions } from '../../lib/options.ts'
 import { scratch } from '../scratch.ts'
+import { MemoryAdapter } from './storage/chunks/memory-adapter.ts'
 
 t.test('nothing given: every option with a default has it', async t => {
   const options = parseOptions({}) as unknown as Record<string, unknown>
@@ -50,6 +51,28 @@ t.test('s3 gets its default region', async t => {
   const given = { s3: { bucket: 'b', endpoint: undefined } }
   t.match(parseOptions(given).s3, { bucket: 'b', region: 'eu-north-1', endpoint: undefined })
   t.notOk('region' in given.s3, 'what was given is left as it is')
+})
+
+t.test('documents may be in a storage adapter, alone or with a folder for the rest', async t => {
+  class Adapter extends MemoryAdapter {} // methods that are inherited count
+  const adapter = new Adapter()
+  t.match(parseOptions({ storage: './data' }), { storage: './data', adapter: undefined })
+  t.equal(parseOptions({ storage: adapter }).adapter, adapter, 'not a copy')
+  t.equal(parseOptions({ storage: adapter }).storage, 'automerge-repo-data')
+  t.match(parseOptions({ storage: { adapter } }), { storage: 'automerge-repo-data', adapter })
+  t.match(parseOptions({ storage: { adapter, folder: './rest' } }), { storage: './rest', adapter })
+  for (const [storage, message] of [
+    [{}, 'option storage: must be a folder or a storage adapter of automerge-repo, with a method load()'],
+    [[], 'option storage: must be a folder or a storage adapter of automerge-repo, with a method load()'],
+    [{ load () {}, save () {}, remove () {}, loadRange () {} }, /^option storage: .* with a method removeRange\(\)$/],
+    [{ adapter: undefined }, /^option storage.adapter: must be .* with a method load\(\)$/],
+    [{ adapter: './data' }, /^option storage.adapter: must be .* with a method load\(\)$/],
+    [{ adapter, folders: '' }, 'option storage.folders: unknown name, did you mean folder?'],
+    [{ adapter, folder: '' }, /^option storage: /],
+    [{ adapter, folder: 7 }, /^option storage: must be string/],
+    [7, /^option storage: must be string/],
+    [null, /^option storage: must be string/]
+  ] as const) t.throws(() => parseOptions({ storage }), { code: 'RELAY_BAD_OPTION', message }, JSON.stringify(storage))
 })
 
 t.test('a bad option is refused by name', async t => {

@@ -45,6 +45,16 @@ export interface LifeOptions {
   /** ms that are written in a round at most; half of the rounds end earlier, in a fold. */
   writing: number
   program?: string | undefined
+  /** Where documents are, if not in the folder. */
+  elsewhere?: Elsewhere | undefined
+}
+
+/** A relay whose documents are not in its folder. */
+export interface Elsewhere {
+  program: string
+  flags: string[]
+  /** What is stored of a document and whole, read without the relay. */
+  chunks: (id: DocumentId) => Promise<Uint8Array[]>
 }
 
 export interface Figures {
@@ -74,7 +84,7 @@ export const newId = (): DocumentId => parseAutomergeUrl(generateAutomergeUrl())
  * A killed process leaves what it handed to the operating system: this shows the order of things (nothing is said before
  * it is written, nothing deleted before it is elsewhere) and not that they are on disk. For that, only a power cut would.
  */
-export async function live ({ folder, seed, rounds, writing, program }: LifeOptions): Promise<Figures> {
+export async function live ({ folder, seed, rounds, writing, program, elsewhere }: LifeOptions): Promise<Figures> {
   const below = random(seed)
   const figures: Figures = { rounds, terminated: 0, acknowledged: 0, lost: 0, problems: [], leftJournal: 0, tornEnds: 0, leftTemporary: 0, restarts: [] }
   const all = new Ledger()
@@ -85,7 +95,7 @@ export async function live ({ folder, seed, rounds, writing, program }: LifeOpti
 
   for (let n = 0; n <= rounds; n++) {
     const [name, kind] = Object.entries(KINDS)[below(Object.keys(KINDS).length)]!
-    const relay = await RelayProcess.start(folder, { program, foldInterval: kind.foldInterval })
+    const relay = await RelayProcess.start(folder, { program, foldInterval: kind.foldInterval, ...elsewhere })
     figures.restarts.push(relay.startTime)
     figures.tornEnds += relay.logged('the end of a journal segment was torn')
     if (last !== undefined) await verify(relay, last, figures, text => { problem(n, text) })
@@ -104,7 +114,7 @@ export async function live ({ folder, seed, rounds, writing, program }: LifeOpti
       const { replicas, stop } = await (kind.repo === true ? writeWithRepos(round) : writeLight(round))
       if (!begun.signal.aborted) await once(begun.signal, 'abort')
       const inFold = kind.foldInterval !== undefined || kind.bytes > 100_000
-      await (inFold && below(4) > 0 ? fileBegun(folder, 1 + below(20), writing * 4) : sleep(below(writing)))
+      await (inFold && elsewhere === undefined && below(4) > 0 ? fileBegun(folder, 1 + below(20), writing * 4) : sleep(below(writing)))
       if (inFold) await sleep(below(8))
       await endWith(relay, signal, text => { problem(n, text) })
       await stop()
@@ -123,16 +133,16 @@ export async function live ({ folder, seed, rounds, writing, program }: LifeOpti
     for (const name of temporary) leftovers.add(name)
   }
 
-  for (const text of await compareFolder(folder, all)) problem(rounds, text)
+  for (const text of await compareFolder(folder, all, elsewhere?.chunks)) problem(rounds, text)
   return figures
 }
 
 /** Reads a folder without a relay. @returns what of all that was promised is not there */
-export async function compareFolder (folder: string, promised: Ledger): Promise<string[]> {
+export async function compareFolder (folder: string, promised: Ledger, chunks = async (id: DocumentId) => await chunksIn(folder, id)): Promise<string[]> {
   const problems: string[] = []
   for (const id of promised.documents) {
     try {
-      const { lost } = promised.compare(id, load(await chunksIn(folder, id)), [])
+      const { lost } = promised.compare(id, load(await chunks(id)), [])
       if (lost > 0) problems.push(`${lost} changes of ${id} are not in the folder`)
     } catch (error) {
       problems.push(`${id} cannot be loaded from the folder: ${error}`)

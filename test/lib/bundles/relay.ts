@@ -14,7 +14,7 @@ import type { DocumentId } from '../../../lib/ids.ts'
 import { Limits } from '../../../lib/limits/limits.ts'
 import { silent } from '../../../lib/log.ts'
 import { openLocalObjects } from '../../../lib/objects/open-objects.ts'
-import { parseOptions, type RelayOptions } from '../../../lib/options.ts'
+import { parseOptions, type RelayOptions as AllOptions } from '../../../lib/options.ts'
 import { Documents } from '../../../lib/storage/stored-documents.ts'
 import { RelayEngine } from '../../../lib/sync/relay-engine.ts'
 import { scratch } from '../../scratch.ts'
@@ -68,6 +68,8 @@ export async function openMerged (bundles: Bundles): Promise<void> {
 /**
  * All that is needed of a relay to take in and give out bundles, on a folder of its own; `restart` makes another on it.
  */
+type RelayOptions = Omit<AllOptions, 'storage'> & { storage?: string }
+
 export async function relay (t: Test, options: RelayOptions = {}, host: { store?: BundleStore } = {}) {
   const folder = options.storage ?? await scratch(t)
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })

@@ -6,6 +6,8 @@ import * as Automerge from '@automerge/automerge'
 import { silent } from '../../../lib/log.ts'
 import { FolderReader } from '../../../lib/maintenance/folder-reader.ts'
 import { decodeRecords } from '../../../lib/storage/local/journal-record.ts'
+import { Repo, type AutomergeUrl } from '@automerge/automerge-repo'
+import { MemoryAdapter } from './chunks/memory-adapter.ts'
 import { scratch } from '../../scratch.ts'
 import { until } from '../../helper.ts'
 import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk } from './disk.ts'
@@ -205,6 +207,32 @@ t.test('what is put while the folder is taken is not acknowledged', async t => {
   await t.rejects(documents.put(original.id, original.saved), { code: 'RELAY_STORAGE_LOST' })
   stop()
   t.strictSame(files(folder, original.id), [0, 1], 'it was written')
+})
+
+t.test('chunks in an adapter that fails for a while: edits go on, and are in it when it is well', async t => {
+  const adapter = new MemoryAdapter()
+  const { documents, folder, close } = await open(t, { adapter })
+  const [original, other] = [new Original(), new Original()]
+  await documents.append(original.id, original.saved)
+  const save = adapter.save.bind(adapter)
+  adapter.save = async () => { throw new Error('the database is down') }
+  await documents.append(original.id, original.change({ a: 1 }))
+  await t.rejects(documents.fold(), { code: 'RELAY_STORAGE_FAILED', message: /the database is down/ })
+  t.match(documents.failure, { code: 'RELAY_STORAGE_FAILED' })
+  t.ok(documents.backlog > 0)
+  await t.rejects(documents.probe(), { code: 'RELAY_STORAGE_FAILED' })
+  await t.rejects(documents.put(other.id, other.saved), { code: 'RELAY_STORAGE_FAILED' })
+  await documents.append(original.id, original.change({ b: 2 }))
+  t.ok(holds(await documents.chunks(original.id), original.heads))
+  t.equal(journalOf(folder).length > 0, true)
+  adapter.save = save
+  await documents.fold()
+  t.strictSame([documents.failure, documents.backlog, journalOf(folder)], [undefined, 0, []])
+  await close()
+  const repo = new Repo({ storage: adapter })
+  const found = await repo.find(`automerge:${original.id}` as AutomergeUrl)
+  t.strictSame(Automerge.getHeads(found.doc()), original.heads, 'as automerge-repo reads it')
+  t.strictSame(readdirSync(folder).sort(), ['journal', 'lock.d', 'tmp'], 'in the folder is nothing of it')
 })
 
 t.test('a full disk: nothing is acknowledged, what was is there, and all is well when space returns', { skip: noMount }, async t => {

@@ -8,6 +8,7 @@ import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { AutomergePool } from '../../../lib/automerge/workers/pool.ts'
 import type { DocumentId } from '../../../lib/ids.ts'
 import { silent, type Log } from '../../../lib/log.ts'
+import { AdapterChunks, type StorageAdapter } from '../../../lib/storage/chunks/adapter-chunks.ts'
 import { DocumentChunks } from '../../../lib/storage/document-chunks.ts'
 import { FolderChunks } from '../../../lib/storage/local/folder-chunks.ts'
 import { Documents } from '../../../lib/storage/stored-documents.ts'
@@ -17,10 +18,10 @@ import { scratch } from '../../scratch.ts'
 export interface Fields { [key: string]: unknown }
 
 /** The stored documents of a folder, opened; closed with the test, if that can be. */
-export async function open (t: Test, { folder = '', durability = 'fsync' as Durability, log = silent as Log } = {}) {
+export async function open (t: Test, { folder = '', durability = 'fsync' as Durability, log = silent as Log, adapter = undefined as StorageAdapter | undefined } = {}) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
-  const documents = new Documents({ folder, durability, automerge, log })
+  const documents = new Documents({ folder, durability, automerge, log, chunks: adapter && new AdapterChunks(adapter) })
   await documents.open()
   let closing: Promise<void> | undefined
   const close = async () => { await (closing ??= documents.close().finally(() => automerge.close())) }

@@ -6,6 +6,7 @@ import { FolderObjects } from '../../../../lib/objects/folder-objects.ts'
 import { S3Objects } from '../../../../lib/objects/s3-objects.ts'
 import type { ChunkStore } from '../../../../lib/storage/chunk-store.ts'
 import { AdapterChunks } from '../../../../lib/storage/chunks/adapter-chunks.ts'
+import type { StorageOption } from '../../../../lib/storage/chunks/options.ts'
 import { ObjectChunks } from '../../../../lib/storage/chunks/object-chunks.ts'
 import { FolderChunks } from '../../../../lib/storage/local/folder-chunks.ts'
 import { scratch } from '../../../scratch.ts'
@@ -14,17 +15,53 @@ const { TEST_S3_ENDPOINT: endpoint = '' } = process.env
 export const noS3 = endpoint === '' && 'needs TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server'
 
 /** A new bucket on the real server, and as many clients of it as are asked for. */
-export async function newBucket (t: Test): Promise<() => S3Objects> {
-  const bucket = `chunks-${randomBytes(6).toString('hex')}`
+export async function newBucket (t: Test): Promise<{ name: string, open: () => S3Objects }> {
+  const name = `chunks-${randomBytes(6).toString('hex')}`
   const client = new S3Client({ region: 'eu-north-1', endpoint, forcePathStyle: true })
-  await client.send(new CreateBucketCommand({ Bucket: bucket }))
+  await client.send(new CreateBucketCommand({ Bucket: name }))
   client.destroy()
-  return () => {
-    const objects = new S3Objects({ bucket, region: 'eu-north-1', endpoint })
+  const open = (): S3Objects => {
+    const objects = new S3Objects({ bucket: name, region: 'eu-north-1', endpoint })
     t.teardown(async () => { await objects.close() })
     return objects
   }
+  return { name, open }
 }
+
+export interface StorageCase {
+  name: string
+  skip: string | false
+  /** Somewhere new; each call of what is returned gives the option `storage` of another relay there. */
+  place: (t: Test) => Promise<() => StorageOption>
+}
+
+/** What a relay may have its documents in. */
+export const storages: StorageCase[] = [
+  {
+    name: 'a folder',
+    skip: false,
+    async place (t) {
+      const folder = await scratch(t)
+      return () => folder
+    }
+  },
+  {
+    name: 'S3',
+    skip: noS3,
+    async place (t) {
+      const [{ open }, folder] = [await newBucket(t), await scratch(t)]
+      return () => ({ adapter: new ObjectChunks(open()), folder })
+    }
+  },
+  {
+    name: 'automerge-repo’s nodefs adapter',
+    skip: false,
+    async place (t) {
+      const [documents, folder] = [await scratch(t), await scratch(t)]
+      return () => ({ adapter: new NodeFSStorageAdapter(documents), folder })
+    }
+  }
+]
 
 export interface ChunkStoreCase {
   name: string
@@ -47,8 +84,8 @@ export const chunkStores: ChunkStoreCase[] = [
     name: 'S3',
     skip: noS3,
     async make (t) {
-      const objects = await newBucket(t)
-      return () => new ObjectChunks(objects())
+      const { open } = await newBucket(t)
+      return () => new ObjectChunks(open())
     }
   },
   {
