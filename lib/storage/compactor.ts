@@ -90,6 +90,7 @@ export class Compactor {
           this.#waiting.add(id)
           continue
         }
+        if (codeOf(error) === 'RELAY_DOCUMENT_BUSY') this.#unreadable.add(id) // it would take as long each time
         this.#log.error({ documentId: id, err: error }, `document not compacted, its files stay as they are: ${messageOf(error)}`)
       }
     }

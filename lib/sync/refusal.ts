@@ -8,7 +8,7 @@ export function refusalOf (cause: unknown): RelayError {
 
 /** Whether it is a document's own fault and not its peer's, who must not pay for it with its other documents. */
 export const blamesDocument = (error: RelayError): boolean =>
-  ['RELAY_DOCUMENT_DAMAGED', 'RELAY_STORAGE_FAILED', 'RELAY_INTERNAL'].includes(error.code)
+  ['RELAY_DOCUMENT_DAMAGED', 'RELAY_STORAGE_FAILED', 'RELAY_DOCUMENT_BUSY', 'RELAY_INTERNAL'].includes(error.code)
 
 /** What a peer is told of changes that it may not make. */
 export const changeDenied = (): RelayError => new RelayError('RELAY_ACCESS_DENIED', 'You may not change this document')

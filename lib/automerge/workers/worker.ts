@@ -1,4 +1,5 @@
 import * as Automerge from '@automerge/automerge'
+import { messageOf } from '../../errors.ts'
 import { isDocumentId, type DocumentId } from '../../ids.ts'
 import { CHUNK_TYPES, splitChunks } from '../format/chunk.ts'
 import { readDocument } from '../checks/document.ts'
@@ -108,6 +109,13 @@ function proveSound (chunk: Uint8Array): void {
 
 export type Job = { [Name in keyof typeof jobs]: { name: Name, args: Parameters<typeof jobs[Name]> } }[keyof typeof jobs]
 
-export default function run (job: Job): unknown {
-  return (jobs[job.name] as (...args: unknown[]) => unknown)(...job.args)
+/** What became of a job: its failures are told apart from those of the thread, which are no document's. */
+export type Outcome = { value: unknown } | { problem: string }
+
+export default function run (job: Job): Outcome {
+  try {
+    return { value: (jobs[job.name] as (...args: unknown[]) => unknown)(...job.args) }
+  } catch (error) {
+    return { problem: messageOf(error) }
+  }
 }

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { ThreadPool } from '../../../../lib/threads/thread-pool.ts'
 import * as Automerge from '@automerge/automerge'
 import { readChange } from '../../../../lib/automerge/format/change.ts'
 import { readOperations } from '../../../../lib/automerge/format/operations.ts'
@@ -77,4 +78,32 @@ t.test('what a thread has read of a document, changes are checked against here',
   const change = readChange(Automerge.getLastLocalChange(next)!)
   t.equal(history.place(change), 'new')
   history.check(change, readOperations(change))
+})
+
+t.test('what takes too long is broken off, and is no fault of the document', async t => {
+  const pool = new AutomergePool({ timeout: 1 }) // in which no thread starts
+  t.teardown(() => pool.close())
+  const saved = Automerge.save(Automerge.from({ a: 1 }))
+  const results = await Promise.allSettled([pool.inspect([saved]), pool.compact([saved])])
+  for (const result of results) t.match(result, { status: 'rejected', reason: { code: 'RELAY_DOCUMENT_BUSY' } })
+})
+
+t.test('that there can be no thread is no fault of the document', async t => {
+  const pool = build(t)
+  const saved = Automerge.save(Automerge.from({ a: 1 }))
+  const intercepted = t.intercept(ThreadPool.prototype, 'run', { value: async () => { throw Object.assign(new Error('spawn EMFILE'), { code: 'EMFILE' }) } })
+  await t.rejects(pool.heads([saved]), { code: 'RELAY_STORAGE_FAILED', message: /EMFILE/ })
+  intercepted.restore()
+  t.match(await pool.heads([saved]), { missing: 0 })
+})
+
+t.test('whoever breaks a job off lets the next one go on', async t => {
+  const pool = build(t)
+  const saved = Automerge.save(Automerge.from({ a: 1 }))
+  const stop = new AbortController()
+  const broken = pool.compact([saved], stop.signal)
+  const next = pool.compact([saved])
+  stop.abort()
+  await t.rejects(broken, { code: 'RELAY_STORAGE_FAILED' })
+  t.strictSame(Automerge.toJS(Automerge.load(await next)), { a: 1 })
 })
