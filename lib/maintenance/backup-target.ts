@@ -1,17 +1,18 @@
 import type { Hash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { RelayError, codeOf } from '../errors.ts'
 import { syncFolder } from '../objects/atomic-file.ts'
+import { FolderLock } from '../storage/local/lock.ts'
 
 /** A file to be put into a backup. `size` in bytes. */
 export interface BackupFile { path: string, size: number, body: Readable }
 
-/** Where a backup goes. What is there under its name is whole: it is made beside, under `.partial`. */
+/** Where a backup goes. What is there under its name is whole: it is made beside, in a folder `<name>.partial`. */
 export interface BackupTarget {
   add (file: BackupFile): Promise<void>
   /** Puts it on disk and gives it its name. */
@@ -20,15 +21,72 @@ export interface BackupTarget {
   abort (): Promise<void>
 }
 
-export const PARTIAL = '.partial'
+const LOCK = 'lock.d'
 
-/** The target that a name asks for: an archive when it ends in `.tar`, else a folder. @throws RelayError RELAY_BAD_OPTION when there is something already */
+/**
+ * The target that a name asks for: an archive when it ends in `.tar`, else a folder.
+ * @throws RelayError RELAY_BAD_OPTION when there is something already, RELAY_STORAGE_FAILED when another backup is being
+ *   written there
+ */
 export async function openTarget (name: string): Promise<BackupTarget> {
   const place = path.resolve(name)
+  await refuseThere(name, place)
+  const workshop = new Workshop(place)
+  await workshop.open()
+  try {
+    await refuseThere(name, place) // since another one has finished it
+    return place.endsWith('.tar') ? new TarTarget(workshop) : new FolderTarget(workshop)
+  } catch (error) {
+    await workshop.close()
+    throw error
+  }
+}
+
+async function refuseThere (name: string, place: string): Promise<void> {
   if (await isThere(place)) throw new RelayError('RELAY_BAD_OPTION', `${name} is there already: a backup needs a name of its own`)
-  await mkdir(path.dirname(place), { recursive: true })
-  await rm(place + PARTIAL, { recursive: true, force: true }) // of a backup that was killed
-  return place.endsWith('.tar') ? new TarTarget(place) : new FolderTarget(place)
+}
+
+/** The folder in which one backup at a time is made; what one that was killed has left there is deleted. */
+class Workshop {
+  /** What the backup will be. */
+  readonly place: string
+  /** Where it is made. */
+  readonly made: string
+  readonly #folder: string
+  readonly #lock: FolderLock
+
+  constructor (place: string) {
+    this.place = place
+    this.#folder = `${place}.partial`
+    this.made = path.join(this.#folder, path.basename(place))
+    this.#lock = new FolderLock(this.#folder)
+  }
+
+  async open (): Promise<void> {
+    try {
+      await this.#lock.take()
+    } catch (error) {
+      for (const folder of [path.join(this.#folder, LOCK), this.#folder]) await rmdir(folder).catch(() => {}) // in use, then
+      throw error
+    }
+    for (const name of await readdir(this.#folder)) {
+      if (name !== LOCK) await rm(path.join(this.#folder, name), { recursive: true, force: true })
+    }
+  }
+
+  /** Gives what was made its name. */
+  async finish (): Promise<void> {
+    await this.#lock.check()
+    await rename(this.made, this.place)
+    await syncFolder(path.dirname(this.place))
+    await this.close()
+  }
+
+  async close (): Promise<void> {
+    await rm(this.made, { recursive: true, force: true })
+    await this.#lock.release()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
 }
 
 async function isThere (place: string): Promise<boolean> {
@@ -41,15 +99,15 @@ async function isThere (place: string): Promise<boolean> {
 }
 
 class FolderTarget implements BackupTarget {
-  readonly #place: string
+  readonly #workshop: Workshop
   readonly #folders = new Set<string>()
 
-  constructor (place: string) {
-    this.#place = place
+  constructor (workshop: Workshop) {
+    this.#workshop = workshop
   }
 
   async add ({ path: name, body }: BackupFile): Promise<void> {
-    const file = path.join(this.#place + PARTIAL, name)
+    const file = path.join(this.#workshop.made, name)
     await this.#makeFolder(path.dirname(file))
     const handle = await open(file, 'wx')
     try {
@@ -62,29 +120,26 @@ class FolderTarget implements BackupTarget {
 
   async finish (): Promise<void> {
     for (const folder of this.#folders) await syncFolder(folder)
-    await rename(this.#place + PARTIAL, this.#place)
-    await syncFolder(path.dirname(this.#place))
+    await this.#workshop.finish()
   }
 
-  async abort (): Promise<void> {
-    await rm(this.#place + PARTIAL, { recursive: true, force: true })
-  }
+  async abort (): Promise<void> { await this.#workshop.close() }
 
   async #makeFolder (folder: string): Promise<void> {
     if (this.#folders.has(folder)) return
     await mkdir(folder, { recursive: true })
-    for (let at = folder; at !== path.dirname(this.#place); at = path.dirname(at)) this.#folders.add(at)
+    for (let at = folder; at !== path.dirname(this.#workshop.made); at = path.dirname(at)) this.#folders.add(at)
   }
 }
 
 class TarTarget implements BackupTarget {
-  readonly #place: string
+  readonly #workshop: Workshop
   readonly #pack = tar.pack()
   readonly #written: Promise<void>
 
-  constructor (place: string) {
-    this.#place = place
-    this.#written = pipeline(this.#pack, createWriteStream(place + PARTIAL, { flags: 'wx', flush: true }))
+  constructor (workshop: Workshop) {
+    this.#workshop = workshop
+    this.#written = pipeline(this.#pack, createWriteStream(workshop.made, { flags: 'wx', flush: true }))
     this.#written.catch(() => {}) // told to who adds or finishes
   }
 
@@ -96,14 +151,13 @@ class TarTarget implements BackupTarget {
   async finish (): Promise<void> {
     this.#pack.finalize()
     await this.#written
-    await rename(this.#place + PARTIAL, this.#place)
-    await syncFolder(path.dirname(this.#place))
+    await this.#workshop.finish()
   }
 
   async abort (): Promise<void> {
     this.#pack.destroy()
     await this.#written.catch(() => {}) // that it was broken off
-    await rm(this.#place + PARTIAL, { force: true })
+    await this.#workshop.close()
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cp, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, open, readFile, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { RelayError, codeOf, messageOf } from '../errors.ts'
 import { BUNDLES, idOfKey } from '../bundles/stores/key.ts'
@@ -33,12 +33,13 @@ const refused = (problem: string): RelayError => new RelayError('RELAY_BAD_OPTIO
 export async function restore ({ source, storage, bundles, store }: RestoreOptions): Promise<RestoreSummary> {
   const folder = path.resolve(storage)
   await refuseFilled(folder)
-  if (store === undefined) await refuseFilled(path.join(path.resolve(bundles), BUNDLES))
-  else await refuseFilledStore(store)
   const lock = new FolderLock(folder)
   await lock.take()
   const aside = path.join(folder, 'tmp', 'restore')
   try {
+    await refuseFilled(folder) // since another one, or a relay, has had it
+    if (store === undefined) await refuseFilled(path.join(path.resolve(bundles), BUNDLES))
+    else await refuseFilledStore(store)
     const summary = await unpack(source, aside)
     if (store === undefined) await moveBundles(path.join(aside, BUNDLES), path.join(path.resolve(bundles), BUNDLES))
     else await putBundles(path.join(aside, BUNDLES), store)
@@ -129,10 +130,16 @@ async function compare (found: Map<string, string>, file: string): Promise<void>
   for (const name of found.keys()) if (name !== SUMS && !expected.has(name)) throw refused(`the backup has ${name}, which was not backed up`)
 }
 
+async function removeEmpty (folder: string): Promise<void> {
+  await rmdir(folder).catch(error => {
+    if (codeOf(error) !== 'ENOENT') throw error
+  })
+}
+
 async function moveBundles (from: string, to: string): Promise<void> {
   await makeFolder(path.dirname(to))
   try {
-    await rm(to, { recursive: true, force: true }) // empty, as was seen
+    await removeEmpty(to) // as was seen
     await rename(from, to)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return // there were none

@@ -173,6 +173,31 @@ t.test('an archive that becomes too large for its disk leaves nothing', { skip: 
   t.strictSame(await readdir(kept), [])
 })
 
+for (const target of ['copy', 'copy.tar']) {
+  t.test(`${target}: of two at once one is made, and whole`, async t => {
+    const { folder } = await filled(t)
+    const kept = await scratch(t)
+    const place = path.join(kept, target)
+    const results = await Promise.allSettled([1, 2].map(async () => await backUp({ storage: folder, bundles: folder, target: place })))
+    t.strictSame(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+    t.match(results.find(({ status }) => status === 'rejected'), { reason: { code: /RELAY_(STORAGE_FAILED|BAD_OPTION)/, message: /in use by another relay of this process|is there already/ } })
+    t.strictSame(await readdir(kept), [target])
+    const storage = path.join(await scratch(t), 'new')
+    t.match(await restore({ source: place, storage, bundles: storage }), { files: Number })
+  })
+}
+
+t.test('of two restores into one folder at once one is made', async t => {
+  const { folder } = await filled(t)
+  const source = path.join(await scratch(t), 'copy')
+  await backUp({ storage: folder, bundles: folder, target: source })
+  const storage = path.join(await scratch(t), 'new')
+  const results = await Promise.allSettled([1, 2].map(async () => await restore({ source, storage, bundles: storage })))
+  t.strictSame(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+  t.match(results.find(({ status }) => status === 'rejected'), { reason: { message: /in use by|is not empty/ } })
+  t.ok((await readdir(storage)).includes('bundles'))
+})
+
 t.test('nothing is written over', async t => {
   const { folder } = await filled(t)
   const kept = await scratch(t, { 'file.tar': 'something', folder: null })
