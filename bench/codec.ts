@@ -69,5 +69,6 @@ const table = Object.entries(work).map(([name, [ours, theirs, every]]) => {
 })
 console.table(table)
 console.log(
-  `changes of ${edits[0]!.change.length} and ${large.length} bytes, messages of ${edits[0]!.bytes.length} and ${edits[0]!.answer.length}; median of ${ROUNDS} rounds of ${EDITS}; Node ${process.version}`
+  `changes of ${edits[0]!.change.length} and ${large.length} bytes, messages of ${edits[0]!.bytes.length} and ` +
+    `${edits[0]!.answer.length}; median of ${ROUNDS} rounds of ${EDITS}; Node ${process.version}`
 )

@@ -43,7 +43,8 @@ do {
   runs.push(figures)
   const { changes, excused, documents, clients, settled, problems } = figures
   console.log(
-    `seed ${seed}: ${clients} clients, ${documents} documents, ${changes} changes (${excused} lost by their maker), settled in ${settled?.toFixed(0) ?? '?'} ms${problems.map(problem => `\n  ${problem}`).join('')}`
+    `seed ${seed}: ${clients} clients, ${documents} documents, ${changes} changes (${excused} lost by their maker), ` +
+      `settled in ${settled?.toFixed(0) ?? '?'} ms${problems.map(problem => `\n  ${problem}`).join('')}`
   )
   if (problems.length === 0) await rm(folder, { recursive: true })
   else console.log(`  kept: ${folder}`)

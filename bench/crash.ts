@@ -41,7 +41,8 @@ async function all<T extends Outcome> (run: (options: FightOptions) => Promise<T
     })
     results.push(figures)
     console.log(
-      `seed ${seed}: ${figures.acknowledged} changes acknowledged, ${figures.lost} lost${figures.problems.map(problem => `\n  ${problem}`).join('')}`
+      `seed ${seed}: ${figures.acknowledged} changes acknowledged, ` +
+        `${figures.lost} lost${figures.problems.map(problem => `\n  ${problem}`).join('')}`
     )
     if (figures.problems.length === 0) await rm(folder, { recursive: true })
     else console.log(`  kept: ${folder}`)

@@ -131,7 +131,8 @@ async function upload (port: number): Promise<void> {
   const chunk = Buffer.alloc(65536, 1)
   const response = await post(port, 'sink', 'multipart/form-data; boundary=bb', async request => {
     request.write(
-      '--bb\r\ncontent-disposition: form-data; name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F"}}}\r\n'
+      '--bb\r\ncontent-disposition: form-data; ' +
+        'name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F"}}}\r\n'
     )
     request.write('--bb\r\ncontent-disposition: form-data; name="file:F"; filename="f"\r\n\r\n')
     for (let sent = 0; sent < GB; sent += chunk.length) if (!request.write(chunk)) await once(request, 'drain')

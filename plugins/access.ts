@@ -102,7 +102,8 @@ function warn (fastify: FastifyInstance): void {
   if (reachable.length === 0) return
   const where = reachable.map(({ address, port }) => `${address} port ${port}`).join(', ')
   fastify.log.warn(
-    `NO ACCESS CONTROL: whoever can reach ${where} can read and change every document. Set tokens, jwtKeys or rules (docs/access.md), or listen on 127.0.0.1.`
+    `NO ACCESS CONTROL: whoever can reach ${where} can read and change every document. Set tokens, jwtKeys or rules ` +
+      '(docs/access.md), or listen on 127.0.0.1.'
   )
 }
 

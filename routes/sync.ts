@@ -11,7 +11,8 @@ const GREETING = '\u{1F44D} Tonk relay server is running'
 const schema = {
   tags: ['Sync'],
   summary: 'That it runs; with `Upgrade: websocket`, the sync socket',
-  description: 'The socket speaks automerge-repo’s WebSocket protocol 1. Where access is controlled an upgrade needs a token, a plain request none.',
+  description: 'The socket speaks automerge-repo’s WebSocket protocol 1. Where access is controlled an upgrade needs ' +
+    'a token, a plain request none.',
   response: {
     101: { type: 'null', description: 'The sync socket' },
     200: { description: 'That it runs', content: { 'text/plain': { schema: Type.String() } } },

@@ -4,7 +4,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
-const child = spawn('node_modules/.bin/tonk-relay', ['0', 'blank.tonk', 'data', '--dashboard'], { stdio: ['ignore', 'pipe', 'inherit'] })
+const child = spawn('node_modules/.bin/tonk-relay', ['0', 'blank.tonk', 'data', '--dashboard'], {
+  stdio: ['ignore', 'pipe', 'inherit']
+})
 const exit = once(child, 'exit')
 let url
 for await (const line of createInterface(child.stdout)) {
@@ -14,7 +16,9 @@ for await (const line of createInterface(child.stdout)) {
 assert.match(await (await fetch(url)).text(), /Tonk/)
 assert.equal((await fetch(`${url}/.manifest.tonk`)).status, 200)
 const shell = await (await fetch(`${url}/dashboard`)).text()
-for (const [, file] of shell.matchAll(/(?:src|href)="([^"]+)"/g)) assert.equal((await fetch(new URL(file, `${url}/dashboard`))).status, 200, file)
+for (const [, file] of shell.matchAll(/(?:src|href)="([^"]+)"/g)) {
+  assert.equal((await fetch(new URL(file, `${url}/dashboard`))).status, 200, file)
+}
 assert.equal((await fetch(`${url}/dashboard/data/figures`)).status, 200)
 child.stdout.resume()
 child.kill('SIGTERM')

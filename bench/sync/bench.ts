@@ -85,5 +85,6 @@ for (const load of work) {
 }
 const versions = servers.filter(({ peer }) => peer !== undefined).map(versionOf).join(', ')
 console.log(
-  `\nmedians of ${rounds} interleaved runs each; ${versions}; Node ${process.version}, ${os.cpus().length} cores, Linux ${os.release()}, ${new Date().toISOString().slice(0, 10)}`
+  `\nmedians of ${rounds} interleaved runs each; ${versions}; Node ${process.version}, ${os.cpus().length} cores, ` +
+    `Linux ${os.release()}, ${new Date().toISOString().slice(0, 10)}`
 )

@@ -5,7 +5,8 @@
 import { connect } from 'node:net'
 
 const body = '{"input":{"a":1,"b":2}}'
-const request = Buffer.from('POST /__runner/task/app.tasks.add HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json; charset=utf-8\r\n' +
+const request = Buffer.from('POST /__runner/task/app.tasks.add HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: ' +
+  'application/json; charset=utf-8\r\n' +
   `x-runner-token: bench-secret\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
 const END = Buffer.from('"result":3}')
 

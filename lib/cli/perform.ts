@@ -47,7 +47,8 @@ async function performIn (
   if (verb === 'backup') {
     const { documents, bundles, files, bytes } = await backUp({ ...places, target: place })
     print(
-      `${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ${place}\n`
+      `${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ` +
+        `${place}\n`
     )
   } else if (verb === 'restore') {
     const { files, bytes, createdAt } = await restore({ ...places, source: place })

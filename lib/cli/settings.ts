@@ -22,7 +22,8 @@ export const serverSchema = Type.Object({
   }),
   trustProxy: Type.Optional(Type.String({
     minLength: 1,
-    description: 'Proxies whose `X-Forwarded-For` is believed: how many there are in a row, or their addresses and networks, comma-separated'
+    description: 'Proxies whose `X-Forwarded-For` is believed: how many there are in a row, or their addresses and ' +
+      'networks, comma-separated'
   }))
 })
 

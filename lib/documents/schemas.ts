@@ -9,7 +9,8 @@ const hashes = (description: string) => Type.Array(Type.String({ pattern: '^[0-9
 const heads = hashes('The document’s heads, sorted')
 const atHeads = {
   heads: Type.Optional(Type.String({
-    description: 'The document as it was at these heads: hashes joined by dots, or as an ETag has them; as it is now without them'
+    description: 'The document as it was at these heads: hashes joined by dots, or as an ETag has them; as it is now ' +
+      'without them'
   }))
 }
 const message = {

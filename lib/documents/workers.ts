@@ -14,7 +14,9 @@ export interface WorkersOptions {
 const IDLE_MS = 5_000 // ms without work after which a thread ends and gives its WASM memory back
 const HEAP_MIB = 1_024 // MiB of JavaScript heap for a thread
 
-/** Threads that show and change documents. They are not those that store and check them, which must not wait for these. */
+/**
+ * Threads that show and change documents. They are not those that store and check them, which must not wait for these.
+ */
 export class DocumentWorkers {
   readonly #threads: ThreadPool
   readonly #timeout: number
@@ -24,7 +26,9 @@ export class DocumentWorkers {
   constructor ({ threads = 2, timeout = 30_000, jobs = 1_000 }: WorkersOptions = {}) {
     this.#timeout = timeout
     this.#most = jobs
-    this.#threads = new ThreadPool(new URL('./worker', import.meta.url), { threads, idleTimeout: IDLE_MS, heap: HEAP_MIB })
+    this.#threads = new ThreadPool(new URL('./worker', import.meta.url), {
+      threads, idleTimeout: IDLE_MS, heap: HEAP_MIB
+    })
   }
 
   /**
@@ -48,9 +52,13 @@ export class DocumentWorkers {
     try {
       return await this.#threads.run(job, { signal: AbortSignal.timeout(this.#timeout) }) as Outcome
     } catch (cause) {
-      if (codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY') throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document is too large for this', { cause })
+      if (codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY') {
+        throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document is too large for this', { cause })
+      }
       const name = cause instanceof Error ? cause.name : ''
-      if (name === 'AbortError' || name === 'TimeoutError') throw new RelayError('RELAY_DOCUMENT_BUSY', 'That takes too long', { cause })
+      if (name === 'AbortError' || name === 'TimeoutError') {
+        throw new RelayError('RELAY_DOCUMENT_BUSY', 'That takes too long', { cause })
+      }
       throw new RelayError('RELAY_STORAGE_FAILED', 'a document cannot be read', { cause })
     } finally {
       this.#jobs--

@@ -76,7 +76,8 @@ export class Descriptors {
     const { part, least, most } = RESERVE
     const reserve = Math.min(most, Math.max(least, Math.round(all.most * part)))
     const usable = Math.min(this.#options.most ?? Infinity, all.most - reserve)
-    this.#reason = `${all.open} of ${all.most} file descriptors are open, ${usable} may be before connections are not taken`
+    this.#reason = `${all.open} of ${all.most} file descriptors are open, ${usable} may be before connections are ` +
+      'not taken'
     this.#most = Math.max(1, usable - (all.open - this.#sockets))
     // 0 is no limit before Node 21
     for (const [server, count] of counts) this.#limit(server, Math.max(1, this.#most - (this.#sockets - count)))

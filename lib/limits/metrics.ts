@@ -6,7 +6,8 @@ import type { Refusals } from './refusals.ts'
 /** Has how often each limit was met, and the sockets, read with the other figures. */
 export function registerLimitsMetrics (refusals: Refusals, descriptors: Descriptors, registry: Registry): void {
   const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
-    new Gauge({ name, help, registers: [registry], async collect () { this.set(await read()) } }) // eslint-disable-line no-new
+    // eslint-disable-next-line no-new
+    new Gauge({ name, help, registers: [registry], async collect () { this.set(await read()) } })
   }
   gauge('relay_sockets', 'Sockets that are open, counted from accept on: silent ones too', async () => {
     await descriptors.look()

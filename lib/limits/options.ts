@@ -37,7 +37,8 @@ export const limitsSchema = Type.Object({
   })),
   descriptors: Type.Optional(Type.Integer({
     minimum: 1,
-    description: 'Open files and sockets of the process from which on no connection is taken, below what `ulimit -n` leaves (an eighth of it, 16 to 128, is kept free)'
+    description: 'Open files and sockets of the process from which on no connection is taken, below what `ulimit -n` ' +
+      'leaves (an eighth of it, 16 to 128, is kept free)'
   }))
 }, { additionalProperties: false })
 

@@ -21,7 +21,8 @@ export function parseTrustProxy (text: string): TrustProxy {
   if (wrong === undefined) return proxies
   throw new RelayError(
     'RELAY_BAD_OPTION',
-    `option trustProxy: ${JSON.stringify(wrong)} is neither a number of proxies nor an address, a network (10.0.0.0/8), loopback, linklocal or uniquelocal`
+    `option trustProxy: ${JSON.stringify(wrong)} is neither a number of proxies nor an address, a network ` +
+      '(10.0.0.0/8), loopback, linklocal or uniquelocal'
   )
 }
 

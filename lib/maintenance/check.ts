@@ -66,7 +66,8 @@ export class Check {
       documents++
       const found = await this.#document(document)
       if (found === undefined) continue
-      const problem = [...found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ${problem}`), found.problem].filter(Boolean)
+      const problem = [...found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ` +
+        `${problem}`), found.problem].filter(Boolean)
         .join('; ')
       note({ kind: 'document', name: document.id, problem }, await wrong(found))
     }

@@ -76,7 +76,8 @@ export function statText ({ storage, storageId, largest, journal, freeBytes, ...
     ['storage', `${storage} (${storageId ?? 'not used by a relay yet'})`],
     [
       'documents',
-      `${counts.documents}, ${counts.documentBytes} bytes in ${counts.snapshots} snapshots and ${counts.incrementals} incrementals; ${counts.deleted} deleted`
+      `${counts.documents}, ${counts.documentBytes} bytes in ${counts.snapshots} snapshots and ` +
+        `${counts.incrementals} incrementals; ${counts.deleted} deleted`
     ],
     ['journal', `${journal.records} records, ${journal.bytes} bytes in ${journal.segments} segments`],
     ['bundles', `${counts.bundles}, ${counts.bundleBytes} bytes`],

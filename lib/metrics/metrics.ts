@@ -129,6 +129,7 @@ export class Metrics {
   }
 
   #gauge (name: string, help: string, read: () => number): void {
-    new Gauge({ name, help, registers: [this.#registry], collect () { this.set(read()) } }) // eslint-disable-line no-new
+    // eslint-disable-next-line no-new
+    new Gauge({ name, help, registers: [this.#registry], collect () { this.set(read()) } })
   }
 }

@@ -26,7 +26,10 @@ export class ThreadPool {
   #alive: NodeJS.Timeout | undefined
   readonly #waiting = new Set<AbortController>()
 
-  /** @param place the threads' file without its ending, whose default export does a job: `new URL('./worker', import.meta.url)` */
+  /**
+   * @param place the threads' file without its ending, whose default export does a job:
+   *   `new URL('./worker', import.meta.url)`
+   */
   constructor (place: URL, { threads, idleTimeout, heap }: ThreadPoolOptions) {
     const { path, options } = threadFile(place)
     this.#threads = new Piscina({

@@ -26,7 +26,10 @@ export type TaskOptions<Input extends TSchema, Result extends TSchema> =
 /** How an event is handled. `payload` is a JSON schema. */
 export type EventOptions<Payload extends TSchema> = Omit<EntryOptions, Schemas> & { payload?: Payload }
 
-/** Runs a task: gives its result, throws a `TunnelError` or a typed error to tell its caller, anything else to tell nobody. */
+/**
+ * Runs a task: gives its result, throws a `TunnelError` or a typed error to tell its caller, anything else to tell
+ * nobody.
+ */
 export type TaskHandler<Input, Result> = (input: Input, call: Call) => Result | Promise<Result>
 
 /** Handles an event. What it returns, or the payload as it has changed it, goes back to a sender who asks. */
@@ -76,11 +79,15 @@ export class Tunnel {
 
   /** Takes an event, at any time. @throws Error for an id that is taken, unless it is to be replaced */
   registerEvent<Payload> (id: string, handler: EventHandler<Payload>): void
-  registerEvent<Payload extends TSchema> (id: string, options: EventOptions<Payload>, handler: EventHandler<Static<Payload>>): void
+  registerEvent<Payload extends TSchema> (
+    id: string, options: EventOptions<Payload>, handler: EventHandler<Static<Payload>>
+  ): void
   registerEvent (id: string, options: object, handler?: object): void {
     const [given, handle] = handler === undefined ? [{}, options] : [options, handler]
     const { payload, ...rest } = given as EventOptions<TSchema>
-    this.#registry.add('event', id, handle as EventHandler<never>, { ...rest, ...(payload !== undefined && { input: payload }) })
+    this.#registry.add('event', id, handle as EventHandler<never>, {
+      ...rest, ...(payload !== undefined && { input: payload })
+    })
   }
 
   /** An error that callers know by its id. */
@@ -132,7 +139,12 @@ export class Tunnel {
   async #answer (request: IncomingMessage, response: ServerResponse, host: Host): Promise<void> {
     const requestId = requestIdOf(request.headers)
     const answer = new Answer({
-      request, response, requestId, cors: this.#cors.headers(request.headers), hostHeaders: host.headers, limit: this.#settings.maxBody
+      request,
+      response,
+      requestId,
+      cors: this.#cors.headers(request.headers),
+      hostHeaders: host.headers,
+      limit: this.#settings.maxBody
     })
     if (request.method === 'OPTIONS' && this.covers(request.url!)) {
       answer.preflight(this.#cors.preflight(request.headers))
@@ -144,7 +156,9 @@ export class Tunnel {
       const target = this.#router.find(request.url!)
       if (target === undefined || (target.kind === 'discovery' && !this.#settings.discovery)) throw refusal('NOT_FOUND')
       if (request.method !== (target.kind === 'discovery' ? 'GET' : 'POST')) throw refusal('METHOD_NOT_ALLOWED')
-      const asked = host.identify === undefined ? this.#auth.check(request, false) : host.identify(() => this.#auth.check(request, true))
+      const asked = host.identify === undefined
+        ? this.#auth.check(request, false)
+        : host.identify(() => this.#auth.check(request, true))
       const known = asked === undefined ? undefined : await asked // a token is known at once
       if (target.kind === 'discovery') {
         answer.ok(this.serializer.stringify(this.#discover()))
@@ -157,11 +171,15 @@ export class Tunnel {
       if (entry.kind === 'event') await this.#event(entry, call, answer)
       else if (kind === 'form') await this.#form(entry, call, answer)
       else { // in a function of its own it would be a promise more for each call
-        const input = kind === 'bytes' ? undefined : inputOf(this.#parse(this.#take(call, answer) ?? await this.#text(call)))
+        const input = kind === 'bytes'
+          ? undefined
+          : inputOf(this.#parse(this.#take(call, answer) ?? await this.#text(call)))
         const streaming = this.#reply(entry, answer, await this.#run(entry, call, input))
         if (streaming !== undefined) await streaming
       }
-      entry.tally.add(response.destroyed && !response.writableFinished ? 'REQUEST_ABORTED' : 'ok', (performance.now() - start) / 1000)
+      entry.tally.add(
+        response.destroyed && !response.writableFinished ? 'REQUEST_ABORTED' : 'ok', (performance.now() - start) / 1000
+      )
     } catch (error) {
       const told = this.#fail(error, answer, { requestId, id: entry?.id, log: host.log })
       entry?.tally.add(told.code, (performance.now() - start) / 1000)
@@ -175,7 +193,9 @@ export class Tunnel {
   }
 
   #discover (): object {
-    return { allowList: { enabled: true, tasks: this.#registry.exposed('task'), events: this.#registry.exposed('event') } }
+    return {
+      allowList: { enabled: true, tasks: this.#registry.exposed('task'), events: this.#registry.exposed('event') }
+    }
   }
 
   /** A form goes on while its task runs; what is wrong with it wins over what comes of the task. */
@@ -198,9 +218,11 @@ export class Tunnel {
   }
 
   async #event (entry: Entry, call: RequestCall, answer: Answer): Promise<void> {
-    const { payload, returnPayload } = (this.#parse(this.#take(call, answer) ?? await this.#text(call)) ?? {}) as { payload?: unknown, returnPayload?: unknown }
+    const { payload, returnPayload } =
+      (this.#parse(this.#take(call, answer) ?? await this.#text(call)) ?? {}) as { payload?: unknown, returnPayload?: unknown }
     if (returnPayload && entry.options.parallel === true) {
-      throw refusal('PARALLEL_EVENT_RETURN_UNSUPPORTED', `Event ${entry.id} is marked parallel; returning a payload is not supported.`)
+      throw refusal('PARALLEL_EVENT_RETURN_UNSUPPORTED', `Event ${entry.id} is marked parallel; returning a payload ` +
+        'is not supported.')
     }
     const returned = await this.#run(entry, call, payload)
     if (returnPayload) answer.ok(this.serializer.stringify(returned === undefined ? payload : returned))
@@ -237,11 +259,15 @@ export class Tunnel {
   #reply (entry: Entry, answer: Answer, result: unknown): void | Promise<void> {
     const stream = streamOf(result)
     if (stream !== undefined) return answer.stream(stream)
-    if (!answer.isOver) answer.ok(entry.serialize === undefined ? this.serializer.stringify(result) : entry.serialize(result))
+    if (!answer.isOver) {
+      answer.ok(entry.serialize === undefined ? this.serializer.stringify(result) : entry.serialize(result))
+    }
   }
 
   /** Tells what was made to be told, logs the rest; gives what it made of it. */
-  #fail (error: unknown, answer: Answer, { log, ...facts }: { requestId: string, id: string | undefined, log: Log }): TunnelError {
+  #fail (
+    error: unknown, answer: Answer, { log, ...facts }: { requestId: string, id: string | undefined, log: Log }
+  ): TunnelError {
     const told = error instanceof TunnelError ? error : refusal('INTERNAL_ERROR')
     const isOurs = told !== error || (told.body.id === undefined && told.statusCode >= 500)
     log[isOurs ? 'error' : 'debug']({ ...facts, err: error, code: told.code }, 'tunnel call failed')
@@ -273,5 +299,7 @@ const inputOf = (body: unknown): unknown =>
 function invalidInput (errors: unknown): TunnelError {
   const found = (Array.isArray(errors) ? errors : []) as Array<{ instancePath?: string, message?: string }>
   const details = found.map(({ instancePath = '', message = 'is invalid' }) => ({ path: instancePath, message }))
-  return refusal('INVALID_INPUT', details.map(({ path, message }) => `input${path} ${message}`).join(', ') || undefined, { details })
+  return refusal(
+    'INVALID_INPUT', details.map(({ path, message }) => `input${path} ${message}`).join(', ') || undefined, { details }
+  )
 }

@@ -8,7 +8,8 @@ export type Outcome = 'delivered' | 'given_up' | 'dropped'
 export class Tally {
   readonly #deliveries = new Counter({
     name: 'relay_webhook_deliveries_total',
-    help: 'Events for webhooks that need no more sending, by outcome: delivered, given_up after many tries, dropped as too many waited',
+    help: 'Events for webhooks that need no more sending, by outcome: delivered, given_up after many tries, dropped ' +
+      'as too many waited',
     labelNames: ['event', 'outcome'],
     registers: []
   })

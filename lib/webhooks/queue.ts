@@ -89,7 +89,8 @@ export class Queue {
       } catch (error) {
         if (!this.#isFailing) {
           this.#log.error(
-            { file: this.#file, err: error }, `what waits for a webhook cannot be kept for a restart: ${messageOf(error)}`
+            { file: this.#file, err: error },
+            `what waits for a webhook cannot be kept for a restart: ${messageOf(error)}`
           )
         }
         this.#isFailing = true

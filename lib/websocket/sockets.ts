@@ -24,7 +24,10 @@ export interface Socket extends Pausable {
   on (event: 'error', listener: (error: Error) => void): this
 }
 
-/** Who is at the other end: the address, the id of the principal, and bytes of the largest message it takes, if that is bounded. */
+/**
+ * Who is at the other end: the address, the id of the principal, and bytes of the largest message it takes, if that is
+ * bounded.
+ */
 export interface SocketOrigin { readonly address: string, readonly principal: string, readonly maxMessage?: number }
 
 /** Messages, and bytes of the stream. */
@@ -57,7 +60,9 @@ export interface SocketsOptions {
   drainWindow: number
 }
 
-export interface SocketsLimits extends ThrottleParts { readonly settings: ThrottleParts['settings'] & Pick<LimitsSettings, 'idle'> }
+export interface SocketsLimits extends ThrottleParts {
+  readonly settings: ThrottleParts['settings'] & Pick<LimitsSettings, 'idle'>
+}
 
 const OPEN = 1
 const MAX_MISSED = 2 // pings in a row: a client that loads a large document is mute for seconds
@@ -172,7 +177,15 @@ class PeerSocket implements Transport, OpenSocket {
   #messagesOut = 0
   #reason: string | undefined
 
-  constructor (socket: Socket, wire: Wire, { address, principal, maxMessage = Infinity }: SocketOrigin, engine: SyncEngine, options: SocketsOptions, limits: SocketsLimits, grant: Grant | undefined) {
+  constructor (
+    socket: Socket,
+    wire: Wire,
+    { address, principal, maxMessage = Infinity }: SocketOrigin,
+    engine: SyncEngine,
+    options: SocketsOptions,
+    limits: SocketsLimits,
+    grant: Grant | undefined
+  ) {
     this.address = address
     this.principal = principal
     this.maxMessage = maxMessage
@@ -237,11 +250,15 @@ class PeerSocket implements Transport, OpenSocket {
     this.gone.then(() => { clearTimeout(timer) })
   }
 
-  /** A peer has missed a ping when it has neither answered it, nor sent anything, nor taken some of what was waiting for it. */
+  /**
+   * A peer has missed a ping when it has neither answered it, nor sent anything, nor taken some of what was waiting for
+   * it.
+   */
   beat (): void {
     const { bytesRead, bytesWritten, writableLength } = this.#wire
     const flushed = bytesWritten - writableLength
-    const alive = this.#answered || this.#throttle.isPaused || bytesRead > this.#read || (this.#unflushed > 0 && flushed > this.#flushed)
+    const alive = this.#answered ||
+      this.#throttle.isPaused || bytesRead > this.#read || (this.#unflushed > 0 && flushed > this.#flushed)
     this.#missed = alive ? 0 : this.#missed + 1
     if (this.#missed >= MAX_MISSED) {
       this.#socket.terminate()
@@ -259,7 +276,9 @@ class PeerSocket implements Transport, OpenSocket {
     const now = performance.now()
     if (this.#messagesIn > this.#messagesBefore || this.#connection.followed.size > 0) this.#heardAt = now
     this.#messagesBefore = this.#messagesIn
-    if (now - this.#heardAt > this.#idle) this.#connection.refuse(new RelayError('RELAY_IDLE', 'no document, and no message for a while'))
+    if (now - this.#heardAt > this.#idle) {
+      this.#connection.refuse(new RelayError('RELAY_IDLE', 'no document, and no message for a while'))
+    }
   }
 
   #receive (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean): void {
@@ -268,7 +287,9 @@ class PeerSocket implements Transport, OpenSocket {
     if (!isBinary) {
       this.#connection.refuse(new RelayError('RELAY_FRAME_NOT_BINARY', 'frames are binary'))
     } else if (bytes.length > this.#options.maxFrame) {
-      this.#connection.refuse(new RelayError('RELAY_FRAME_TOO_LARGE', `a frame is at most ${this.#options.maxFrame} bytes`))
+      this.#connection.refuse(
+        new RelayError('RELAY_FRAME_TOO_LARGE', `a frame is at most ${this.#options.maxFrame} bytes`)
+      )
     } else {
       this.#throttle.count(1, bytes.length)
       this.#connection.receive(bytes)

@@ -18,14 +18,18 @@ t.test('imports go one way, those of types too', async t => {
   await expect('routes', /^(app\.ts|plugins\/|bin\/|routes\/)/)
   t.notMatch(await readFile('app.ts', 'utf8'), /process\.env/)
   // what the page takes of the relay are types, which are not there when it runs
-  for (const { file, imports } of await sourcesIn('dashboard')) for (const name of imports) t.notMatch(name, /^(lib|plugins|routes|bin|app\.ts)/, `${file} imports ${name}`)
+  for (const { file, imports } of await sourcesIn('dashboard')) {
+    for (const name of imports) t.notMatch(name, /^(lib|plugins|routes|bin|app\.ts)/, `${file} imports ${name}`)
+  }
 })
 
 t.test('no files import each other in a circle', async t => {
   const all = (await Promise.all(['lib', 'plugins', 'routes', 'bin', 'dashboard'].map(sourcesIn))).flat()
   t.strictSame(circlesIn(all), [])
   const two = (file: string, other: string): Source => ({ file, text: '', imports: [], mentions: [other] })
-  t.strictSame(circlesIn([two('a', 'b'), two('b', 'c'), two('c', 'b'), two('d', 'a')]), [['b', 'c']], 'one would be found')
+  t.strictSame(
+    circlesIn([two('a', 'b'), two('b', 'c'), two('c', 'b'), two('d', 'a')]), [['b', 'c']], 'one would be found'
+  )
 })
 
 /** Concerns that are being built: they get their line in docs/architecture.md when they are there. */
@@ -40,8 +44,10 @@ async function partsOfLib (): Promise<string[]> {
 t.test('a part of lib imports only from those below it', async t => {
   const parts = await partsOfLib()
   const placeOf = (file: string): number => {
-    const place = parts.filter(part => file === `lib/${part}` || file.startsWith(`lib/${part}/`)).sort((a, b) => b.length - a.length)[0]
-    return parts.indexOf(place ?? (path.dirname(file) === 'lib' ? '*.ts' : '')) // files of lib itself are the bottom, but for those named
+    const place =
+      parts.filter(part => file === `lib/${part}` || file.startsWith(`lib/${part}/`)).sort((a, b) => b.length - a.length)[0]
+    // files of lib itself are the bottom, but for those named
+    return parts.indexOf(place ?? (path.dirname(file) === 'lib' ? '*.ts' : ''))
   }
   for (const { file, mentions } of await sourcesIn('lib')) {
     if (COMING.test(file)) continue
@@ -64,9 +70,13 @@ const CROWDED = new Set<string>([])
 t.test('no folder has more than 12 files', async t => {
   const counts = new Map<string, number>()
   for (const folder of ['lib', 'bin', 'plugins', 'routes', 'dashboard']) {
-    for (const { file } of await sourcesIn(folder)) counts.set(path.dirname(file), (counts.get(path.dirname(file)) ?? 0) + 1)
+    for (const { file } of await sourcesIn(folder)) {
+      counts.set(path.dirname(file), (counts.get(path.dirname(file)) ?? 0) + 1)
+    }
   }
-  for (const [folder, count] of counts) t.ok(count <= 12 || FLAT.has(folder) || CROWDED.has(folder), `${folder} has ${count} files`)
+  for (const [folder, count] of counts) {
+    t.ok(count <= 12 || FLAT.has(folder) || CROWDED.has(folder), `${folder} has ${count} files`)
+  }
 })
 
 /** By the test that shows what they do, under another name. */
@@ -75,7 +85,8 @@ const TESTED_ELSEWHERE: Record<string, string[]> = {
   'test/lib/cli/settings.test.ts': ['lib/concern.ts', 'lib/fastify-names.ts'],
   'test/app/maintenance.test.ts': ['lib/cli/perform.ts'],
   'test/app/client.test.ts': [
-    'lib/client/frames.ts', 'lib/client/refused-opening.ts', 'lib/client/relay-client-adapter.ts', 'lib/client/saveable.ts'
+    'lib/client/frames.ts', 'lib/client/refused-opening.ts', 'lib/client/relay-client-adapter.ts',
+    'lib/client/saveable.ts'
   ],
   'test/lib/threads/thread-pool.test.ts': ['lib/threads/thread-file.ts'],
   'test/lib/feed/store/store.test.ts': ['lib/threads/job-thread.ts'],
@@ -89,28 +100,50 @@ const TESTED_ELSEWHERE: Record<string, string[]> = {
 const concernOf = (file: string): string => file.replace(/\.ts$/, '').split('/').slice(0, 2).join('/')
 
 t.test('each file of lib has its test: the one of its name, or one of who uses it in its concern', async t => {
-  const [lib, tests, wires] = await Promise.all([sourcesIn('lib'), sourcesIn('test'), Promise.all(['plugins', 'routes', 'bin'].map(sourcesIn))])
+  const [lib, tests, wires] = await Promise.all([
+    sourcesIn('lib'), sourcesIn('test'), Promise.all(['plugins', 'routes', 'bin'].map(sourcesIn))
+  ])
   const byFile = new Map(lib.map(source => [source.file, source]))
   const mirrors = new Set(tests.map(({ file }) => file.slice('test/'.length).replace('.test.ts', '.ts')))
   /** The concerns that a test of a plugin, a route or the whole app is named after. */
-  const named = new Set(tests.flatMap(({ file }) => /^test\/(?:plugins|routes|app)\/([\w-]+)\.test\.ts$/.exec(file)?.[1]!.split('-')[0] ?? []))
+  const named = new Set(tests.flatMap(
+    ({ file }) => /^test\/(?:plugins|routes|app)\/([\w-]+)\.test\.ts$/.exec(file)?.[1]!.split('-')[0] ?? []
+  ))
   const tested = new Set(lib.filter(({ file }) => mirrors.has(file)).map(({ file }) => file))
   for (const { mentions } of tests) for (const name of mentions) if (byFile.has(name)) tested.add(name)
   for (const { file, mentions } of wires.flat()) {
-    for (const name of mentions) if (byFile.has(name) && (named.has(path.basename(file, '.ts')) || named.has(path.basename(concernOf(name))))) tested.add(name)
+    for (const name of mentions) {
+      if (byFile.has(name) &&
+        (named.has(path.basename(file, '.ts')) || named.has(path.basename(concernOf(name))))) tested.add(name)
+    }
   }
-  for (const file of tested) for (const name of byFile.get(file)?.mentions ?? []) if (concernOf(name) === concernOf(file) || path.dirname(name) === 'lib') tested.add(name)
-  const elsewhere = new Map(Object.entries(TESTED_ELSEWHERE).flatMap(([test, files]) => files.map(file => [file, test])))
-  for (const { file, text } of lib) if (hasBehaviour(text) && !COMING.test(file)) t.ok(tested.has(file) || elsewhere.has(file), `${file} has a test`)
-  for (const [file, test] of elsewhere) t.ok(byFile.has(file) && tests.some(({ file }) => file === test), `${file} in ${test}`)
+  for (const file of tested) {
+    for (const name of byFile.get(file)?.mentions ?? []) {
+      if (concernOf(name) === concernOf(file) || path.dirname(name) === 'lib') tested.add(name)
+    }
+  }
+  const elsewhere = new Map(Object.entries(TESTED_ELSEWHERE).flatMap(([test, files]) => files.map(file => [
+    file, test
+  ])))
+  for (const { file, text } of lib) {
+    if (hasBehaviour(text) && !COMING.test(file)) t.ok(tested.has(file) || elsewhere.has(file), `${file} has a test`)
+  }
+  for (const [file, test] of elsewhere) {
+    t.ok(byFile.has(file) && tests.some(({ file }) => file === test), `${file} in ${test}`)
+  }
 })
 
 /** Whether it does something: a function or a class. */
-const hasBehaviour = (text: string): boolean => /^\s*(export )?(async )?(function|class) |=>\s*(\{|\(|[^ ])/m.test(text.replace(/^export (type|interface)[^]*?\n(?=\n)/gm, ''))
+const hasBehaviour = (text: string): boolean => /^\s*(export )?(async )?(function|class) |=>\s*(\{|\(|[^ ])/m.test(
+  text.replace(/^export (type|interface)[^]*?\n(?=\n)/gm, '')
+)
 
 t.test('the pages name every file of their folders', async t => {
-  const [architecture, engine] = await Promise.all(['docs/architecture.md', 'docs/engine.md'].map(async file => await readFile(file, 'utf8')))
-  for (const { file } of await sourcesIn('plugins')) t.match(architecture, `\`relay-${path.basename(file, '.ts')}\``, `${file} in docs/architecture.md`)
+  const [architecture, engine] =
+    await Promise.all(['docs/architecture.md', 'docs/engine.md'].map(async file => await readFile(file, 'utf8')))
+  for (const { file } of await sourcesIn('plugins')) {
+    t.match(architecture, `\`relay-${path.basename(file, '.ts')}\``, `${file} in docs/architecture.md`)
+  }
   for (const { file } of await sourcesIn('lib/sync')) t.match(engine, `](../${file})`, `${file} in docs/engine.md`)
 })
 

@@ -121,7 +121,8 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
     t.equal(await press('Tab'), handle.documentId)
     t.ok(
       await page.evaluate(
-        'document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle === "solid"'
+        'document.activeElement.matches(":focus-visible") && getComputedStyle(document.activeElement).outlineStyle ' +
+          '=== "solid"'
       ),
       'one sees where it is'
     )

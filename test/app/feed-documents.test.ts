@@ -10,7 +10,10 @@ import { happen } from '../lib/feed/network.ts'
 import { scratch } from '../scratch.ts'
 
 interface Index { days: Record<string, Record<string, AutomergeUrl>> }
-interface Day { items: Record<string, { text?: unknown, handle?: unknown, blank?: true, note?: string }>, notes?: string }
+interface Day {
+  items: Record<string, { text?: unknown, handle?: unknown, blank?: true, note?: string }>
+  notes?: string
+}
 
 const POST = 'app.bsky.feed.post'
 const [ANNA, BEN, CARL] = ['did:plc:anna', 'did:plc:ben', 'did:plc:carl']
@@ -21,7 +24,10 @@ async function network (t: Test) {
   t.teardown(async () => { await server.close() })
   const appView = await StandInAppView.start(t)
   const say = (did: string, text: string): { uri: string, rkey: string } => {
-    const rkey = String(happen(server, { did, collection: POST, record: { $type: POST, text, createdAt: new Date().toISOString() } }).commit!['rkey'])
+    const rkey =
+      String(
+        happen(server, { did, collection: POST, record: { $type: POST, text, createdAt: new Date().toISOString() } }).commit!['rkey']
+      )
     return { uri: `at://${did}/${POST}/${rkey}`, rkey }
   }
   const feed: FeedOptions = { hosts: server.url, appView: appView.url, appViewRate: 1_000 }
@@ -30,7 +36,8 @@ async function network (t: Test) {
 
 const stats = async ({ http }: Running): Promise<any> => await (await fetch(`${http}/feed/stats`)).json()
 
-const connected = async (relay: Running): Promise<void> => await until(async () => (await stats(relay)).source.state === 'connected')
+const connected = async (relay: Running): Promise<void> =>
+  await until(async () => (await stats(relay)).source.state === 'connected')
 
 /** Today's document, by way of the index that the figures name. */
 async function todays (relay: Running, repo: Repo): Promise<DocHandle<Day>> {
@@ -42,9 +49,11 @@ async function todays (relay: Running, repo: Repo): Promise<DocHandle<Day>> {
   return await repo.find<Day>(String(index.doc().days[today()]!['0']) as AutomergeUrl)
 }
 
-const texts = (day: DocHandle<Day>): Array<string | null> => Object.values(day.doc().items).map(({ text, blank }) => blank === true ? null : String(text)).sort()
+const texts = (day: DocHandle<Day>): Array<string | null> =>
+  Object.values(day.doc().items).map(({ text, blank }) => blank === true ? null : String(text)).sort()
 
-t.test('posts of chosen accounts appear in today’s document, beside a team’s notes, and go when they are deleted', async t => {
+t.test('posts of chosen accounts appear in today’s document, beside a team’s notes, and go when they are ' +
+  'deleted', async t => {
   const { server, appView, feed, say } = await network(t)
   appView.labels.set(CARL!, ['!no-unauthenticated'])
   const storage = await scratch(t)
@@ -67,10 +76,17 @@ t.test('posts of chosen accounts appear in today’s document, beside a team’s
   await until(() => day.doc().items[second.uri] !== undefined)
   t.strictSame(texts(day), ['And more', 'Good morning'])
   happen(server, { did: ANNA!, collection: POST, operation: 'delete' }) // of another record
-  server.push({ did: ANNA!, time_us: Date.now() * 1000, kind: 'commit', commit: { rev: '3zz', operation: 'delete', collection: POST, rkey: first.rkey } })
+  server.push({
+    did: ANNA!,
+    time_us: Date.now() * 1000,
+    kind: 'commit',
+    commit: { rev: '3zz', operation: 'delete', collection: POST, rkey: first.rkey }
+  })
   await until(() => day.doc().items[first.uri]!.blank === true)
   t.match(day.doc(), { notes: 'Ring Anna', items: { [first.uri]: { note: 'for page 2', text: undefined } } })
-  t.match((await stats(relay)).sinks, [{ name: 'documents', required: false, withheld: 1, 'news.items': 2, problem: null }])
+  t.match((await stats(relay)).sinks, [{
+    name: 'documents', required: false, withheld: 1, 'news.items': 2, problem: null
+  }])
   await relay.close()
 
   const third = say(ANNA!, 'While you were away')
@@ -98,7 +114,14 @@ t.test('calls are made as somebody, who logs in once, also over a restart', asyn
   const { feed, say, appView } = await network(t)
   appView.password = 'app-password'
   const storage = await scratch(t)
-  const options = { ...feed, appView: 'http://127.0.0.1:1', service: appView.url, identifier: 'anna.test', password: 'app-password', documents: [{ name: 'news' }] }
+  const options = {
+    ...feed,
+    appView: 'http://127.0.0.1:1',
+    service: appView.url,
+    identifier: 'anna.test',
+    password: 'app-password',
+    documents: [{ name: 'news' }]
+  }
   for (const did of [ANNA!, BEN!]) {
     const relay = await start(t, { storage, feed: options })
     await connected(relay)
@@ -112,10 +135,14 @@ t.test('calls are made as somebody, who logs in once, also over a restart', asyn
 })
 
 t.test('logins that are wrong stop the start by name, and are not repeated', async t => {
-  const folder = await scratch(t, { 'no.json': '[{"identifier":"a","password":"s3cret","passwort":"s3cret"}]', 'none.json': '[{"identifier":"a"}]' })
+  const folder = await scratch(t, {
+    'no.json': '[{"identifier":"a","password":"s3cret","passwort":"s3cret"}]', 'none.json': '[{"identifier":"a"}]'
+  })
   for (const [feed, problem] of [
-    [{ identifier: 'a' }, /feed\.identifier: and feed\.password go together/], [{ password: 's3cret' }, /go together/], [{ loginFile: '/nowhere' }, /feed\.loginFile: ENOENT/],
-    [{ loginFile: `${folder}/no.json` }, /feed\.loginFile: 0\.passwort.*did you mean password/], [{ loginFile: `${folder}/none.json` }, /0: has neither/]
+    [{ identifier: 'a' }, /feed\.identifier: and feed\.password go together/], [{ password: 's3cret' }, /go together/],
+    [{ loginFile: '/nowhere' }, /feed\.loginFile: ENOENT/],
+    [{ loginFile: `${folder}/no.json` }, /feed\.loginFile: 0\.passwort.*did you mean password/],
+    [{ loginFile: `${folder}/none.json` }, /0: has neither/]
   ] as const) {
     const error = await start(t, { feed: feed as any }).then(() => undefined, error => error)
     t.match(error, { code: 'RELAY_BAD_OPTION', message: problem })
@@ -126,12 +153,22 @@ t.test('logins that are wrong stop the start by name, and are not repeated', asy
 t.test('rules that are wrong stop the start by name', async t => {
   const folder = await scratch(t, { 'no.json': '{', 'odd.json': '[{"name":"a","word":["x"]}]' })
   for (const [feed, problem] of [
-    [{ documents: {} }, /feed\.documents: must be a list/], [{ documents: [null] }, /feed\.documents.*name.*missing/], [{ documents: [{ name: 'A B' }] }, /name has a-z/],
-    [{ documents: [{ name: 'a' }, { name: 'a' }] }, /two are called a/], [{ documents: [{ name: 'a', match: 1 }] }, /feed\.documents\.0\.match/],
-    [{ documents: [{ name: 'a', accounts: ['anna.test'] }] }, /a\.accounts.*no DID/], [{ documents: [{ name: 'a' }], hydrate: false }, /need feed\.hydrate/],
+    [{ documents: {} }, /feed\.documents: must be a list/], [{ documents: [null] }, /feed\.documents.*name.*missing/],
+    [{ documents: [{ name: 'A B' }] }, /name has a-z/],
+    [{ documents: [{ name: 'a' }, { name: 'a' }] }, /two are called a/],
+    [{ documents: [{ name: 'a', match: 1 }] }, /feed\.documents\.0\.match/],
+    [{ documents: [{ name: 'a', accounts: ['anna.test'] }] }, /a\.accounts.*no DID/],
+    [{ documents: [{ name: 'a' }], hydrate: false }, /need feed\.hydrate/],
     [{ documents: [{ name: 'a', authenticated: true }] }, /access control/],
-    [{ documentsFile: '/nowhere' }, /feed\.documentsFile: ENOENT/], [{ documentsFile: path.join(folder, 'no.json') }, /feed\.documentsFile: is not valid JSON/],
+    [{ documentsFile: '/nowhere' }, /feed\.documentsFile: ENOENT/],
+    [{ documentsFile: path.join(folder, 'no.json') }, /feed\.documentsFile: is not valid JSON/],
     [{ documentsFile: path.join(folder, 'odd.json') }, /0\.word.*did you mean words/],
     [{ documents: [{ name: 'a' }], sinks: [{ name: 'documents', write () {} }] }, /"documents" must be/]
-  ] as const) await t.rejects(start(t, { feed: feed as any }).then(async () => {}), { code: 'RELAY_BAD_OPTION', message: problem }, String(problem))
+  ] as const) {
+    await t.rejects(
+      start(t, { feed: feed as any }).then(async () => {}),
+      { code: 'RELAY_BAD_OPTION', message: problem },
+      String(problem)
+    )
+  }
 })

@@ -6,7 +6,9 @@ const REDIS = process.env['REDIS_URL']
 
 for (const wire of ['v1', 'v2'] as const) {
   t.test(`killed again and again while events come, the feed has every one of them once (${wire})`, async t => {
-    const { records, documents, redis, recognised, isNumbered, notes, errors } = await kill({ folder: await scratch(t), rounds: 3, seed: 1, wire, redis: REDIS })
+    const { records, documents, redis, recognised, isNumbered, notes, errors } = await kill({
+      folder: await scratch(t), rounds: 3, seed: 1, wire, redis: REDIS
+    })
     t.ok(records.sent > 0 && documents.sent > 0, `${records.sent} events, of them ${documents.sent} posts`)
     t.match(records, { lost: 0, repeats: 0 })
     t.match(documents, { lost: 0, repeats: 0 })

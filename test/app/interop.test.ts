@@ -59,7 +59,8 @@ t.test('an empty document, too', async t => {
   t.strictSame((await client(t, ws).find<Fields>(made.url)).doc(), {})
 })
 
-t.test('all who ask for a document that nobody has get it when somebody brings it, also those who came back meanwhile', async t => {
+t.test('all who ask for a document that nobody has get it when somebody brings it, also those who came back ' +
+  'meanwhile', async t => {
   const url = generateAutomergeUrl()
   const askers = [client(t, ws), client(t, ws), client(t, ws)]
   for (const repo of askers) await t.rejects(repo.find(url), /unavailable/)

@@ -8,7 +8,8 @@ import { run, urlIn, type Exit } from './executable.ts'
 
 const command = async (t: Test, ...argv: string[]): Promise<Exit> => await run(t, argv).exit
 
-t.test('a backup beside a running relay, killed in the middle and made again, then restored, checked and served', async t => {
+t.test('a backup beside a running relay, killed in the middle and made again, then restored, checked and ' +
+  'served', async t => {
   const [storage, kept] = [await scratch(t), await scratch(t)]
   const relay = run(t, ['0', '--storage', storage])
   const url = urlIn(await relay.ready())

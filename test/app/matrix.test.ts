@@ -20,7 +20,10 @@ type Ids = Record<Resource, DocumentId>
 
 const SETS = 120 // resources that may be used up
 
-async function ask (url: string, { method = 'GET', headers = {}, body, streams = false }: { method?: string, headers?: Record<string, string>, body?: Uint8Array | string | undefined, streams?: boolean | undefined }): Promise<Answer> {
+async function ask (
+  url: string,
+  { method = 'GET', headers = {}, body, streams = false }: { method?: string, headers?: Record<string, string>, body?: Uint8Array | string | undefined, streams?: boolean | undefined }
+): Promise<Answer> {
   return await new Promise((resolve, reject) => {
     const request = http.request(url, { method, headers }, response => {
       const answer = { status: response.statusCode!, headers: response.headers, body: '' }
@@ -28,7 +31,9 @@ async function ask (url: string, { method = 'GET', headers = {}, body, streams =
         resolve(answer)
         request.destroy()
       }
-      response.setEncoding('latin1').on('data', text => { answer.body += text }).once('end', () => { resolve(answer) }).on('error', () => {})
+      response.setEncoding('latin1').on('data', text => { answer.body += text }).once('end', () => {
+        resolve(answer)
+      }).on('error', () => {})
     })
     request.once('error', reject).end(body)
   })
@@ -36,7 +41,9 @@ async function ask (url: string, { method = 'GET', headers = {}, body, streams =
 
 async function bundle (id: DocumentId): Promise<Buffer> {
   const manifest = { manifestVersion: 1, version: { major: 1, minor: 0 }, rootId: id, entrypoints: [], networkUris: [] }
-  return await zip([['manifest.json', Buffer.from(JSON.stringify(manifest))], [`storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, Automerge.save(Automerge.from({ a: 1 }))]])
+  return await zip([['manifest.json', Buffer.from(JSON.stringify(manifest))], [
+    `storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, Automerge.save(Automerge.from({ a: 1 }))
+  ]])
 }
 
 /** Ids of one length, so that answers about them are too. */
@@ -59,13 +66,25 @@ async function serve (t: Test) {
   const stream = await Jetstream.start()
   t.teardown(async () => { await stream.close() })
   const feed = { hosts: stream.url, hydrate: false }
-  app.register(relay, { storage: await scratch(t), ...options, revocations, anyPath: true, openapiUi: true, dashboard: true, tunnel: {}, feed })
+  app.register(relay, {
+    storage: await scratch(t),
+    ...options,
+    revocations,
+    anyPath: true,
+    openapiUi: true,
+    dashboard: true,
+    tunnel: {},
+    feed
+  })
   const { http, ws } = await listen(t, app)
   await until(() => stream.readers > 0)
 
-  const bearer = (name: Name): Record<string, string> => tokens.has(name) ? { authorization: `Bearer ${tokens.get(name)}` } : {}
+  const bearer = (name: Name): Record<string, string> =>
+    tokens.has(name) ? { authorization: `Bearer ${tokens.get(name)}` } : {}
   const upload = async (name: Name, id: DocumentId): Promise<void> => {
-    const { status, body } = await ask(`${http}/api/bundles`, { method: 'POST', headers: { ...bearer(name), 'content-type': 'application/octet-stream' }, body: await bundle(id) })
+    const { status, body } = await ask(`${http}/api/bundles`, {
+      method: 'POST', headers: { ...bearer(name), 'content-type': 'application/octet-stream' }, body: await bundle(id)
+    })
     if (status !== 200) throw new Error(`${status} ${body}`)
   }
   const resources = async (): Promise<Ids> => {
@@ -75,12 +94,18 @@ async function serve (t: Test) {
     return ids
   }
   const request = async (method: string, url: string, { path = url, type, body, streams }: Partial<RouteRow>, name: Name, id: DocumentId): Promise<Answer> =>
-    await ask(http + path.replace(':id', id), { method, headers: { ...bearer(name), ...type !== undefined && { 'content-type': type } }, body: body === 'bundle' ? await bundle(id) : body, streams })
+    await ask(http + path.replace(':id', id), {
+      method,
+      headers: { ...bearer(name), ...type !== undefined && { 'content-type': type } },
+      body: body === 'bundle' ? await bundle(id) : body,
+      streams
+    })
   return { ws, tokens, registered, resources, request }
 }
 
 /** An answer, but for which document it is about and when it was. */
-const alike = ({ status, headers: { date, ...headers }, body }: Answer, id: string): unknown => JSON.parse(JSON.stringify({ status, headers, body }).replaceAll(id, '<id>'))
+const alike = ({ status, headers: { date, ...headers }, body }: Answer, id: string): unknown =>
+  JSON.parse(JSON.stringify({ status, headers, body }).replaceAll(id, '<id>'))
 
 const resourcesOf = ({ answer }: RouteRow): readonly Resource[] => Array.isArray(answer) ? [answer[0]] : RESOURCES
 
@@ -94,7 +119,11 @@ t.test('principal x action x resource, on every route', async t => {
     if (ELSEWHERE.includes(url)) continue
     if (row === undefined) {
       for (const name of ['anonymous', 'administrator'] as const) {
-        t.equal((await request(method, url, {}, name, shared.mine)).status, method === 'OPTIONS' ? 204 : 405, `${key} has a row in the table, or is refused`)
+        t.equal(
+          (await request(method, url, {}, name, shared.mine)).status,
+          method === 'OPTIONS' ? 204 : 405,
+          `${key} has a row in the table, or is refused`
+        )
       }
       continue
     }
@@ -108,7 +137,11 @@ t.test('principal x action x resource, on every route', async t => {
         t.match(answer, { status, ...isTold && { body: `"code":"${code}"` } }, `${key}, ${name}, ${resource}`)
         answers.set(resource, alike(answer, ids[resource]))
       }
-      if (row.of !== undefined && !may(name, `${row.of}:read`, 'other')) t.strictSame(answers.get('other'), answers.get('absent'), `${key}, ${name}: what may not be read is as what is not there`)
+      if (row.of !== undefined && !may(name, `${row.of}:read`, 'other')) {
+        t.strictSame(
+          answers.get('other'), answers.get('absent'), `${key}, ${name}: what may not be read is as what is not there`
+        )
+      }
     }
   }
 })
@@ -127,8 +160,11 @@ async function upgrade (t: Test, url: string): Promise<{ status: number, code?: 
 
 t.test('principal x message x resource, on the socket', async t => {
   const source = await readFile('lib/wire/frame.ts', 'utf8')
-  const types = [...source.slice(source.indexOf('function decodeFrame')).matchAll(/case '([\w-]+)':/g)].map(match => match[1]!)
-  const told = (await readFile('docs/protocol.md', 'utf8')).split('\n').filter(line => /^\| `[^|]*\| (peer|either|passed on)/.test(line)).flatMap(line => [...line.split('|')[1]!.matchAll(/`([\w-]+)`/g)].map(match => match[1]!))
+  const types =
+    [...source.slice(source.indexOf('function decodeFrame')).matchAll(/case '([\w-]+)':/g)].map(match => match[1]!)
+  const told = (await readFile('docs/protocol.md', 'utf8')).split('\n')
+    .filter(line => /^\| `[^|]*\| (peer|either|passed on)/.test(line))
+    .flatMap(line => [...line.split('|')[1]!.matchAll(/`([\w-]+)`/g)].map(match => match[1]!))
   t.ok(types.length > 5)
   for (const type of new Set([...types, ...told])) t.ok(type in MESSAGES, `${type} has a row in the table`)
 
@@ -137,7 +173,11 @@ t.test('principal x message x resource, on the socket', async t => {
   const other = await RawPeer.join(t, url('administrator'))
   for (const name of NAMES) {
     const refusal = refusalOf(name) ?? (may(name, 'document:read') ? undefined : [403, 'RELAY_ACCESS_DENIED'] as const)
-    t.strictSame(await upgrade(t, url(name)), refusal === undefined ? { status: 101 } : { status: refusal[0], code: refusal[1] }, `a socket for ${name}`)
+    t.strictSame(
+      await upgrade(t, url(name)),
+      refusal === undefined ? { status: 101 } : { status: refusal[0], code: refusal[1] },
+      `a socket for ${name}`
+    )
     if (refusal !== undefined) continue
     for (const [type, row] of Object.entries<MessageRow>(MESSAGES)) {
       const ids = await resources()
@@ -146,13 +186,24 @@ t.test('principal x message x resource, on the socket', async t => {
         const id = ids[resource]
         const peer = await RawPeer.join(t, url(name))
         await other.heads(id)
-        const outcome = await row.send({ peer, id, other, token: tokens.get(name)!, foreign: tokens.get(name === 'writer' ? 'reader' : 'writer')! })
-        const rights = { read: may(name, 'document:read', resource), write: may(name, 'document:write', resource), create: may(name, 'document:create', resource), exists: resource !== 'absent' }
+        const outcome = await row.send({
+          peer, id, other, token: tokens.get(name)!, foreign: tokens.get(name === 'writer' ? 'reader' : 'writer')!
+        })
+        const rights = {
+          read: may(name, 'document:read', resource),
+          write: may(name, 'document:write', resource),
+          create: may(name, 'document:create', resource),
+          exists: resource !== 'absent'
+        }
         t.strictSame(outcome, row.expected(rights), `${type}, ${name}, ${resource}`)
         heard.set(resource, JSON.parse(JSON.stringify(peer.heard).replaceAll(id, '<id>').replaceAll(peer.id, '<peer>')))
         peer.close()
       }
-      if (!may(name, 'document:read', 'other')) t.strictSame(heard.get('other'), heard.get('absent'), `${type}, ${name}: what may not be read is as what is not there`)
+      if (!may(name, 'document:read', 'other')) {
+        t.strictSame(
+          heard.get('other'), heard.get('absent'), `${type}, ${name}: what may not be read is as what is not there`
+        )
+      }
     }
   }
 })

@@ -79,7 +79,8 @@ t.test('changes whose dependencies are missing are asked for, and brought by who
   t.strictSame((await client(t, ws).find<Fields>(urlOf(id))).doc(), doc)
 })
 
-t.test('a document is sent whole to those who know the second version of sync messages, and change by change to others', async t => {
+t.test('a document is sent whole to those who know the second version of sync messages, and change by change to ' +
+  'others', async t => {
   const handle = client(t, ws).create<Fields>({ a: 1 })
   for (let n = 0; n < 50; n++) handle.change(doc => { doc['n'] = n })
   const heads = Automerge.getHeads(handle.doc())
@@ -137,7 +138,8 @@ t.test('a peer that is cut off in the middle of a document leaves nothing half-d
   t.strictSame((await client(t, ws).find<Fields>(urlOf(id))).doc(), doc)
 })
 
-t.test('ephemeral messages go to those who follow the document, once and in order, and are passed on by others', async t => {
+t.test('ephemeral messages go to those who follow the document, once and in order, and are passed on by ' +
+  'others', async t => {
   const [id, doc] = [newId(), written(1)]
   const [speaker, listener, stranger] = [
     await RawPeer.join(t, ws), await RawPeer.join(t, ws), await RawPeer.join(t, ws)

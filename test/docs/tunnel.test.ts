@@ -29,10 +29,12 @@ t.test('the example offers, is called, and is called by a Runner app', async t =
     .replace("'fastify-automerge-relay/tunnel'", JSON.stringify(TUNNEL))
     .replace(
       /import (\{.*\}) from '@bluelibs\/runner'/,
-      "import { createRequire } from 'node:module'\nconst { createHttpClient, Serializer, r, globals, run } = createRequire(import.meta.url)('runner-5.5.0/node')"
+      "import { createRequire } from 'node:module'\nconst { createHttpClient, Serializer, r, globals, run } = " +
+        "createRequire(import.meta.url)('runner-5.5.0/node')"
     )
     .replace('port: 3000', 'port: 0')
-    .replaceAll("'http://127.0.0.1:3000/__runner'", '`${app.listeningOrigin}/__runner`') // eslint-disable-line no-template-curly-in-string
+    // eslint-disable-next-line no-template-curly-in-string
+    .replaceAll("'http://127.0.0.1:3000/__runner'", '`${app.listeningOrigin}/__runner`')
   const file = path.join(t.testdir(), 'example.ts')
   await writeFile(file, program + RUN)
   const child = spawn(process.execPath, ['--import', 'tsx', file], {

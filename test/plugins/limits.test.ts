@@ -119,7 +119,8 @@ t.test('connections in all, and of a principal', async t => {
   t.equal((await upgrade(t, `${each.ws}/?token=bob`)).status, 101)
 })
 
-t.test('while the process has too much to do, upgrades and requests are refused; health and metrics are answered', async t => {
+t.test('while the process has too much to do, upgrades and requests are refused; health and metrics are ' +
+  'answered', async t => {
   const { ws, http } = await start(t, { limits: { memory: 1 } })
   await until(async () => (await fetch(http)).status === 503) // the first measurement
   const refused = await fetch(http)
@@ -201,7 +202,8 @@ t.test('uploads at once', async t => {
   const upload = (): void => {
     slow = connect(Number(new URL(http).port), '127.0.0.1')
     slow.write(
-      'POST /api/bundles HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nPK'
+      'POST /api/bundles HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: ' +
+        '1000\r\n\r\nPK'
     )
     slow.once('data', () => { // one of those below came first
       slow.destroy()

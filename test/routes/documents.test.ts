@@ -171,7 +171,11 @@ t.test('conditions: whoever comes late is told, and nothing is lost', async t =>
     'as it comes through a proxy that compresses'
   )
   t.equal(
-    (await ask(`${url}?heads=${etag.slice(1, -1)}`, 'PATCH', { type: PATCH, body: '[{"op":"test","path":"","value":{"n":0}},{"op":"add","path":"/late","value":1}]' })).status,
+    (await ask(`${url}?heads=${etag.slice(1, -1)}`, 'PATCH', {
+      type: PATCH,
+      body: '[{"op":"test","path":"",' +
+      '"value":{"n":0}},{"op":"add","path":"/late","value":1}]'
+    })).status,
     200,
     'on what it was'
   )
@@ -362,7 +366,8 @@ t.test('events: heads and patches, from where one was; the end is told', async t
   t.match(fresh.events.at(-1), { event: 'end', data: { code: 'RELAY_CLOSING' } })
 })
 
-t.test('who may: what one may not read is not there; deleting needs leave; the end of a token and of rights', async t => {
+t.test('who may: what one may not read is not there; deleting needs leave; the end of a token and of ' +
+  'rights', async t => {
   const rules = await scratch(t, { rules: '' })
   const allow = async (actions: string[]) => {
     await writeFile(`${rules}/rules`, JSON.stringify({

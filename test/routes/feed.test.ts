@@ -6,28 +6,44 @@ import { start } from '../helper.ts'
 t.test('the feed over HTTP', async t => {
   const server = await Jetstream.start()
   t.teardown(async () => { await server.close() })
-  const { http, close } = await start(t, { feed: { hosts: server.url, hydrate: false, required: true, keepBytes: 1024 * 1024 } })
+  const { http, close } = await start(t, {
+    feed: { hosts: server.url, hydrate: false, required: true, keepBytes: 1024 * 1024 }
+  })
   const get = async (path: string) => {
     const response = await fetch(http + path)
     return { status: response.status, body: await response.json() as any }
   }
   await until(async () => (await get('/feed/ready')).status === 200)
-  for (let n = 0; n < 40; n++) happen(server, { collection: n % 4 === 0 ? 'app.bsky.feed.post' : 'app.bsky.graph.follow' })
+  for (let n = 0; n < 40; n++) {
+    happen(server, { collection: n % 4 === 0 ? 'app.bsky.feed.post' : 'app.bsky.graph.follow' })
+  }
   await until(async () => (await get('/feed/stats')).body.records.last === 40)
 
   const page = await get('/feed/records?limit=15')
   t.equal(page.status, 200)
   t.equal(page.body.records.length, 15)
-  t.match(page.body, { next: 15, last: 40, records: [{ number: 1, event: { kind: 'commit', did: /^did:/ }, references: [], visibility: 'unknown', partial: false }] })
+  t.match(page.body, {
+    next: 15,
+    last: 40,
+    records: [{
+      number: 1, event: { kind: 'commit', did: /^did:/ }, references: [], visibility: 'unknown', partial: false
+    }]
+  })
   const posts = await get('/feed/records?after=5&collection=app.bsky.feed.*')
   t.strictSame(posts.body.records.map(({ number }: { number: number }) => number), [9, 13, 17, 21, 25, 29, 33, 37])
   t.equal(posts.body.next, 40)
-  for (const query of ['after=x', 'after=-1', 'limit=0', 'limit=5000', 'collection=']) t.equal((await get(`/feed/records?${query}`)).status, 400, query)
+  for (const query of ['after=x', 'after=-1', 'limit=0', 'limit=5000', 'collection=']) {
+    t.equal((await get(`/feed/records?${query}`)).status, 400, query)
+  }
 
   const response = await fetch(`${http}/feed/events?kind=commit`, { headers: { 'last-event-id': '38' } })
   t.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
   let text = ''
-  const reading = (async () => { for await (const chunk of response.body!) text += Buffer.from(chunk).toString() })().catch(() => {})
+  const reading = (async () => {
+    for await (const chunk of response.body!) {
+      text += Buffer.from(chunk).toString()
+    }
+  })().catch(() => {})
   happen(server, { collection: 'app.bsky.feed.post' })
   await until(() => text.includes('id: 41'))
   t.strictSame([...text.matchAll(/^id: (\d+)$/gm)].map(match => match[1]), ['39', '40', '41'])
@@ -37,7 +53,9 @@ t.test('the feed over HTTP', async t => {
   await until(async () => (await get('/feed/dead-letters')).body.deadLetters.length === 1)
   const [letter] = (await get('/feed/dead-letters')).body.deadLetters
   t.match(letter, { from: 'source', frame: 'nonsense' })
-  t.strictSame(await (await fetch(`${http}/feed/dead-letters/${letter.id}`, { method: 'POST' })).json(), { done: false, problem: 'it is no event' })
+  t.strictSame(await (await fetch(`${http}/feed/dead-letters/${letter.id}`, { method: 'POST' })).json(), {
+    done: false, problem: 'it is no event'
+  })
   t.equal((await fetch(`${http}/feed/dead-letters/${letter.id}`, { method: 'DELETE' })).status, 204)
   t.equal((await fetch(`${http}/feed/dead-letters/${letter.id}`, { method: 'DELETE' })).status, 404)
   t.strictSame((await get('/feed/gaps')).body, { gaps: [] })
@@ -45,18 +63,23 @@ t.test('the feed over HTTP', async t => {
   t.match(await (await fetch(`${http}/feed/seal`, { method: 'POST' })).json(), { files: 1, last: /^feed_.*\.db$/ })
   t.equal((await get('/feed/health')).status, 200)
 
-  for (let n = 0; n < 3; n++) happen(server, { collection: 'app.bsky.feed.post', record: { text: 'x'.repeat(500_000) } })
+  for (let n = 0; n < 3; n++) {
+    happen(server, { collection: 'app.bsky.feed.post', record: { text: 'x'.repeat(500_000) } })
+  }
   await until(async () => (await get('/feed/stats')).body.records.last === 44)
   await fetch(`${http}/feed/seal`, { method: 'POST' })
   for (const path of ['/feed/records?after=40', '/feed/events?after=40']) {
-    t.match(await get(path), { status: 410, body: { code: 'RELAY_FEED_CURSOR_GONE', oldest: 44 } }, `${path}: more than keepBytes, so it is not kept`)
+    t.match(await get(path), { status: 410, body: { code: 'RELAY_FEED_CURSOR_GONE', oldest: 44 } }, `${path}: more ` +
+      'than keepBytes, so it is not kept')
   }
   t.strictSame((await get('/feed/records')).body, { records: [], next: 44, last: 44 })
   t.match((await get('/health/ready')).body, { checks: { feed: { status: 'ok' } } })
   server.refusal = { status: 400, body: 'subscribe: invalid options' }
   server.cut()
   await until(async () => (await get('/feed/health')).status === 503)
-  t.match(await get('/health/ready'), { status: 503, body: { checks: { feed: { status: 'failing', reason: /source/ } } } })
+  t.match(await get('/health/ready'), {
+    status: 503, body: { checks: { feed: { status: 'failing', reason: /source/ } } }
+  })
   await close()
   await reading
   t.match(text, /event: closing/, 'readers are told that the relay closes')
@@ -64,8 +87,15 @@ t.test('the feed over HTTP', async t => {
 
 t.test('options that are wrong stop the start by name', async t => {
   for (const [feed, problem] of [
-    [{ hosts: 'https://a' }, /feed\.hosts/], [{ collections: 'not an nsid' }, /feed\.collections/], [{ dids: 'nobody' }, /feed\.dids/],
-    [{ collections: Array.from({ length: 101 }, (_, n) => `a.b.c${n}`).join() }, /feed\.collections: 101/], [{ shard: 2, shards: 2 }, /feed\.shard/],
-    [{ didFile: '/nowhere' }, /feed\.didFile/], [{ wire: 'v3' }, /feed\.wire/], [{ sinks: [{ name: 'x' }] }, /feed\.sinks/], [{ hosst: 'wss://a' }, /hosts/]
-  ] as const) await t.rejects(start(t, { feed: feed as any }).then(async () => {}), { code: 'RELAY_BAD_OPTION', message: problem })
+    [{ hosts: 'https://a' }, /feed\.hosts/], [{ collections: 'not an nsid' }, /feed\.collections/],
+    [{ dids: 'nobody' }, /feed\.dids/],
+    [{ collections: Array.from({ length: 101 }, (_, n) => `a.b.c${n}`).join() }, /feed\.collections: 101/],
+    [{ shard: 2, shards: 2 }, /feed\.shard/],
+    [{ didFile: '/nowhere' }, /feed\.didFile/], [{ wire: 'v3' }, /feed\.wire/],
+    [{ sinks: [{ name: 'x' }] }, /feed\.sinks/], [{ hosst: 'wss://a' }, /hosts/]
+  ] as const) {
+    await t.rejects(start(t, { feed: feed as any }).then(async () => {}), {
+      code: 'RELAY_BAD_OPTION', message: problem
+    })
+  }
 })

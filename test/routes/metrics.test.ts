@@ -47,8 +47,10 @@ t.test('text to whoever prefers it, JSON to everybody else', async t => {
   await relay(app)
   const prometheus = {
     1: 'text/plain;version=0.0.4;q=1,*/*;q=0.1',
-    2: 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1',
-    3: 'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,' +
+    2: 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,' +
+      'text/plain;version=0.0.4;q=0.5,*/*;q=0.1',
+    3: 'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,' +
+      'application/openmetrics-text;version=0.0.1;q=0.5,' +
       'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
   }
   const ask = async (accept: string | undefined) =>

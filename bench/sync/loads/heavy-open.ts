@@ -51,7 +51,8 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
 
 export const heavyOpen: Load = {
   name: 'heavy-open',
-  title: 'a stored document of 1,000,000 changes (synthetic) is opened while 5 peers of a small one see 50 edits a second',
+  title: 'a stored document of 1,000,000 changes (synthetic) is opened while 5 peers of a small one see 50 edits a ' +
+    'second',
   suits: withAutomerge,
   prepare: async () => { await longList(CHANGES) },
   run

@@ -43,7 +43,8 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
 
 export const large: Load = {
   name: 'large',
-  title: 'a text of 260,000 operations (a synthetic trace, a character a change) with 3 peers, 2 changes a second; 50 a second on a small one beside it',
+  title: 'a text of 260,000 operations (a synthetic trace, a character a change) with 3 peers, 2 changes a second; ' +
+    '50 a second on a small one beside it',
   suits: withAutomerge,
   prepare: async () => { await typedText(OPERATIONS) },
   run

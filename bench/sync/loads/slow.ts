@@ -51,7 +51,8 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
 
 export const slow: Load = {
   name: 'slow',
-  title: 'one of 12 peers stops reading while 40 MB are sent to each, then reads again, or comes back when it was cut off',
+  title: 'one of 12 peers stops reading while 40 MB are sent to each, then reads again, or comes back when it was ' +
+    'cut off',
   suits: anyServer,
   run
 }

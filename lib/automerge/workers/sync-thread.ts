@@ -74,7 +74,9 @@ export class SyncThread {
     clearTimeout(this.#timer)
     if (this.#tasks.length === 0) return
     const { jobTimeout } = this.#options
-    this.#timer = setTimeout(() => { this.#end(new RelayError('RELAY_INTERNAL', `not done after ${jobTimeout} ms`)) }, jobTimeout)
+    this.#timer = setTimeout(() => {
+      this.#end(new RelayError('RELAY_INTERNAL', `not done after ${jobTimeout} ms`))
+    }, jobTimeout)
   }
 
   #end (cause: Error): void {

@@ -29,7 +29,9 @@ export class OpenDocument {
 
   /** What was in it when it was opened. @throws RelayError RELAY_DOCUMENT_DELETED and as `SyncEngine.snapshot` */
   async open (): Promise<Opened> {
-    if (this.#facts !== undefined && this.#generation === this.#thread.generation && !await this.#isStale()) return this.#facts
+    if (this.#facts !== undefined && this.#generation === this.#thread.generation && !await this.#isStale()) {
+      return this.#facts
+    }
     const chunk = await this.#host.snapshot(this.id)
     this.#facts = await this.#thread.run('open', this.id, chunk)
     this.#heads = this.#facts.heads
@@ -97,7 +99,8 @@ export class OpenDocument {
 }
 
 /** Whether an error says that somebody has deleted a document. */
-export const isDeleted = (error: unknown): boolean => ['RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_NOT_FOUND'].includes(codeOf(error) ?? '')
+export const isDeleted = (error: unknown): boolean =>
+  ['RELAY_DOCUMENT_DELETED', 'RELAY_DOCUMENT_NOT_FOUND'].includes(codeOf(error) ?? '')
 
 /** Passes over an error that says so; throws any other. */
 export function unlessDeleted (error: unknown): false {

@@ -18,7 +18,11 @@ export type Edit =
   { type: 'set', path: readonly string[], value: string | number }
 
 /** What a document says of itself. */
-export interface Opened { heads: string[], last: number, items: Array<{ key: string, number: number, isBlank: boolean }> }
+export interface Opened {
+  heads: string[]
+  last: number
+  items: Array<{ key: string, number: number, isBlank: boolean }>
+}
 
 type Root = Record<string, unknown>
 type Doc = Automerge.Doc<Root>
@@ -39,7 +43,9 @@ function keep (id: string, document: Doc): void {
 function storable (value: unknown): unknown {
   if (typeof value === 'string') return new Automerge.ImmutableString(value)
   if (Array.isArray(value)) return value.map(storable)
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, storable(one)]))
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, storable(one)]))
+  }
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? new Automerge.Float64(value as number) : value
 }
 
@@ -83,11 +89,14 @@ const jobs = {
     open.delete(id)
     const document = chunk === null ? Automerge.init<Root>() : Automerge.load<Root>(chunk)
     keep(id, document)
-    const items = Object.entries(isMap(document['items']) ? document['items'] : {}).filter(([, item]) => isMap(item)) as Array<[string, Root]>
+    const items =
+      Object.entries(isMap(document['items']) ? document['items'] : {}).filter(([, item]) => isMap(item)) as Array<[string, Root]>
     return {
       heads: Automerge.getHeads(document).sort(),
       last: typeof document['last'] === 'number' ? document['last'] : 0,
-      items: items.map(([key, item]) => ({ key, number: typeof item['number'] === 'number' ? item['number'] : 0, isBlank: item[BLANK] === true }))
+      items: items.map(([key, item]) => ({
+        key, number: typeof item['number'] === 'number' ? item['number'] : 0, isBlank: item[BLANK] === true
+      }))
     }
   },
 
@@ -95,14 +104,18 @@ const jobs = {
   change (id: string, edits: readonly Edit[]): { change: Uint8Array | null, heads: string[] } {
     const document = opened(id)
     const heads = Automerge.getHeads(document)
-    const changed = Automerge.change(document, { message: 'feed' }, root => { for (const one of edits) edit(root, one) })
+    const changed = Automerge.change(document, { message: 'feed' }, root => {
+      for (const one of edits) {
+        edit(root, one)
+      }
+    })
     keep(id, changed)
     return { change: Automerge.getChangesSince(changed, heads)[0] ?? null, heads: Automerge.getHeads(changed).sort() }
   },
 
   /**
-   * A document anew, without its history: its items but for those that are blank, and whatever else is in it. Of a blank item
-   * what its readers have written beside it stays. @returns as `Automerge.save` gives it
+   * A document anew, without its history: its items but for those that are blank, and whatever else is in it. Of a
+   * blank item what its readers have written beside it stays. @returns as `Automerge.save` gives it
    */
   renew (chunk: Uint8Array): { saved: Uint8Array, heads: string[] } {
     const old = Automerge.load<Root>(chunk)
@@ -111,7 +124,11 @@ const jobs = {
       for (const [key, value] of Object.entries(old)) {
         if (key === 'movedTo') continue
         if (key !== 'items' || !isMap(value)) root[key] = copyOf(value)
-        else root[key] = Object.fromEntries(Object.entries(value).filter(([, item]) => !isEmpty(item)).map(([uri, item]) => [uri, copyOf(item)]))
+        else {
+          root[key] = Object.fromEntries(
+            Object.entries(value).filter(([, item]) => !isEmpty(item)).map(([uri, item]) => [uri, copyOf(item)])
+          )
+        }
       }
     })
     const saved = Automerge.save(made)
@@ -138,9 +155,12 @@ const jobs = {
     const failed: string[] = []
     for (const operation of operations) {
       try {
-        changed = Automerge.change(changed, { message: 'feed' }, root => { applyJsonPatch(new Editor(root), [operation] as unknown as Json) })
+        changed = Automerge.change(changed, { message: 'feed' }, root => {
+          applyJsonPatch(new Editor(root), [operation] as unknown as Json)
+        })
       } catch (error) {
-        if (codeOf(error) === 'RELAY_PATCH_CONFLICT') continue // it is about what was blanked, and is not there any more
+        // it is about what was blanked, and is not there any more
+        if (codeOf(error) === 'RELAY_PATCH_CONFLICT') continue
         failed.push(`${operation.op} ${operation.path}: ${messageOf(error)}`)
       }
     }

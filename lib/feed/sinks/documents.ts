@@ -38,7 +38,8 @@ interface Feed { rule: Rule, chosen: Chosen, shelf: Shelf }
 const HOUR = 3_600_000
 
 /** A thread in which feed documents are opened. */
-export const documentsThread = (): JobThread<Jobs> => new JobThread<Jobs>(new URL('../documents/worker', import.meta.url))
+export const documentsThread = (): JobThread<Jobs> =>
+  new JobThread<Jobs>(new URL('../documents/worker', import.meta.url))
 
 /** Puts what rules choose into documents that the relay's peers sync, and takes out what may not be shown any more. */
 export class DocumentsSink implements Sink {
@@ -55,7 +56,9 @@ export class DocumentsSink implements Sink {
   private constructor (options: DocumentsSinkOptions) {
     const thread = this.#thread = options.thread ?? documentsThread()
     this.#isOwnThread = options.thread === undefined
-    const defaults = { required: false, maxItems: 5_000, renewAfter: 6 * HOUR, removeAfter: HOUR, tendEvery: 60_000, now: Date.now }
+    const defaults = {
+      required: false, maxItems: 5_000, renewAfter: 6 * HOUR, removeAfter: HOUR, tendEvery: 60_000, now: Date.now
+    }
     this.#options = { ...defaults, ...options, thread }
     this.required = this.#options.required
   }
@@ -65,7 +68,9 @@ export class DocumentsSink implements Sink {
     const sink = new DocumentsSink(options)
     for (const rule of options.rules) await sink.#open(rule)
     sink.#inLine(async () => { for (const { shelf } of sink.#feeds) await shelf.name() })
-      .catch((error: unknown) => { options.log.warn({ err: error }, `the index of a feed’s documents cannot be written yet: ${messageOf(error)}`) })
+      .catch((error: unknown) => {
+        options.log.warn({ err: error }, `the index of a feed’s documents cannot be written yet: ${messageOf(error)}`)
+      })
     sink.#timer = setInterval(() => { sink.tend().catch(() => {}) }, sink.#options.tendEvery) // it is logged
     sink.#timer.unref()
     return sink
@@ -114,12 +119,19 @@ export class DocumentsSink implements Sink {
   async #open (rule: Rule): Promise<void> {
     const { folder, host, log, maxItems, now, isControlled } = this.#options
     const chosen = chooser(rule)
-    if (this.#feeds.some(({ rule: { name } }) => name === rule.name)) throw bad(`two feed documents are called ${rule.name}`)
-    if (rule.authenticated === true && !isControlled) throw bad(`feed document ${rule.name}: authors who want no readers without a login need a relay with access control`)
+    if (this.#feeds.some(({ rule: { name } }) => name === rule.name)) {
+      throw bad(`two feed documents are called ${rule.name}`)
+    }
+    if (rule.authenticated === true && !isControlled) {
+      throw bad(
+      `feed document ${rule.name}: authors who want no readers without a login need a relay with access control`
+      )
+    }
     await makeFolder(path.resolve(folder))
     const shelf = await Shelf.open({ name: rule.name, folder, host, thread: this.#thread, log, maxItems, now })
     this.#feeds.push({ rule, chosen, shelf })
-    log.info({ feed: rule.name, index: `automerge:${shelf.index}` }, `the documents of feed ${rule.name} are named in automerge:${shelf.index}`)
+    log.info({ feed: rule.name, index: `automerge:${shelf.index}` }, `the documents of feed ${rule.name} are named ` +
+      `in automerge:${shelf.index}`)
   }
 
   /** In the stream's order: what is put is written before anything is taken out. */
@@ -182,8 +194,9 @@ export class DocumentsSink implements Sink {
     }
     if (shelf.has(uri)) await shelf.erase([uri]) // deleted, or changed to what is not chosen
     if (commit?.operation === 'delete') return
-    if (visibility === 'hidden' || (visibility === 'authenticated' && rule.authenticated !== true)) await shelf.hide(did, 'label')
-    else if (visibility !== 'unknown' && shelf.hidden(did) === 'label') await shelf.show(did)
+    if (visibility === 'hidden' || (visibility === 'authenticated' && rule.authenticated !== true)) {
+      await shelf.hide(did, 'label')
+    } else if (visibility !== 'unknown' && shelf.hidden(did) === 'label') await shelf.show(did)
   }
 
   async #inLine<T> (work: () => Promise<T>): Promise<T> {
@@ -194,7 +207,8 @@ export class DocumentsSink implements Sink {
 }
 
 /** Whether something that is there may have to go because of a record, or to come back. */
-const concerns = ({ shelf }: Feed, { event: { did } }: FeedRecord): boolean => shelf.hasAccount(did) || shelf.hidden(did) !== undefined
+const concerns = ({ shelf }: Feed, { event: { did } }: FeedRecord): boolean =>
+  shelf.hasAccount(did) || shelf.hidden(did) !== undefined
 
 /** A record that no item can be made of. */
 class Unfit extends Error {}

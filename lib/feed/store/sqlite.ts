@@ -37,7 +37,8 @@ export function sqlite (): Constructor {
   if (!isSound(version)) {
     throw new RelayError(
       'RELAY_BAD_OPTION',
-      `option feed: SQLite ${version} may lose what was committed (sqlite.org/wal.html, "WAL-reset bug"). Take a newer Node, or npm install ${OURS}`
+      `option feed: SQLite ${version} may lose what was committed (sqlite.org/wal.html, "WAL-reset bug"). Take a ` +
+        `newer Node, or npm install ${OURS}`
     )
   }
   found = DatabaseSync
@@ -59,7 +60,8 @@ function load (): Constructor {
   try {
     return (require('@photostructure/sqlite') as { DatabaseSync: Constructor }).DatabaseSync
   } catch (cause) {
-    throw new RelayError('RELAY_BAD_OPTION', `option feed: this Node has no SQLite (22 and later have one). npm install ${OURS} (${messageOf(cause).split('\n')[0]!})`, {
+    throw new RelayError('RELAY_BAD_OPTION', 'option feed: this Node has no SQLite (22 and later have one). npm ' +
+      `install ${OURS} (${messageOf(cause).split('\n')[0]!})`, {
       cause
     })
   }

@@ -47,7 +47,8 @@ const readable = new Map<string, Database>()
 
 const SYNCHRONOUS = { fsync: 'FULL', write: 'NORMAL', none: 'OFF' } as const
 
-const value = (database: Database, sql: string): SqlValue | undefined => Object.values(database.prepare(sql).get() ?? {})[0]
+const value = (database: Database, sql: string): SqlValue | undefined =>
+  Object.values(database.prepare(sql).get() ?? {})[0]
 
 function factsOf (database: Database, bytes: number): FileFacts {
   const meta = (key: string): string => String(value(database, `SELECT value FROM meta WHERE key = '${key}'`) ?? '')
@@ -80,20 +81,32 @@ function opened (file: string): Database {
 }
 
 const jobs = {
-  /** Opens a file to write to, a new one or what a process left. @param position JSON text, of a new file's beginning */
+  /**
+   * Opens a file to write to, a new one or what a process left.
+   * @param position JSON text, of a new file's beginning
+   */
   open (file: string, position: string, durability: keyof typeof SYNCHRONOUS): FileFacts {
     const database = new Database(file)
     try {
-      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${SYNCHRONOUS[durability]}; BEGIN IMMEDIATE; ${SCHEMA}`)
+      database.exec(
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${SYNCHRONOUS[durability]}; BEGIN IMMEDIATE; ${SCHEMA}`
+      )
       const begin = database.prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)')
-      for (const [key, text] of [['format', String(FORMAT)], ['opened_at', new Date().toISOString()], ['first_position', position], ['last_position', position]]) begin.run(key!, text!)
+      for (const [key, text] of [
+        ['format', String(FORMAT)], ['opened_at', new Date().toISOString()], ['first_position', position],
+        ['last_position', position]
+      ]) {
+        begin.run(key!, text!)
+      }
       database.exec('COMMIT')
       written = {
         database,
         insert: database.prepare(`INSERT OR IGNORE INTO records VALUES (${COLUMNS.map(() => '?').join(', ')})`),
         place: database.prepare("UPDATE meta SET value = ? WHERE key = 'last_position'")
       }
-      return factsOf(database, Number(value(database, 'PRAGMA page_count')) * Number(value(database, 'PRAGMA page_size')))
+      return factsOf(
+        database, Number(value(database, 'PRAGMA page_count')) * Number(value(database, 'PRAGMA page_size'))
+      )
     } catch (error) {
       database.close()
       throw error
@@ -123,8 +136,8 @@ const jobs = {
   },
 
   /**
-   * Copies a file that was written to into one that never changes again, with the indexes that it is searched by. Others may have
-   * the first open, a researcher's `sqlite3` too.
+   * Copies a file that was written to into one that never changes again, with the indexes that it is searched by.
+   * Others may have the first open, a researcher's `sqlite3` too.
    */
   async seal (file: string, copy: string): Promise<FileFacts & { sha256: string }> {
     await rm(copy, { force: true })
@@ -137,7 +150,8 @@ const jobs = {
     const database = new Database(copy)
     let facts: FileFacts
     try {
-      database.exec(`PRAGMA synchronous = FULL; BEGIN; ${INDEXES}; INSERT OR REPLACE INTO meta VALUES ('sealed_at', '${new Date().toISOString()}'); COMMIT`)
+      database.exec(`PRAGMA synchronous = FULL; BEGIN; ${INDEXES}; INSERT OR REPLACE INTO meta VALUES ('sealed_at', ` +
+        `'${new Date().toISOString()}'); COMMIT`)
       facts = factsOf(database, 0)
     } finally {
       database.close()
@@ -156,7 +170,8 @@ const jobs = {
   check (file: string): FileFacts & { problems: string[] } {
     const database = new Database(file, { readOnly: true })
     try {
-      const problems = database.prepare('PRAGMA integrity_check').all().map(row => String(Object.values(row)[0])).filter(text => text !== 'ok')
+      const problems = database.prepare('PRAGMA integrity_check').all().map(row => String(Object.values(row)[0]))
+        .filter(text => text !== 'ok')
       return { ...factsOf(database, 0), problems }
     } finally {
       database.close()
@@ -178,21 +193,25 @@ const jobs = {
     if (collections.length > 0) {
       const names = collections.map(name => name.endsWith('.*') ? 'substr(collection, 1, ?) = ?' : 'collection = ?')
       conditions.push(`(collection IS NULL OR ${names.join(' OR ')})`)
-      for (const name of collections) values.push(...name.endsWith('.*') ? [name.length - 1, name.slice(0, -1)] : [name])
+      for (const name of collections) {
+        values.push(...name.endsWith('.*') ? [name.length - 1, name.slice(0, -1)] : [name])
+      }
     }
     const sql = `SELECT ${COLUMNS.join(', ')} FROM records WHERE ${conditions.join(' AND ')} ORDER BY id LIMIT ?`
-    return opened(file).prepare(sql).all(...values, limit).map(row => COLUMNS.map(column => row[column]) as unknown as Row)
+    return opened(file).prepare(sql).all(...values, limit)
+      .map(row => COLUMNS.map(column => row[column]) as unknown as Row)
   },
 
   /** The identities of the last rows before a number, newest first, with their times. */
   identities (file: string, before: number, limit: number): Array<{ number: number, id: string, timeUs: number }> {
     const sql = `SELECT id, did, time_us, operation, collection, rkey, rev, CASE WHEN rev IS NULL THEN message END AS message
       FROM records WHERE id < ? ORDER BY id DESC LIMIT ?`
-    return opened(file).prepare(sql).all(before, limit).map(({ id, did, time_us: timeUs, operation, collection, rkey, rev, message }) => ({
-      number: Number(id),
-      timeUs: Number(timeUs),
-      id: rev === null ? parseEvent(String(message)).id : [did, rev, collection, rkey, operation].join(' ')
-    }))
+    return opened(file).prepare(sql).all(before, limit)
+      .map(({ id, did, time_us: timeUs, operation, collection, rkey, rev, message }) => ({
+        number: Number(id),
+        timeUs: Number(timeUs),
+        id: rev === null ? parseEvent(String(message)).id : [did, rev, collection, rkey, operation].join(' ')
+      }))
   },
 
   /** Which of the events are in a file. */

@@ -59,5 +59,7 @@ function contents (type: string, data: Uint8Array): string {
   if (type !== 'sync' && type !== 'request') return ''
   const { heads, need, have, changes } = Automerge.decodeSyncMessage(data)
   const short = (hashes: string[]): string => `[${hashes.map(hash => hash.slice(0, 8)).join(' ')}]`
-  return ` heads ${short(heads)} need ${short(need)} have ${have.map(({ lastSync, bloom }) => `since ${short(lastSync)} + ${bloom.length} bytes`).join()}, ${changes.reduce((sum, { length }) => sum + length, 0)} bytes of changes`
+  return ` heads ${short(heads)} need ${short(need)} have ` +
+    `${have.map(({ lastSync, bloom }) => `since ${short(lastSync)} + ${bloom.length} bytes`).join()}, ` +
+    `${changes.reduce((sum, { length }) => sum + length, 0)} bytes of changes`
 }

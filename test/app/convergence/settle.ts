@@ -42,7 +42,9 @@ export function differences (clients: Client[], history: History): string[] {
       const doc = client.document(id)
       const hashes = doc === undefined ? new Set<string>() : hashesOf(doc)
       const missing = [...required].filter(hash => !hashes.has(hash)).length
-      return `    ${client.name} (${client.peerId}): ${client.stateOf(id)}, ${hashes.size} changes, ${missing} missing, heads ${shortHeads(doc)}${few.includes(client) ? client.said(id).map(line => `\n      ${line}`).join('') : ''}`
+      return `    ${client.name} (${client.peerId}): ${client.stateOf(id)}, ${hashes.size} changes, ` +
+        `${missing} missing, heads ` +
+        `${shortHeads(doc)}${few.includes(client) ? client.said(id).map(line => `\n      ${line}`).join('') : ''}`
     })
     return `${id} differs, ${required.size} changes are required:\n${each.join('\n')}`
   })

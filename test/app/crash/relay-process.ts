@@ -6,7 +6,8 @@ import { executable, urlIn, withoutLoader } from '../executable.ts'
 
 /** Has the relay fold every so many ms in place of every 15 s; it has no option for that, so the timer is changed. */
 const foldEvery = (ms: number): string[] => ['--import', 'data:text/javascript,' + encodeURIComponent(
-  `const real = setInterval; globalThis.setInterval = (run, ms, ...rest) => real(run, ms === 15000 ? ${ms} : ms, ...rest)`
+  `const real = setInterval; globalThis.setInterval = (run, ms, ...rest) => real(run, ms === 15000 ? ${ms} : ms, ` +
+    '...rest)'
 )]
 
 export interface Line { level: number, msg: string, err?: { message: string, stack: string } }
@@ -41,7 +42,9 @@ export class RelayProcess {
   readonly #lines: Line[]
   readonly #exit: Promise<[number | null, string | null]>
 
-  private constructor (child: ChildProcess, url: string, startTime: number, lines: Line[], exit: Promise<[number | null, string | null]>) {
+  private constructor (
+    child: ChildProcess, url: string, startTime: number, lines: Line[], exit: Promise<[number | null, string | null]>
+  ) {
     this.#child = child
     this.url = url
     this.startTime = startTime
@@ -53,7 +56,10 @@ export class RelayProcess {
    * @param program the executable, `dist/bin/tonk-relay.js` unless another is given
    * @param flags more arguments for it
    */
-  static async start (folder: string, { foldInterval, program = executable, flags = [], env: more = {}, wrap = [] }: RelayProcessOptions = {}): Promise<RelayProcess> {
+  static async start (
+    folder: string,
+    { foldInterval, program = executable, flags = [], env: more = {}, wrap = [] }: RelayProcessOptions = {}
+  ): Promise<RelayProcess> {
     const env = { ...process.env }
     for (const { variable } of settings) delete env[variable]
     Object.assign(env, more)
@@ -83,7 +89,8 @@ export class RelayProcess {
 
   /** Its errors. */
   get errors (): string[] {
-    return this.#lines.filter(({ level }) => level >= 50).map(({ msg, err }) => err === undefined ? msg : `${msg}: ${err.stack}`)
+    return this.#lines.filter(({ level }) => level >= 50)
+      .map(({ msg, err }) => err === undefined ? msg : `${msg}: ${err.stack}`)
   }
 
   /** Has it stand still, or go on. Not to one that a command runs. */

@@ -53,9 +53,9 @@ const POST = 'app.bsky.feed.post'
 export const NOTES = 'ours'
 
 /**
- * Kills a relay with a feed again and again while events come, and cuts its socket in every third round. Files of records are
- * small, so that many of the kills are in the middle of sealing one. At the end every event must be recorded, and every post be
- * in a feed document, once.
+ * Kills a relay with a feed again and again while events come, and cuts its socket in every third round. Files of
+ * records are small, so that many of the kills are in the middle of sealing one. At the end every event must be
+ * recorded, and every post be in a feed document, once.
  */
 export async function kill ({ folder, rounds, seed, wire, rate = 400, program, redis }: KillOptions): Promise<Kills> {
   const below = random(seed)
@@ -65,11 +65,14 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
   const rules = path.join(folder, 'rules.json')
   await writeFile(rules, JSON.stringify([{ name: 'news' }]))
   const flags = [
-    '--feed', '--feed-hosts', server.url, '--feed-wire', wire, '--feed-app-view', appView.url, '--feed-app-view-rate', '1000',
+    '--feed', '--feed-hosts', server.url, '--feed-wire', wire, '--feed-app-view', appView.url, '--feed-app-view-rate',
+    '1000',
     '--feed-rotate-bytes', '262144', '--feed-documents-file', rules
   ]
   const stream = `kills-${process.pid}-${wire}`
-  const env: Record<string, string> = redis === undefined ? {} : { RELAY_FEED_REDIS_URL: redis, RELAY_FEED_REDIS_STREAM: stream }
+  const env: Record<string, string> = redis === undefined
+    ? {}
+    : { RELAY_FEED_REDIS_URL: redis, RELAY_FEED_REDIS_STREAM: stream }
   const errors: string[] = []
   let sent: WireEvent[] = []
   const stop = new AbortController()
@@ -102,7 +105,8 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
   let stats = await statsOf(relay)
   await until(async () => {
     stats = await statsOf(relay)
-    return (stats.position?.timeUs ?? 0) >= last && stats.events.underWay === 0 && stats.sinks.every(({ behind }) => behind === 0)
+    return (stats.position?.timeUs ?? 0) >= last &&
+      stats.events.underWay === 0 && stats.sinks.every(({ behind }) => behind === 0)
   })
   const pages = await pagesOf(relay)
   await relay.end('SIGTERM')
@@ -114,7 +118,9 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
   return {
     rounds,
     records: account(events.map(({ id }) => id), ids),
-    documents: account(events.filter(({ commit }) => commit?.collection === POST).map(({ uri }) => uri), pages.flatMap(({ items }) => Object.keys(items))),
+    documents: account(events.filter(({ commit }) => commit?.collection === POST).map(({ uri }) => uri), pages.flatMap(
+      ({ items }) => Object.keys(items)
+    )),
     redis: redis === undefined ? undefined : account(events.map(({ id }) => id), await added(redis, stream)),
     isNumbered: numbers.sort((a, b) => a - b).every((number, n) => number === n + 1),
     recognised: stats.events.repeats,
@@ -125,10 +131,16 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
 
 function account (sent: string[], found: string[]): Account {
   const known = new Set(found)
-  return { sent: sent.length, found: found.length, lost: sent.filter(id => !known.has(id)).length, repeats: found.length - known.size }
+  return {
+    sent: sent.length,
+    found: found.length,
+    lost: sent.filter(id => !known.has(id)).length,
+    repeats: found.length - known.size
+  }
 }
 
-const statsOf = async ({ url }: RelayProcess): Promise<Stats> => await (await fetch(`${url}/feed/stats`)).json() as Stats
+const statsOf = async ({ url }: RelayProcess): Promise<Stats> =>
+  await (await fetch(`${url}/feed/stats`)).json() as Stats
 
 interface Page { url: string, items: Record<string, object>, notes?: unknown }
 
@@ -138,7 +150,8 @@ async function pagesOf (relay: RelayProcess): Promise<Page[]> {
     const response = await fetch(`${relay.url}/api/documents/${url.slice('automerge:'.length)}`)
     return response.ok ? await response.json() : {}
   }
-  const { days = {} } = await read((await statsOf(relay)).sinks[0]!['news.index']) as { days?: Record<string, Record<string, string>> }
+  const { days = {} } =
+    await read((await statsOf(relay)).sinks[0]!['news.index']) as { days?: Record<string, Record<string, string>> }
   const urls = Object.keys(days).sort().flatMap(day => Object.values(days[day]!))
   return await Promise.all(urls.map(async url => ({ url, items: {}, ...await read(url) })))
 }
@@ -148,7 +161,9 @@ async function note (relay: RelayProcess): Promise<boolean> {
   const [page] = await pagesOf(relay)
   if (page === undefined) return false
   const headers = { 'content-type': 'application/merge-patch+json' }
-  const { ok } = await fetch(`${relay.url}/api/documents/${page.url.slice('automerge:'.length)}`, { method: 'PATCH', headers, body: JSON.stringify({ notes: NOTES }) })
+  const { ok } = await fetch(`${relay.url}/api/documents/${page.url.slice('automerge:'.length)}`, {
+    method: 'PATCH', headers, body: JSON.stringify({ notes: NOTES })
+  })
   return ok
 }
 
@@ -158,7 +173,9 @@ async function added (url: string, stream: string): Promise<string[]> {
   const entries = await client.xRange(stream, '-', '+')
   await client.del(stream)
   client.destroy()
-  return entries!.map(({ message }) => parseEvent(JSON.stringify((JSON.parse(message['record']!) as { event: object }).event)).id)
+  return entries!.map(
+    ({ message }) => parseEvent(JSON.stringify((JSON.parse(message['record']!) as { event: object }).event)).id
+  )
 }
 
 /** The identities and numbers of all events that are recorded. */

@@ -18,7 +18,9 @@ interface Row {
 }
 
 const READING: readonly Action[] = ['document:read', 'bundle:read']
-const WRITING: readonly Action[] = ['document:write', 'document:create', 'document:delete', 'bundle:create', 'bundle:replace', 'bundle:delete']
+const WRITING: readonly Action[] = [
+  'document:write', 'document:create', 'document:delete', 'bundle:create', 'bundle:replace', 'bundle:delete'
+]
 
 /** Who there is: the one table that what is expected is computed from, and the relay’s rules are made of. */
 export const PRINCIPALS = {
@@ -29,11 +31,19 @@ export const PRINCIPALS = {
   reader: { grants: [{ allow: READING }] },
   writer: { grants: [{ allow: [...READING, ...WRITING] }] },
   blind: { grants: [{ allow: WRITING }] },
-  'document-scoped': { grants: [{ allow: ['document:read', 'document:write', 'document:delete'], within: 'documents' }] },
-  'bundle-scoped': { grants: [{ allow: ['document:read', 'document:write', 'bundle:read', 'bundle:replace', 'bundle:delete'], within: 'bundles' }] },
+  'document-scoped': {
+    grants: [{ allow: ['document:read', 'document:write', 'document:delete'], within: 'documents' }]
+  },
+  'bundle-scoped': {
+    grants: [{
+      allow: ['document:read', 'document:write', 'bundle:read', 'bundle:replace', 'bundle:delete'], within: 'bundles'
+    }]
+  },
   'metrics-reader': { grants: [{ allow: ['metrics:read'] }] },
   'feed-reader': { grants: [{ allow: ['feed:read'] }] },
-  administrator: { grants: [{ allow: [...READING, ...WRITING, 'feed:read', 'feed:manage', 'metrics:read', 'administer'] }] }
+  administrator: {
+    grants: [{ allow: [...READING, ...WRITING, 'feed:read', 'feed:manage', 'metrics:read', 'administer'] }]
+  }
 } as const satisfies Record<string, Row>
 
 export type Name = keyof typeof PRINCIPALS
@@ -49,9 +59,15 @@ export const may = (name: Name, action: Action, resource?: Resource): boolean =>
 /** Their tokens, and the relay’s options that know them. @param mine what rules with a scope are about */
 export async function admit (t: Test, mine: readonly DocumentId[]) {
   const { file, sign } = await issuer(t)
-  const rules = NAMES.flatMap(name => (PRINCIPALS[name] as Row).grants.map(({ allow, within }) => ({ principals: [name], allow, ...within && { [within]: mine } })))
-  const folder = await scratch(t, { 'rules.json': JSON.stringify({ rules: rules.filter(({ principals: [name] }) => name !== 'anonymous') }) })
+  const rules = NAMES.flatMap(name => (PRINCIPALS[name] as Row).grants.map(({ allow, within }) => ({
+    principals: [name], allow, ...within && { [within]: mine }
+  })))
+  const folder = await scratch(t, {
+    'rules.json': JSON.stringify({ rules: rules.filter(({ principals: [name] }) => name !== 'anonymous') })
+  })
   const tokens = new Map<Name, string>()
-  for (const name of NAMES) if (name !== 'anonymous') tokens.set(name, await sign({ sub: name, exp: seconds(name === 'expired' ? -60 : 3600) }))
+  for (const name of NAMES) {
+    if (name !== 'anonymous') tokens.set(name, await sign({ sub: name, exp: seconds(name === 'expired' ? -60 : 3600) }))
+  }
   return { tokens, options: { jwtKeys: file, jwtTolerance: 0, rules: `${folder}/rules.json` } }
 }

@@ -26,10 +26,14 @@ export interface RouteRow {
 const THERE = { mine: 200, other: 200, absent: 404 }
 const GONE = { mine: 204, other: 204, absent: 404 }
 
-const open = (status = 200, path?: string): RouteRow => ({ access: 'public', answer: ['other', status], ...path !== undefined && { path } })
-const document = (row: Partial<RouteRow> = {}): RouteRow => ({ access: ['document:read'], of: 'document', answer: THERE, ...row })
-const bundle = (row: Partial<RouteRow> = {}): RouteRow => ({ access: ['bundle:read'], of: 'bundle', answer: THERE, ...row })
-const feed = (action: Action, status = 200, path?: string): RouteRow => ({ access: [action], answer: ['other', status], ...path !== undefined && { path } })
+const open = (status = 200, path?: string): RouteRow =>
+  ({ access: 'public', answer: ['other', status], ...path !== undefined && { path } })
+const document = (row: Partial<RouteRow> = {}): RouteRow =>
+  ({ access: ['document:read'], of: 'document', answer: THERE, ...row })
+const bundle = (row: Partial<RouteRow> = {}): RouteRow =>
+  ({ access: ['bundle:read'], of: 'bundle', answer: THERE, ...row })
+const feed = (action: Action, status = 200, path?: string): RouteRow =>
+  ({ access: [action], answer: ['other', status], ...path !== undefined && { path } })
 const administration = (answer: RouteRow['answer']): RouteRow => ({ access: ['administer'], answer })
 
 /** Every route there is. GET has HEAD with it; what is in no row must be refused (405). */
@@ -48,7 +52,9 @@ export const ROUTES: Record<string, RouteRow> = {
   'GET /api/blank-tonk': open(),
   'POST /api/bundles': {
     access: ['bundle:create', 'bundle:replace'],
-    needs: { mine: ['bundle:replace', 'document:write'], other: ['bundle:replace', 'document:write'], absent: ['bundle:create'] },
+    needs: {
+      mine: ['bundle:replace', 'document:write'], other: ['bundle:replace', 'document:write'], absent: ['bundle:create']
+    },
     ofOwner: true,
     type: 'application/octet-stream',
     body: 'bundle',
@@ -59,13 +65,17 @@ export const ROUTES: Record<string, RouteRow> = {
   'GET /api/bundles/:id/manifest': bundle(),
   'DELETE /api/bundles/:id': bundle({ access: ['bundle:delete'], ofOwner: true, destroys: true, answer: GONE }),
 
-  'POST /api/documents': { access: ['document:create'], type: 'application/json', body: '{"a":1}', answer: ['absent', 201] },
+  'POST /api/documents': {
+    access: ['document:create'], type: 'application/json', body: '{"a":1}', answer: ['absent', 201]
+  },
   'GET /api/documents/:id': document(),
   'GET /api/documents/:id/heads': document(),
   'GET /api/documents/:id/history': document(),
   'GET /api/documents/:id/snapshot': document(),
   'GET /api/documents/:id/events': document({ streams: true }),
-  'PATCH /api/documents/:id': document({ access: ['document:write'], type: 'application/merge-patch+json', body: '{"b":2}' }),
+  'PATCH /api/documents/:id': document({
+    access: ['document:write'], type: 'application/merge-patch+json', body: '{"b":2}'
+  }),
   'DELETE /api/documents/:id': document({ access: ['document:delete'], destroys: true, answer: GONE }),
 
   'GET /feed/health': open(),
@@ -93,12 +103,16 @@ export const ROUTES: Record<string, RouteRow> = {
 export const ELSEWHERE = ['/__runner', '/__runner/*', '/__runner/discovery']
 
 /** What the table says somebody is answered: a status, and a code when it is refused. */
-export function expected ({ access, of, ofOwner, needs, answer }: RouteRow, name: Name, resource: Resource): { status: number, code?: string } {
+export function expected (
+  { access, of, ofOwner, needs, answer }: RouteRow, name: Name, resource: Resource
+): { status: number, code?: string } {
   const allowed = { status: Array.isArray(answer) ? answer[1] : (answer as Record<Resource, number>)[resource] }
   if (access === 'public') return allowed
   const refusal = refusalOf(name)
   if (refusal !== undefined) return { status: refusal[0], code: refusal[1] }
-  if (of !== undefined && !may(name, `${of}:read`, resource)) return { status: 404, code: `RELAY_${of.toUpperCase()}_NOT_FOUND` }
+  if (of !== undefined && !may(name, `${of}:read`, resource)) {
+    return { status: 404, code: `RELAY_${of.toUpperCase()}_NOT_FOUND` }
+  }
   const denied = { status: 403, code: 'RELAY_ACCESS_DENIED' }
   // an upload names no id in its path; what it is about is looked at when it is there
   if (!access.some(action => may(name, action, needs === undefined ? resource : undefined))) return denied

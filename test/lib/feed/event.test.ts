@@ -41,11 +41,12 @@ t.test('an event has the same identity whatever server it is from', async t => {
 })
 
 t.test('what is no event is told from one', async t => {
-  for (const text of ['', '{', 'null', '[]', '1', '{}', '{"did":1}', '{"did":"did:plc:a"}', '{"did":"did:plc:a","time_us":-1,"kind":"commit"}',
-    '{"did":"did:plc:a","time_us":1.5,"kind":"commit"}', '{"did":"did:plc:a","time_us":1,"kind":"commit"}',
-    '{"did":"did:plc:a","time_us":1,"kind":"commit","commit":{"rev":"a"}}',
-    '{"did":"did:plc:a","time_us":1,"kind":"account","account":{}}',
-    '{"did":"plc","time_us":1,"kind":"new"}']) t.throws(() => parseEvent(text), NotAnEvent, text)
+  for (const text of ['', '{', 'null', '[]', '1', '{}', '{"did":1}', '{"did":"did:plc:a"}', '{"did":"did:plc:a",' +
+    '"time_us":-1,"kind":"commit"}',
+  '{"did":"did:plc:a","time_us":1.5,"kind":"commit"}', '{"did":"did:plc:a","time_us":1,"kind":"commit"}',
+  '{"did":"did:plc:a","time_us":1,"kind":"commit","commit":{"rev":"a"}}',
+  '{"did":"did:plc:a","time_us":1,"kind":"account","account":{}}',
+  '{"did":"plc","time_us":1,"kind":"new"}']) t.throws(() => parseEvent(text), NotAnEvent, text)
 })
 
 t.test('a position is one of its wire, and survives a file', async t => {

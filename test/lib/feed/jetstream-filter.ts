@@ -55,7 +55,8 @@ export function admitV1 (
   if (zstd && headers['sec-websocket-extensions']?.includes('permessage-deflate') === true) {
     throw new Refusal(
       400,
-      'choose one compression scheme: custom zstd (compress=true / Socket-Encoding: zstd) or RFC 7692 permessage-deflate, not both\n'
+      'choose one compression scheme: custom zstd (compress=true / Socket-Encoding: zstd) or RFC 7692 ' +
+        'permessage-deflate, not both\n'
     )
   }
   if (zstd && !isPossible) throw new Error('this test gave the server no compression')

@@ -181,7 +181,8 @@ export class Jetstream {
       if (!(error instanceof Refusal)) throw error
       const type = error.body.startsWith('{') ? 'application/json' : 'text/plain; charset=utf-8'
       socket.end(
-        `HTTP/1.1 ${error.status} Refused\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(error.body)}\r\n\r\n${error.body}`
+        `HTTP/1.1 ${error.status} Refused\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ` +
+          `${Buffer.byteLength(error.body)}\r\n\r\n${error.body}`
       )
     }
   }

@@ -29,6 +29,8 @@ t.test('jobs that wait for a thread that cannot start are told why', async t => 
 
 t.test('a process with nothing else to do lives until its jobs are done', async t => {
   const script = fileURLToPath(new URL('./threads/one-job.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script], { env: { ...process.env, NODE_OPTIONS: '' } })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script], {
+    env: { ...process.env, NODE_OPTIONS: '' }
+  })
   t.equal(stdout, '42\n')
 })

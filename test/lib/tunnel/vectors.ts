@@ -14,8 +14,10 @@ const TOKEN: Header = ['x-runner-token', 'dev-secret']
 const JSON_TYPE: Header = ['content-type', 'application/json']
 const FORM_TYPE: Header = ['content-type', 'multipart/form-data; boundary=bb']
 
-const DISCOVERY = '{"ok":true,"result":{"allowList":{"enabled":true,"tasks":["app.tasks.add","app.tasks.echo","app.tasks.types",' +
-  '"app.tasks.upload","app.tasks.duplex","app.tasks.streamOut","app.tasks.fail","app.tasks.failTyped","app.tasks.slow","app.tasks.a/b c",' +
+const DISCOVERY = '{"ok":true,"result":{"allowList":{"enabled":true,"tasks":["app.tasks.add","app.tasks.echo",' +
+  '"app.tasks.types",' +
+  '"app.tasks.upload","app.tasks.duplex","app.tasks.streamOut","app.tasks.fail","app.tasks.failTyped",' +
+  '"app.tasks.slow","app.tasks.a/b c",' +
   '"app.tasks.whoami"],"events":["app.events.notify","app.events.par"]}}}'
 
 const field = (name: string, value: string) => `Content-Disposition: form-data; name="${name}"\r\n\r\n${value}`
@@ -88,7 +90,8 @@ export const vectors: Vector[] = [
     'task graph body',
     'POST /__runner/task/app.tasks.echo',
     [TOKEN, JSON_TYPE],
-    '{"__graph":true,"version":1,"root":{"input":{"__ref":"obj_1"}},"nodes":{"obj_1":{"kind":"object","value":{"a":1}}}}',
+    '{"__graph":true,"version":1,"root":{"input":{"__ref":"obj_1"}},"nodes":{"obj_1":{"kind":"object",' +
+      '"value":{"a":1}}}}',
     200,
     '{"ok":true,"result":{"a":1}}'
   ],
@@ -352,7 +355,8 @@ export const vectors: Vector[] = [
     [TOKEN, JSON_TYPE],
     '{"payload":1,"returnPayload":true}',
     400,
-    '{"ok":false,"error":{"message":"Event app.events.par is marked parallel; returning a payload is not supported.","code":"PARALLEL_EVENT_RETURN_UNSUPPORTED"}}'
+    '{"ok":false,"error":{"message":"Event app.events.par is marked parallel; returning a payload is not ' +
+      'supported.","code":"PARALLEL_EVENT_RETURN_UNSUPPORTED"}}'
   ],
   [
     52,
@@ -428,7 +432,9 @@ export const vectors: Vector[] = [
     [TOKEN, JSON_TYPE],
     '{}',
     500,
-    '{"ok":false,"error":{"message":"{\\"message\\":\\"quota exceeded\\",\\"code\\":\\"Q1\\",\\"limit\\":5}","code":"INTERNAL_ERROR","id":"app.errors.quota","data":{"message":"quota exceeded","code":"Q1","limit":5}}}'
+    '{"ok":false,"error":{"message":"{\\"message\\":\\"quota ' +
+      'exceeded\\",\\"code\\":\\"Q1\\",\\"limit\\":5}","code":"INTERNAL_ERROR","id":"app.errors.quota",' +
+      '"data":{"message":"quota exceeded","code":"Q1","limit":5}}}'
   ],
   [
     62, 'void task', 'POST /__runner/task/app.tasks.echo', [TOKEN, JSON_TYPE],
@@ -483,23 +489,29 @@ export const vectors: Vector[] = [
       '{"input":{"file":{"$runnerFile":"File","id":"F1","meta":{"name":"a.txt","type":"text/plain"}}}}'
     )),
     200,
-    '{"ok":true,"result":{"name":"a.txt","type":"text/plain","bytes":5,"text":"hello","note":{"__type":"Undefined","value":null}}}'
+    '{"ok":true,"result":{"name":"a.txt","type":"text/plain","bytes":5,"text":"hello","note":{"__type":"Undefined",' +
+      '"value":null}}}'
   ],
   [
     69,
     'multipart meta from part',
     'POST /__runner/task/app.tasks.upload',
     [TOKEN, FORM_TYPE],
-    '--bb\r\nContent-Disposition: form-data; name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F1","meta":{}}}}\r\n--bb\r\nContent-Disposition: form-data; name="file:F1"; filename="part.bin"\r\nContent-Type: application/pdf\r\n\r\nhello\r\n--bb--\r\n',
+    '--bb\r\nContent-Disposition: form-data; ' +
+      'name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F1",' +
+      '"meta":{}}}}\r\n--bb\r\nContent-Disposition: form-data; name="file:F1"; filename="part.bin"\r\nContent-Type: ' +
+      'application/pdf\r\n\r\nhello\r\n--bb--\r\n',
     200,
-    '{"ok":true,"result":{"name":"part.bin","type":"application/pdf","bytes":5,"text":"hello","note":{"__type":"Undefined","value":null}}}'
+    '{"ok":true,"result":{"name":"part.bin","type":"application/pdf","bytes":5,"text":"hello",' +
+      '"note":{"__type":"Undefined","value":null}}}'
   ],
   [
     70,
     'multipart no manifest',
     'POST /__runner/task/app.tasks.upload',
     [TOKEN, FORM_TYPE],
-    '--bb\r\nContent-Disposition: form-data; name="file:F1"; filename="a"\r\nContent-Type: text/plain\r\n\r\nx\r\n--bb--\r\n',
+    '--bb\r\nContent-Disposition: form-data; name="file:F1"; filename="a"\r\nContent-Type: ' +
+      'text/plain\r\n\r\nx\r\n--bb--\r\n',
     400,
     '{"ok":false,"error":{"message":"Missing manifest","code":"MISSING_MANIFEST"}}'
   ],
@@ -526,7 +538,9 @@ export const vectors: Vector[] = [
     'multipart missing file part',
     'POST /__runner/task/app.tasks.upload',
     [TOKEN, FORM_TYPE],
-    '--bb\r\nContent-Disposition: form-data; name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F1","meta":{"name":"a.txt","type":"text/plain"}}}}\r\n--bb--\r\n',
+    '--bb\r\nContent-Disposition: form-data; ' +
+      'name="__manifest"\r\n\r\n{"input":{"file":{"$runnerFile":"File","id":"F1","meta":{"name":"a.txt",' +
+      '"type":"text/plain"}}}}\r\n--bb--\r\n',
     500,
     '{"ok":false,"error":{"message":"Internal Error","code":"MISSING_FILE_PART"}}'
   ],
@@ -551,7 +565,8 @@ export const vectors: Vector[] = [
       file('F1', 'a.txt', 'ok')
     ),
     200,
-    '{"ok":true,"result":{"name":"a.txt","type":"text/plain","bytes":2,"text":"ok","note":{"__type":"Undefined","value":null}}}'
+    '{"ok":true,"result":{"name":"a.txt","type":"text/plain","bytes":2,"text":"ok","note":{"__type":"Undefined",' +
+      '"value":null}}}'
   ],
   [
     76,

@@ -206,7 +206,8 @@ async function handshaken (t: Test, port: number): Promise<net.Socket> {
   const socket = net.connect(port, '127.0.0.1')
   t.teardown(() => { socket.destroy() })
   socket.write(
-    `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`
+    'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ' +
+      `13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`
   )
   await once(socket, 'data')
   socket.resume()

@@ -19,11 +19,21 @@ export type Login = Static<typeof login>
 const inFile: Fault = (path, problem) => badOption('feed.loginFile', [path, problem].filter(Boolean).join(': '))
 const validate = validator<Login[]>(Type.Array(login), inFile)
 
-export interface GivenLogins { service: string, identifier?: string | undefined, password?: string | undefined, loginFile?: string | undefined }
+export interface GivenLogins {
+  service: string
+  identifier?: string | undefined
+  password?: string | undefined
+  loginFile?: string | undefined
+}
 
-/** The accounts that calls are made as: one from options, more from a file. What is refused is not repeated. @throws RelayError RELAY_BAD_OPTION */
+/**
+ * The accounts that calls are made as: one from options, more from a file. What is refused is not repeated.
+ * @throws RelayError RELAY_BAD_OPTION
+ */
 export function parseLogins ({ service, identifier, password, loginFile }: GivenLogins): Login[] {
-  if ((identifier === undefined) !== (password === undefined)) throw badOption('feed.identifier', 'and feed.password go together')
+  if ((identifier === undefined) !== (password === undefined)) {
+    throw badOption('feed.identifier', 'and feed.password go together')
+  }
   const own: Login[] = identifier === undefined ? [] : [{ service, identifier, password: password! }]
   if (loginFile === undefined) return own
   let list
@@ -34,8 +44,12 @@ export function parseLogins ({ service, identifier, password, loginFile }: Given
   }
   const logins = validate(list)
   for (const [n, { password, accessJwt, refreshJwt }] of logins.entries()) {
-    if ((accessJwt === undefined) !== (refreshJwt === undefined)) throw inFile(String(n), 'accessJwt and refreshJwt go together')
-    if (password === undefined && accessJwt === undefined) throw inFile(String(n), 'has neither a password nor a session')
+    if ((accessJwt === undefined) !== (refreshJwt === undefined)) {
+      throw inFile(String(n), 'accessJwt and refreshJwt go together')
+    }
+    if (password === undefined && accessJwt === undefined) {
+      throw inFile(String(n), 'has neither a password nor a session')
+    }
   }
   return [...own, ...logins]
 }

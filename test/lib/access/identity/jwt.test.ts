@@ -48,7 +48,8 @@ t.test('HS256 with a secret of enough bytes', async t => {
   t.throws(() => jwt(t, { jwtKeys: `${folder}/short` }), { code: 'RELAY_BAD_OPTION', message: /jwtKeys: .*too short/ })
 })
 
-t.test('a public key (PEM) after a byte order mark or a comment; it has no name, whatever the token calls it', async t => {
+t.test('a public key (PEM) after a byte order mark or a comment; it has no name, whatever the token ' +
+  'calls it', async t => {
   const { keys, sign } = await issuer(t, 'RS256')
   const pem = await exportSPKI(keys.publicKey)
   const folder = await scratch(t, { marked: `\uFEFF${pem}`, commented: `# the key of our issuer\n${pem}` })
@@ -138,7 +139,8 @@ t.test('keys without names while they are exchanged', async t => {
   }
 })
 
-t.test('keys by URL that were fetched before the clock was set back do not count as fresh until it is there again', async t => {
+t.test('keys by URL that were fetched before the clock was set back do not count as fresh until it is there ' +
+  'again', async t => {
   const { file, sign } = await issuer(t)
   const young = await issuer(t)
   let asked = 0

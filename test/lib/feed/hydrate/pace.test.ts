@@ -17,7 +17,8 @@ t.test('a rate of our own: two seconds of it at once, then as it comes', async t
   t.ok(time > 150 && time < 1_000, String(time))
 })
 
-t.test('RateLimit headers: nothing is held up while there is plenty, and nobody calls when nothing is left', async t => {
+t.test('RateLimit headers: nothing is held up while there is plenty, and nobody calls when nothing ' +
+  'is left', async t => {
   const pace = new Pace({ rate: 1_000 })
   pace.told(answer(200, {
     'ratelimit-limit': '3000',

@@ -165,7 +165,8 @@ t.test('whatever a record is, each shape is JSON', async t => {
   }
   const account =
     parseEvent(
-      '{"did":"did:plc:a","time_us":1,"kind":"account","account":{"active":false,"did":"did:plc:a","seq":1,"time":"","status":"takendown"}}'
+      '{"did":"did:plc:a","time_us":1,"kind":"account","account":{"active":false,"did":"did:plc:a","seq":1,"time":"",' +
+        '"status":"takendown"}}'
     )
   const record: FeedRecord = {
     number: 1, event: account, hydration: { references: [], visibility: 'unknown', partial: false, at: 0 }

@@ -292,7 +292,8 @@ t.test('what a reader took out does not come back with a batch that comes again'
   t.strictSame(Object.keys(texts(handle)).sort(), [uri(ANNA!, 'b'), uri(ANNA!, 'c')])
 })
 
-t.test('made anew without what was blanked; what readers wrote comes along, also what they write meanwhile', async t => {
+t.test('made anew without what was blanked; what readers wrote comes along, also what they write ' +
+  'meanwhile', async t => {
   let now = AT / 1_000
   const { sink, repo, engine, folder } = await start(t, { now: () => now })
   const { create, remove } = stream()

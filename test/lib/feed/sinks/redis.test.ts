@@ -136,7 +136,8 @@ t.test('trimmed by length, or by age', { skip }, async t => {
   t.ok(kept >= 100 && kept <= 200, String(kept))
 })
 
-t.test('a connection that is lost, or lost after Redis has done it, or hangs: nothing is lost and nothing is there twice', {
+t.test('a connection that is lost, or lost after Redis has done it, or hangs: nothing is lost and nothing is there ' +
+  'twice', {
   skip
 }, async t => {
   const { url, state, cut } = await proxy(t)

@@ -233,7 +233,8 @@ t.test('a file that is damaged is put aside, and plain sqlite3 reads those that 
   t.ok(version)
   const file = (await readdir(folder)).find(name => name.endsWith('.db'))!
   t.equal(
-    String(execFileSync('sqlite3', [path.join(folder, file), 'select count(*), min(did) is not null from records'])).trim(),
+    String(execFileSync('sqlite3', [path.join(folder, file), 'select count(*), min(did) is not null from ' +
+      'records'])).trim(),
     '2|1'
   )
 })

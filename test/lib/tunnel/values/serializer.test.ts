@@ -66,7 +66,8 @@ t.test('a graph may contain itself', async t => {
 
 t.test('keys that reach a prototype are dropped both ways', async t => {
   const read =
-    ours.parse('{"__proto__":{"x":1},"constructor":1,"prototype":2,"a":{"\\u005f_proto__":{"y":1},"ok":1}}') as { x?: number, a: { y?: number } }
+    ours.parse('{"__proto__":{"x":1},"constructor":1,"prototype":2,"a":{"\\u005f_proto__":{"y":1},' +
+      '"ok":1}}') as { x?: number, a: { y?: number } }
   t.strictSame(Object.keys(read), ['a'])
   t.equal(read.x, undefined)
   t.equal(read.a.y, undefined)
@@ -110,7 +111,8 @@ t.test('a number too long to be read in time is refused', async t => {
 
 t.test('an error is sent without its stack', async t => {
   const error = Object.assign(new TypeError('no', { cause: new Error('why') }), { code: 'E1', toString: () => '' })
-  t.equal(ours.stringify(error), '{"__type":"Error","value":{"name":"TypeError","message":"no","customFields":{"code":"E1"},' +
+  t.equal(ours.stringify(error), '{"__type":"Error","value":{"name":"TypeError","message":"no",' +
+    '"customFields":{"code":"E1"},' +
     '"cause":{"__type":"Error","value":{"name":"Error","message":"why","customFields":{}}}}}')
   const read = theirs.parse(ours.stringify(error)) as Error & { code: string }
   t.match(read, { name: 'TypeError', message: 'no', code: 'E1', cause: { message: 'why' } })
@@ -149,5 +151,6 @@ t.test('what JSON can write alone, it does', async t => {
   class Point { x = 1; y = 2 }
   t.equal(ours.stringify(new Point()), '{"x":1,"y":2}')
   t.equal(ours.stringify({ a: undefined, b: [undefined, , 1] }), // eslint-disable-line no-sparse-arrays
-    '{"a":{"__type":"Undefined","value":null},"b":[{"__type":"Undefined","value":null},{"__type":"Undefined","value":null},1]}')
+    '{"a":{"__type":"Undefined","value":null},"b":[{"__type":"Undefined","value":null},{"__type":"Undefined",' +
+      '"value":null},1]}')
 })
