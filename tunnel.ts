@@ -17,9 +17,8 @@ export { InputFile } from './lib/tunnel/http/input-file.ts'
 export type { TunnelOptions } from './lib/tunnel/options.ts'
 export { registerTunnelMetrics } from './lib/tunnel/metrics.ts'
 export { Serializer, type WireType } from './lib/tunnel/values/serializer.ts'
-export {
-  Tunnel, type EventHandler, type EventOptions, type TaskHandler, type TaskOptions
-} from './lib/tunnel/tunnel.ts'
+export type { EventHandler, EventOptions, TaskHandler, TaskOptions } from './lib/tunnel/handlers.ts'
+export { Tunnel } from './lib/tunnel/tunnel.ts'
 
 export interface TunnelPluginOptions extends TunnelOptions {
   /**

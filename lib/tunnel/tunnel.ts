@@ -9,31 +9,14 @@ import { Contexts, type Context, type ContextOptions } from './calls/contexts.ts
 import { Cors } from './http/cors.ts'
 import { TunnelError, TypedError, refusal, type TypedErrorOptions } from './errors.ts'
 import { Form } from './http/form.ts'
+import type { EventHandler, EventOptions, TaskHandler, TaskOptions } from './handlers.ts'
 import { Limiter } from './calls/limits.ts'
 import { manifestReader } from './http/manifest.ts'
 import type { TunnelSettings } from './options.ts'
 import { newRequestId } from './http/request-ids.ts'
-import { Registry, type Compilers, type Entry, type EntryOptions } from './calls/registry.ts'
+import { Registry, type Compilers, type Entry } from './calls/registry.ts'
 import { Serializer } from './values/serializer.ts'
 import { Router, normalizeBase, type CallTarget } from './http/target.ts'
-
-type Schemas = 'input' | 'result'
-
-/** How a task is called. `input` and `result` are JSON schemas (TypeBox's also give the types). */
-export type TaskOptions<Input extends TSchema, Result extends TSchema> =
-  Omit<EntryOptions, Schemas | 'parallel'> & { input?: Input, result?: Result }
-
-/** How an event is handled. `payload` is a JSON schema. */
-export type EventOptions<Payload extends TSchema> = Omit<EntryOptions, Schemas> & { payload?: Payload }
-
-/**
- * Runs a task: gives its result, throws a `TunnelError` or a typed error to tell its caller, anything else to tell
- * nobody.
- */
-export type TaskHandler<Input, Result> = (input: Input, call: Call) => Result | Promise<Result>
-
-/** Handles an event. What it returns, or the payload as it has changed it, goes back to a sender who asks. */
-export type EventHandler<Payload> = (payload: Payload, call: Call) => unknown
 
 export interface TunnelParts { settings: TunnelSettings, log: Log }
 
@@ -218,8 +201,8 @@ export class Tunnel {
   }
 
   async #event (entry: Entry, call: RequestCall, answer: Answer): Promise<void> {
-    const { payload, returnPayload } =
-      (this.#parse(this.#take(call, answer) ?? await this.#text(call)) ?? {}) as { payload?: unknown, returnPayload?: unknown }
+    const body = this.#parse(this.#take(call, answer) ?? await this.#text(call)) ?? {}
+    const { payload, returnPayload } = body as { payload?: unknown, returnPayload?: unknown }
     if (returnPayload && entry.options.parallel === true) {
       throw refusal('PARALLEL_EVENT_RETURN_UNSUPPORTED', `Event ${entry.id} is marked parallel; returning a payload ` +
         'is not supported.')
