@@ -12,10 +12,11 @@ declare module 'fastify' {
 
 /** Bundles: the store they are in, the host's or the objects, and the documents they are made of. */
 async function bundles (fastify: FastifyInstance, options: Options): Promise<void> {
-  const { automerge, limits, log, metrics, sync } = fastify
+  const { automerge, limits, log, metrics, storage, sync } = fastify
   const objects = openLocalObjects(options.storage, log)
   const store = new LimitedStore(options.store ?? new ObjectBundles(fastify.objects), objects, limits)
-  const bundles = new Bundles({ store, objects, sync, automerge, options, log, metrics })
+  const place = options.adapter && storage.id
+  const bundles = new Bundles({ store, objects, place, sync, automerge, options, log, metrics })
   fastify.decorate('bundles', bundles)
   metrics.watchMemory('slim', () => bundles.cachedBytes)
   fastify.addHook('onClose', async () => { await bundles.close() })
@@ -26,5 +27,5 @@ async function bundles (fastify: FastifyInstance, options: Options): Promise<voi
 export default fp(bundles, {
   name: 'relay-bundles',
   fastify: '5.x',
-  dependencies: ['relay-automerge', 'relay-metrics', 'relay-limits', 'relay-objects', 'relay-sync']
+  dependencies: ['relay-automerge', 'relay-metrics', 'relay-limits', 'relay-objects', 'relay-storage', 'relay-sync']
 })

@@ -33,6 +33,7 @@ export interface BundlesParts {
   store: BundleStore
   /** What lies beside the documents: which bundles have been merged, and the blank one */
   objects: ObjectStore
+  place?: string | undefined // id of the document storage, if that is elsewhere
   sync: SyncEngine
   automerge: AutomergePool
   options: Options
@@ -62,12 +63,12 @@ export class Bundles {
   #stopListening = (): void => {}
 
   constructor (parts: BundlesParts) {
-    const { sync, automerge, options, log, objects } = parts
+    const { sync, automerge, options, log, objects, place } = parts
     const storage = path.resolve(options.storage)
     this.#parts = parts
     this.#meter = parts.metrics ?? unmetered
     this.#spool = new Spool(path.join(storage, 'tmp'))
-    this.#merger = new Merger({ sync, automerge, marks: new MergeMarks(objects), limits: options, log })
+    this.#merger = new Merger({ sync, automerge, marks: new MergeMarks(objects, place), limits: options, log })
     this.#slims = new SlimCache(options.slimCache)
     const blank = options.blank === undefined ? keptBlank(objects, storage) : bundleFile(path.resolve(options.blank))
     const served = options.bundle === undefined ? blank : bundleFile(path.resolve(options.bundle))

@@ -5,6 +5,7 @@ import * as Automerge from '@automerge/automerge'
 import type { DocumentId } from '../../lib/ids.ts'
 import { FIXTURES, bundleFixtures, client, noFixtures, start, until, urlOf, type Running } from '../helper.ts'
 import { storages } from '../lib/storage/chunks/chunk-stores.ts'
+import { MemoryAdapter } from '../lib/storage/chunks/memory-adapter.ts'
 import { scratch } from '../scratch.ts'
 import { unzip } from '../unzip.ts'
 
@@ -152,3 +153,17 @@ for (const { name, skip, place } of storages) {
     t.equal((await fetch(`${second.http}/health/ready`)).status, 200)
   })
 }
+
+t.test('a bundle is merged into every storage that its relay is given', async t => {
+  const [folder, adapter] = [await scratch(t), new MemoryAdapter()]
+  const first = await start(t, { storage: folder })
+  const { rootId } = JSON.parse((await manifestOf(await fetchBytes(`${first.http}/api/blank-tonk`))).toString())
+  const heads = Automerge.getHeads((await client(t, first.ws).find(urlOf(rootId))).doc())
+  await first.close()
+  for (const documents of [adapter, new MemoryAdapter(), adapter]) {
+    const relay = await start(t, { storage: { adapter: documents, folder } })
+    t.strictSame(Automerge.getHeads((await client(t, relay.ws).find(urlOf(rootId))).doc()), heads)
+    await relay.close()
+    t.ok([...documents.stored.values()].some(({ key: [id] }) => id === rootId))
+  }
+})
