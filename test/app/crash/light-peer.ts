@@ -44,11 +44,12 @@ export class LightPeer {
   async connect (url: string): Promise<void> {
     const socket = new WebSocket(url.replace('http', 'ws'))
     this.#socket = socket
-    socket.on('error', () => {}) // a killed relay; `close` follows
+    let cause: Error | undefined
+    socket.on('error', error => { cause = error }) // a killed relay; `close` follows
     const joined = new Promise<void>((resolve, reject) => {
       socket.on('message', (bytes: Buffer) => { if (this.#receive(bytes) === 'peer') resolve() })
       socket.once('close', () => {
-        reject(new Error('closed before it had joined'))
+        reject(new Error('closed before it had joined', { cause }))
         this.#wakeAll()
       })
     })
