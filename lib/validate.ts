@@ -1,4 +1,4 @@
-import { Ajv, type ErrorObject, type Options as AjvOptions } from 'ajv'
+import { Ajv, type ErrorObject, type Options as AjvOptions, type ValidateFunction } from 'ajv'
 import { closestMatch } from 'leven'
 import type { TSchema } from 'typebox'
 
@@ -16,9 +16,11 @@ export type Fault = (path: string, problem: string) => Error
 export function validator<T> (
   schema: TSchema, fault: Fault, formats: NonNullable<AjvOptions['formats']> = {}
 ): (given: unknown) => T {
-  const valid =
+  let compiled: ValidateFunction<T> | undefined
+  const compile = (): ValidateFunction<T> =>
     new Ajv({ useDefaults: true, strict: false, allErrors: true, verbose: true, formats }).compile<T>(schema)
   return given => {
+    const valid = compiled ??= compile() // when it is needed, or what is off would double the time of a start
     const filled = copy(given)
     if (valid(filled)) return filled
     const errors = valid.errors!

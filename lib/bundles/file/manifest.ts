@@ -1,4 +1,4 @@
-import { Ajv } from 'ajv'
+import { Ajv, type ValidateFunction } from 'ajv'
 import { Type, type Static } from 'typebox'
 import { messageOf } from '../../errors.ts'
 import { isDocumentId, type DocumentId } from '../../ids.ts'
@@ -28,7 +28,7 @@ const schema = Type.Object({
 
 export type Manifest = Static<typeof schema> & { rootId: DocumentId }
 
-const valid = new Ajv().compile<Static<typeof schema>>(schema)
+let compiled: ValidateFunction<Static<typeof schema>> | undefined
 
 /**
  * Parses and validates a manifest's bytes. A byte order mark is refused as Tonk's clients refuse it.
@@ -41,6 +41,7 @@ export function parseManifest (bytes: Uint8Array): Manifest {
     throw invalidBundle(`Unsupported manifest version: ${manifestVersion}. Expected version 1.`)
   }
   if (rootId === undefined || rootId === null || rootId === '') throw invalidBundle('rootId not found in manifest')
+  const valid = compiled ??= new Ajv().compile<Static<typeof schema>>(schema) // not while the relay starts
   if (!valid(manifest)) {
     const { instancePath, message } = valid.errors![0]!
     const at = instancePath.slice(1).replaceAll('/', '.')
