@@ -56,6 +56,7 @@ const table = {
 
   RELAY_FEED_CURSOR_GONE: { status: 410, close: 1008 },
   RELAY_DEAD_LETTER_NOT_FOUND: { status: 404, close: 1008 },
+  RELAY_FEED_SINK_NOT_FOUND: { status: 404, close: 1008 },
 
   RELAY_VAULT_UNHAPPY: { status: 503, close: 1013, retryAfter: 60 },
   RELAY_VAULT_KEY_WRONG: { status: 409, close: 1008 },

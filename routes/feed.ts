@@ -107,6 +107,16 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
       .send(JSON.stringify({ files: feed.store.sealed.length, last: feed.store.sealed.at(-1)?.file ?? null }))
   })
 
+  typed.post('/feed/sinks/:sink/replay', { schema: schemas.replay, config: MANAGE }, async ({ params, query: { after } }, reply) => {
+    const follower = feed.followers.find(({ sink }) => sink.name === params.sink)
+    if (follower === undefined) throw new RelayError('RELAY_FEED_SINK_NOT_FOUND', `The feed has no sink ${params.sink}`)
+    if (after > feed.store.lastNumber) throw new RelayError('RELAY_BAD_REQUEST', `after must be at most ${feed.store.lastNumber}, the number of the last record`)
+    const oldest = Math.min(oldestOf(feed), (await feed.archive?.firstNumber() ?? Infinity) - 1)
+    if (after < oldest) return await gone(reply, oldest)
+    follower.rewind(after)
+    return await reply.code(202).type(JSON_TYPE).send(JSON.stringify({ sink: params.sink, after }))
+  })
+
   typed.get('/feed/dead-letters', { schema: schemas.letters, config: MANAGE }, async (_request, reply) => {
     return await reply.header('cache-control', 'no-store').type(JSON_TYPE)
       .send(JSON.stringify({ deadLetters: feed.deadLetters.list }))

@@ -1,5 +1,6 @@
 import type { Concern, Verb } from '../concern.ts'
 import { concerns } from '../concerns.ts'
+import { feedVerbs } from '../feed/verbs.ts'
 
 /** Work on a storage folder, whether a relay uses it or not. */
 const load = async () => (await import('./perform.ts')).perform
@@ -19,4 +20,4 @@ const maintenance: Record<string, Verb> = {
 
 /** Every word that may follow `tonk-relay` in the place of a port, which is a number. */
 export const verbs: Readonly<Record<string, Verb>> =
-  Object.assign({}, maintenance, ...Object.values<Concern>(concerns).map(({ verbs }) => verbs))
+  Object.assign({}, maintenance, feedVerbs, ...Object.values<Concern>(concerns).map(({ verbs }) => verbs))

@@ -2,9 +2,11 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
+import type { Archive } from './archive/archive.ts'
 import type { Log } from '../log.ts'
 import { Buffer as EventBuffer, type Group } from './pipeline/buffer.ts'
 import { CursorFile, type Cursor } from './pipeline/cursor.ts'
+import { Backlog } from './pipeline/backlog.ts'
 import { DeadLetters, letterOfFrame } from './pipeline/dead-letters.ts'
 import type { FeedEvent } from './event.ts'
 import { Gaps } from './pipeline/gaps.ts'
@@ -20,10 +22,8 @@ import { Source, type SourceParts } from './source/source.ts'
 import { RecordStore, type StoreOptions } from './store/store.ts'
 
 const LOOKUPS = 4 // batches that are hydrated at once
-const RECENT = 16 // batches kept in memory for the sinks
 const TICK = 5_000 // ms
 const MEMORY = 200_000 // identities taken in at the start
-const BATCH = 500 // records read for a sink
 
 export interface FeedParts {
   /** The feed's own folder */
@@ -32,9 +32,13 @@ export interface FeedParts {
   readonly selection: Selection
   readonly hydrator: Hydrator
   readonly sinks: readonly Sink[]
+  /** Where sealed files are archived, if they are */
+  readonly archive?: Archive | undefined
   readonly store: Pick<StoreOptions, 'durability' | 'rotateAfter' | 'rotateBytes' | 'keepFor' | 'keepBytes'>
   readonly log: Log
 }
+
+interface Opened { file: CursorFile, cursor: Cursor, store: RecordStore, gaps: Gaps, deadLetters: DeadLetters }
 
 /**
  * The stream of events, hydrated, recorded and handed on: source, buffer, hydrator, records, sinks. Records get their numbers in
@@ -53,6 +57,8 @@ export class Feed {
   readonly deadLetters: DeadLetters
   readonly followers: readonly Follower[]
   readonly hydrator: Hydrator
+  readonly archive: Archive | undefined
+  readonly #backlog: Backlog
   /** ms from received to durable, of the last batch */
   delay = 0
   /** Told of each batch once it is recorded */
@@ -69,10 +75,9 @@ export class Feed {
   #lookups = 0
   #preparing: Promise<unknown> = Promise.resolve()
   #order: Promise<void> = Promise.resolve()
-  #recent: Batch[] = []
   #number: number
 
-  private constructor (parts: FeedParts, opened: { file: CursorFile, cursor: Cursor, store: RecordStore, gaps: Gaps, deadLetters: DeadLetters }) {
+  private constructor (parts: FeedParts, opened: Opened) {
     this.#parts = parts
     this.#insistence = new Insistence(this.#stop.signal, parts.log)
     const { file, cursor, store, gaps, deadLetters } = opened
@@ -82,11 +87,14 @@ export class Feed {
     this.gaps = gaps
     this.deadLetters = deadLetters
     this.hydrator = parts.hydrator
+    this.archive = parts.archive
+    this.#backlog = new Backlog(store, parts.archive)
+    if (parts.archive !== undefined) this.#keep(parts.archive)
     this.#number = store.lastNumber
     this.followers = parts.sinks.map(sink => new Follower({
       sink,
       number: cursor.sinks[sink.name] ?? store.lastNumber, // one that is new begins with what comes
-      next: async after => await this.#next(after),
+      next: async after => after >= this.#number ? [] : await this.#backlog.next(after),
       moved: () => { this.#settle() },
       refused: async refusals => {
         await deadLetters.add(refusals.map(({ record, reason }) => ({ from: sink.name, reason, number: record.number })))
@@ -125,7 +133,8 @@ export class Feed {
     const gaps = await Gaps.open(path.join(folder, 'gaps.json'))
     const cursor = await CursorFile.open(path.join(folder, 'cursor.json'), log)
     const { number } = cursor.cursor
-    const store = await RecordStore.open({ ...parts.store, folder: path.join(folder, 'records'), log, gaps: () => gaps.list, lastNumber: number })
+    const mayDrop = ({ file }: { file: string }): boolean => parts.archive?.has(file) ?? true
+    const store = await RecordStore.open({ ...parts.store, folder: path.join(folder, 'records'), log, gaps: () => gaps.list, lastNumber: number, mayDrop })
     try {
       const deadLetters = await DeadLetters.open(path.join(folder, 'dead-letters.jsonl'))
       const feed = new Feed(parts, { ...cursor, store, gaps, deadLetters })
@@ -162,6 +171,7 @@ export class Feed {
       ...isLost ? [`source: ${problem ?? 'not connected'}`] : [],
       ...this.problem === undefined ? [] : [`records: ${this.problem}`],
       ...this.#cursorFile.failure === undefined ? [] : [`cursor: ${this.#cursorFile.failure}`],
+      ...this.archive?.problem === undefined ? [] : [`archive: ${this.archive.problem}`],
       ...this.followers.filter(({ problem }) => problem !== undefined).map(({ sink, problem }) => `sink ${sink.name}: ${problem!}`)
     ]
   }
@@ -180,6 +190,7 @@ export class Feed {
     this.#settle()
     await this.#cursorFile.close()
     await this.deadLetters.close()
+    await this.archive?.close()
     await this.store.close()
     await this.hydrator.close()
   }
@@ -245,8 +256,7 @@ export class Feed {
       await this.#insistence.on('write its records', async () => { await this.store.append(batch, group.position) })
       this.#number += batch.length
       this.records += batch.length
-      this.#recent.push(batch)
-      if (this.#recent.length > RECENT) this.#recent.shift()
+      this.#backlog.push(batch)
       for (const listener of this.listeners) listener(batch)
     }
     this.#ledger.add(group, this.#number)
@@ -254,18 +264,12 @@ export class Feed {
     for (const follower of this.followers) follower.wake()
   }
 
-  /** The records after a number for a sink: from memory while it keeps up, else from the files. */
-  async #next (after: number): Promise<Batch> {
-    if (after >= this.#number) return []
-    if ((this.#recent[0]?.[0]?.number ?? Infinity) <= after + 1) {
-      const batch = this.#recent.find(batch => batch.at(-1)!.number > after)!
-      return batch[0]!.number > after ? batch : batch.filter(({ number }) => number > after)
-    }
-    for (let from = after; ;) {
-      const { records, next } = await this.store.rows.records(from, BATCH)
-      if (records.length > 0 || next === from) return records
-      from = next
-    }
+  /** Has files archived before they may go. */
+  #keep (archive: Archive): void {
+    const { store } = this
+    store.onSealed = manifest => { archive.add(manifest) }
+    archive.onStored = () => { store.drop().catch((error: unknown) => { this.#parts.log.error({ err: error }, `the feed cannot drop a file: ${messageOf(error)}`) }) }
+    for (const manifest of store.sealed) archive.add(manifest)
   }
 
   /** Moves the cursor to where all required sinks are. */

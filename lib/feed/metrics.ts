@@ -45,6 +45,17 @@ export function registerFeedMetrics (feed: Feed, registry: Registry): void {
   gauge(
     'relay_feed_dead_letters', 'What was refused for its content and waits for somebody', () => feed.deadLetters.size
   )
+  gauge('relay_feed_archive_waiting_files', 'Sealed files that are not archived yet', () => feed.archive?.waiting ?? 0)
+  gauge(
+    'relay_feed_archive_failing',
+    '1 while files cannot be archived',
+    () => feed.archive?.problem === undefined ? 0 : 1
+  )
+  ofSinks(
+    'relay_feed_sink_missed_records',
+    'Records that were not kept any more when a sink came to them',
+    ({ missed }) => missed
+  )
   ofSinks('relay_feed_sink_behind_records', 'Records that a sink has not got yet', ({ number }) => Math.max(
     0, feed.store.lastNumber - number
   ))

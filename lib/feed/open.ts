@@ -1,7 +1,9 @@
 import path from 'node:path'
 import type { Log } from '../log.ts'
+import type { S3Options } from '../objects/options.ts'
 import type { Durability } from '../storage/local/journal.ts'
 import { version } from '../version.ts'
+import { openArchive } from './archive/open-archive.ts'
 import type { DocumentsHost } from './documents/documents-host.ts'
 import { Feed } from './feed.ts'
 import { AppViewHydrator } from './hydrate/appview-hydrator.ts'
@@ -25,6 +27,8 @@ export interface OpenFeed {
   readonly storage: string
   readonly durability: Durability
   readonly dial: Dial
+  /** How the bundles' bucket is reached */
+  readonly s3?: S3Options | undefined
   /** What feed documents are synced by */
   readonly host: DocumentsHost
   /** Whether the relay asks who its readers are */
@@ -33,7 +37,7 @@ export interface OpenFeed {
 }
 
 /** The feed that the options ask for, with all its parts; it is not started. @throws RelayError RELAY_BAD_OPTION */
-export async function openFeed ({ settings, storage, durability, dial, host, isControlled, log }: OpenFeed): Promise<Feed> {
+export async function openFeed ({ settings, storage, durability, dial, s3, host, isControlled, log }: OpenFeed): Promise<Feed> {
   const { hosts, filter, exclude, shard, shards, shardBy, rotateAfter, rotateBytes, keepFor, keepBytes } = settings
   const folder = path.join(storage, 'feed')
   const sinks = await openSinks({ settings, folder, host, isControlled, log })
@@ -43,6 +47,7 @@ export async function openFeed ({ settings, storage, durability, dial, host, isC
     selection: { exclude, shard, shards, shardBy },
     hydrator: settings.hydrate ? hydratorOf(settings, folder, log) : bare,
     sinks,
+    archive: await openArchive(settings, s3, folder, log),
     store: { durability, rotateAfter, rotateBytes, keepFor, keepBytes },
     log
   }

@@ -57,6 +57,11 @@ export const feedSchema = Type.Object({
   rotateBytes: count(256 * MiB, 64 * 1024, 'Size after which the next file of records is begun, in bytes'),
   keepFor: count(72 * HOUR, 1_000, 'Time that files of records are kept, in ms'),
   keepBytes: count(20_480 * MiB, MiB, 'Size of all files of records, beyond which the oldest go, in bytes'),
+  archiveFolder: text('Folder to archive sealed files of records in, gzipped; local ones go only when they are there'),
+  archiveBucket: text('S3 bucket to archive them in instead'),
+  archiveRegion: text('Its region; that of the bundles’ bucket by default'),
+  archiveEndpoint: Type.Optional(Type.String({ pattern: '^https?://', description: 'Any S3-compatible server; that of the bundles’ bucket by default' })),
+  archivePrefix: Type.String({ default: 'feed/', pattern: '^([A-Za-z0-9_-][A-Za-z0-9_.-]*/)*$', description: 'What the keys of an archive begin with, with a slash at its end' }),
   documentsFile: text('File with a JSON list of rules that choose what goes into feed documents: `[{ "name", "accounts", "words", "tags", "collections" }]`'),
   documentsRequired: Type.Boolean({ default: false, description: 'Whether the stream waits for feed documents that cannot be written' }),
   redisUrl: Type.Optional(Type.String({ pattern: '^rediss?://', secret: true, description: 'Redis to add records to, as `redis://…` or `rediss://…`' })),
@@ -114,6 +119,7 @@ export function parseFeedOptions (given: FeedOptions): FeedSettings {
   }
   if (settings.shard >= settings.shards) throw bad('shard', `must be less than feed.shards, which is ${settings.shards}`)
   if (!Array.isArray(sinks) || sinks.some(sink => typeof sink?.write !== 'function')) throw bad('sinks', 'must be a list of sinks')
+  if (settings.archiveFolder !== undefined && settings.archiveBucket !== undefined) throw bad('archiveBucket', 'and feed.archiveFolder are one too many')
   const documents = parseRules(rules, documentsFile)
   // whose author has not been looked up is shown to nobody
   if (documents.length > 0 && !settings.hydrate) throw bad('documents', 'need feed.hydrate: only of whom the profile was seen may anything be shown')

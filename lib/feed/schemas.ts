@@ -65,6 +65,17 @@ export const schemas = {
     summary: 'Seals the file that records are written to',
     response: { 200: json('How many files are sealed, and the last') }
   },
+  replay: {
+    tags,
+    summary: 'Has a sink get records again',
+    params: Type.Object({ sink: Type.String({ maxLength: 64, description: 'The sink’s name' }) }),
+    querystring: Type.Object({
+      after: Type.Integer({
+        minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'The number after which it begins'
+      })
+    }),
+    response: { 202: json('It begins'), ...GONE, ...refusals('RELAY_FEED_SINK_NOT_FOUND') }
+  },
   letters: { tags, summary: 'What was refused for its content', response: { 200: json('The oldest first') } },
   retry: {
     tags,

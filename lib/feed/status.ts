@@ -2,7 +2,7 @@ import type { Feed } from './feed.ts'
 
 /** Everything that can be told of a feed in figures. */
 export function statusOf (feed: Feed) {
-  const { source, store, hydrator } = feed
+  const { source, store, hydrator, archive } = feed
   return {
     status: feed.problems.length === 0 ? 'ok' as const : 'failing' as const,
     problems: feed.problems,
@@ -33,7 +33,7 @@ export function statusOf (feed: Feed) {
       delayMs: feed.delay
     },
     hydrator: { isBroken: hydrator.isBroken, ...hydrator.stats() },
-    sinks: feed.followers.map(({ sink, number, records, refusals, failures, problem }) => ({
+    sinks: feed.followers.map(({ sink, number, records, refusals, failures, missed, problem }) => ({
       name: sink.name,
       required: sink.required,
       number,
@@ -41,9 +41,18 @@ export function statusOf (feed: Feed) {
       records,
       refusals,
       failures,
+      missed,
       problem: problem ?? null,
       ...sink.stats()
     })),
+    archive: archive === undefined
+      ? null
+      : {
+          stored: archive.stored,
+          waiting: archive.waiting,
+          failures: archive.failures,
+          problem: archive.problem ?? null
+        },
     gaps: feed.gaps.list.length,
     deadLetters: { kept: feed.deadLetters.size, dropped: feed.deadLetters.dropped }
   }

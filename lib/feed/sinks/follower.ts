@@ -26,12 +26,15 @@ export class Follower {
   records = 0
   refusals = 0
   failures = 0
+  /** Records that were kept nowhere any more when it came to them */
+  missed = 0
   /** Why its last batch is not durable, if it is not */
   problem: string | undefined
   readonly #parts: FollowerParts
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
   #isWoken = false
+  #back: number | undefined
 
   constructor (parts: FollowerParts) {
     this.#parts = parts
@@ -49,6 +52,12 @@ export class Follower {
     })
   }
 
+  /** Begins anew after a number, once what is under way is done. */
+  rewind (after: number): void {
+    this.#back = after
+    this.wake()
+  }
+
   async close (): Promise<void> {
     this.#stop.abort()
     await this.#running
@@ -61,6 +70,7 @@ export class Follower {
     while (!this.#stop.signal.aborted) {
       this.#isWoken = false
       try {
+        await this.#rewind()
         const batch = await next(this.number)
         if (batch.length === 0) {
           this.problem = undefined
@@ -85,7 +95,20 @@ export class Follower {
     }
   }
 
+  async #rewind (): Promise<void> {
+    const back = this.#back
+    if (back === undefined) return
+    await this.sink.rewind?.(back)
+    this.number = back
+    this.#back = undefined
+  }
+
   async #write (batch: Batch): Promise<void> {
+    const skipped = batch[0]!.number - this.number - 1
+    if (skipped > 0) {
+      this.missed += skipped
+      this.#parts.log.error({ sink: this.sink.name, after: this.number, missed: skipped }, `the feed’s sink ${this.sink.name} misses records that are not kept any more`)
+    }
     const refusals = await this.sink.write(batch, this.#stop.signal)
     if (refusals.length > 0) await this.#parts.refused(refusals)
     if (this.problem !== undefined) {

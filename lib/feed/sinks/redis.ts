@@ -117,6 +117,11 @@ export class RedisSink implements Sink {
     }
   }
 
+  /** Entries that are there already stay; those that come again have ids of Redis's own. */
+  async rewind (after: number): Promise<void> {
+    await this.#connection.send(['SET', this.#note, String(after)])
+  }
+
   stats (): SinkStats {
     const { stream } = this.#options
     return {

@@ -37,6 +37,8 @@ export interface Sink {
   readonly required: boolean
   /** @param signal aborted when the feed closes: give up what is under way, it comes again */
   write: (batch: Batch, signal: AbortSignal) => Promise<readonly Refusal[]>
+  /** Records after this number come again although they were written: somebody wants them written anew. */
+  rewind?: (after: number) => Promise<void>
   stats: () => SinkStats
   close: () => Promise<void>
 }

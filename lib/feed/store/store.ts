@@ -26,6 +26,8 @@ export interface StoreOptions {
   readonly keepFor: number
   /** Bytes of all files together, beyond which the oldest go */
   readonly keepBytes: number
+  /** Whether a sealed file may be dropped when its time is over; always unless given */
+  readonly mayDrop?: (manifest: Manifest) => boolean
   /** The last number that is known to have been given to a record, also where that was dropped since */
   readonly lastNumber?: number
   /** The gaps that have been found, for the manifests */
@@ -42,8 +44,6 @@ interface Current { name: string, openedAt: number, lastNumber: number, bytes: n
 export class RecordStore {
   /** A file was sealed: it may be archived. */
   onSealed: (manifest: Manifest) => void = () => {}
-  /** Whether a sealed file may be dropped when its time is over. */
-  mayDrop: (manifest: Manifest) => boolean = () => true
   /** Records that were dropped with their files */
   dropped = 0
   readonly rows: Rows
@@ -131,11 +131,11 @@ export class RecordStore {
 
   /** Drops the oldest files: those that are too old, and those beyond the total size. */
   async drop (): Promise<void> {
-    const { folder, keepFor, keepBytes, log } = this.#options
+    const { folder, keepFor, keepBytes, mayDrop = () => true, log } = this.#options
     while (this.#sealed.length > 0) {
       const [manifest] = this.#sealed
       const isOld = Date.now() - Date.parse(manifest!.sealedAt) > keepFor
-      if ((!isOld && this.bytes <= keepBytes) || !this.mayDrop(manifest!)) return
+      if ((!isOld && this.bytes <= keepBytes) || !mayDrop(manifest!)) return
       this.#sealed.shift()
       this.dropped += manifest!.rows
       await this.rows.forget(manifest!.file)

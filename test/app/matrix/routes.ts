@@ -85,6 +85,7 @@ export const ROUTES: Record<string, RouteRow> = {
   'GET /feed/records': feed('feed:read'),
   'GET /feed/events': { ...feed('feed:read'), streams: true },
   'POST /feed/seal': feed('feed:manage'),
+  'POST /feed/sinks/:sink/replay': feed('feed:manage', 404, '/feed/sinks/none/replay?after=0'),
   'GET /feed/dead-letters': feed('feed:manage'),
   'POST /feed/dead-letters/:letter': feed('feed:manage', 404, '/feed/dead-letters/none'),
   'DELETE /feed/dead-letters/:letter': feed('feed:manage', 404, '/feed/dead-letters/none'),

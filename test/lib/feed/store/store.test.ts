@@ -167,14 +167,14 @@ t.test('identities are read on although files are sealed meanwhile', async t => 
 
 t.test('the oldest files go when they are too many bytes or too old, unless they are still needed', async t => {
   const folder = await scratch(t)
-  const store = await open(t, folder, { keepBytes: 1 })
-  store.mayDrop = () => false
+  let dropable = 0
+  const store = await open(t, folder, { keepBytes: 1, mayDrop: ({ firstNumber }) => firstNumber === dropable })
   await fill(store, 1, 10)
   await store.seal()
   await fill(store, 11, 20)
   await store.seal()
   t.equal(store.firstNumber, 1)
-  store.mayDrop = ({ firstNumber }) => firstNumber === 1
+  dropable = 1
   await store.drop()
   t.equal(store.firstNumber, 11)
   t.equal(store.dropped, 10)
