@@ -60,8 +60,14 @@ async function feed (fastify: FastifyInstance, options: Options): Promise<void> 
   const settings = options.feed!
   const { folder } = storage
   const feed = await openFeed({
-    settings, storage: folder, durability: options.durability, dial, s3: options.s3, host: sync,
-    isControlled: !access.isOpen, log
+    settings,
+    storage: folder,
+    durability: options.durability,
+    dial,
+    s3: options.s3,
+    host: sync,
+    isControlled: !access.isOpen,
+    log
   })
   fastify.decorate('feed', feed)
   metrics.include(registry => { registerFeedMetrics(feed, registry) })
