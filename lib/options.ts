@@ -22,10 +22,15 @@ const millis = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, maximum: 2 ** 31 - 1, description })
 const path = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
 
-/** Every option, its default and its meaning: validation, types, flags, environment and the README's table come from here. */
+/**
+ * Every option, its default and its meaning: validation, types, flags, environment and the README's table come from
+ * here.
+ */
 export const optionsSchema = Type.Object({
   bundle: path('Bundle (`.tonk`) to serve at `/.manifest.tonk`; without one, the blank bundle'),
-  blank: path('Bundle to hand out at `/api/blank-tonk`; without one, a blank bundle is made once and kept in the storage folder'),
+  blank: path(
+    'Bundle to hand out at `/api/blank-tonk`; without one, a blank bundle is made once and kept in the storage folder'
+  ),
   wasm: path('File to serve at `/tonk_core_bg.wasm`; without one the route answers 404'),
   storage: Type.String({
     minLength: 1,
@@ -36,7 +41,8 @@ export const optionsSchema = Type.Object({
     type: 'string',
     enum: ['fsync', 'write', 'none'],
     default: 'fsync',
-    description: 'An edit is acknowledged once it is on disk (`fsync`), with the operating system (`write`) or in memory (`none`)'
+    description: 'An edit is acknowledged once it is on disk (`fsync`), with the operating system (`write`) or in ' +
+      'memory (`none`)'
   }),
   forward: Type.Unsafe<Forward>({
     type: 'string',
@@ -50,29 +56,51 @@ export const optionsSchema = Type.Object({
   maxInflated: bytes(1024 * MiB, 'Largest bundle taken, in bytes after decompression'),
   maxDocument: bytes(64 * MiB, 'Largest single document in a bundle, in bytes after decompression'),
   maxEntries: Type.Integer({ default: 20_000, minimum: 1, description: 'Most entries in a bundle' }),
-  slimCache: Type.Integer({ default: 32 * MiB, minimum: 0, description: 'Memory for slim bundles kept ready, in bytes' }),
+  slimCache: Type.Integer({
+    default: 32 * MiB, minimum: 0, description: 'Memory for slim bundles kept ready, in bytes'
+  }),
   maxFrame: bytes(64 * MiB, 'Largest WebSocket message taken, in bytes'),
   maxBacklog: bytes(128 * MiB, 'Bytes a peer may leave unread before it is disconnected (it resyncs when it returns)'),
   idleTimeout: millis(300_000, 'Time a document stays in memory after its last peer left, at least, in ms'),
   handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
   pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses two in a row is dropped, in ms'),
-  closeTimeout: millis(500, 'Time for peers to answer the closing handshake at shutdown, and for requests under way to be answered, in ms'),
+  closeTimeout: millis(
+    500, 'Time for peers to answer the closing handshake at shutdown, and for requests under way to be answered, in ms'
+  ),
   drainDelay: Type.Integer({
-    default: 0, minimum: 0, maximum: 2 ** 31 - 1, description: 'Time between readiness failing and the first peer being closed at shutdown, in ms'
+    default: 0,
+    minimum: 0,
+    maximum: 2 ** 31 - 1,
+    description: 'Time between readiness failing and the first peer being closed at shutdown, in ms'
   }),
   drainWindow: Type.Integer({
-    default: 0, minimum: 0, maximum: 2 ** 31 - 1, description: 'Time over which peers are closed at shutdown, so that they do not all return at once, in ms'
+    default: 0,
+    minimum: 0,
+    maximum: 2 ** 31 - 1,
+    description: 'Time over which peers are closed at shutdown, so that they do not all return at once, in ms'
   }),
   origins: Type.Optional(Type.String({
-    minLength: 1, description: 'Origins whose pages may read answers, open sockets and change anything, comma-separated; all by default'
+    minLength: 1,
+    description: 'Origins whose pages may read answers, open sockets and change anything, ' +
+      'comma-separated; all by default'
   })),
   limits: { ...limitsSchema, default: {} },
   ...accessProperties,
-  cors: Type.Boolean({ default: true, description: 'Answer cross-origin requests; left to the host when it has `@fastify/cors`' }),
-  openapiUi: Type.Boolean({ default: false, description: 'Serve a page at `/docs` that shows what `/openapi.json` says' }),
-  dashboard: Type.Boolean({ default: false, description: 'Serve a page at `/dashboard` that shows what is going on: to who may `administer`, in an open relay to this machine only' }),
+  cors: Type.Boolean({
+    default: true, description: 'Answer cross-origin requests; left to the host when it has `@fastify/cors`'
+  }),
+  openapiUi: Type.Boolean({
+    default: false, description: 'Serve a page at `/docs` that shows what `/openapi.json` says'
+  }),
+  dashboard: Type.Boolean({
+    default: false,
+    description: 'Serve a page at `/dashboard` that shows what is going on: ' +
+    'to who may `administer`, in an open relay to this machine only'
+  }),
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),
-  anyPath: Type.Boolean({ default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable' })
+  anyPath: Type.Boolean({
+    default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable'
+  })
 }, { additionalProperties: false })
 
 /** All settings, filled in. */
@@ -118,7 +146,9 @@ export function parseOptions (given: object): Options {
     ...picked,
     ...parseAccessOptions({ authenticate, authorize, revocations, rules: picked.rules }),
     adapter,
-    webhooks: [...parseWebhooks(webhooks ?? []), ...picked.webhookFile === undefined ? [] : readWebhooks(picked.webhookFile)],
+    webhooks: [
+      ...parseWebhooks(webhooks ?? []), ...picked.webhookFile === undefined ? [] : readWebhooks(picked.webhookFile)
+    ],
     ...parseConcerns(rest, { ...picked, origins })
   }
   if (store !== undefined) {
@@ -129,7 +159,8 @@ export function parseOptions (given: object): Options {
   }
   const stores = [options.store, options.s3, options.bundles].filter(value => value !== undefined)
   if (stores.length > 1) throw badOption('store, s3, bundles', 'exclude each other: give one')
-  if (options.s3 !== undefined && (options.s3.accessKeyId === undefined) !== (options.s3.secretAccessKey === undefined)) {
+  if (options.s3 !== undefined &&
+      (options.s3.accessKeyId === undefined) !== (options.s3.secretAccessKey === undefined)) {
     throw badOption('s3', 'accessKeyId and secretAccessKey go together')
   }
   return options

@@ -36,4 +36,6 @@ async function storage (fastify: FastifyInstance, { storage: folder, adapter, du
   fastify.addHook('onClose', async () => { await documents.close() })
 }
 
-export default fp(storage, { name: 'relay-storage', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics'] })
+export default fp(storage, {
+  name: 'relay-storage', fastify: '5.x', dependencies: ['relay-automerge', 'relay-metrics']
+})

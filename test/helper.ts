@@ -13,7 +13,9 @@ export { until }
 export interface Running { app: FastifyInstance, http: string, ws: string, storage: string, close: () => Promise<void> }
 
 /** A Fastify server on a free port; closed with the test. */
-export async function listen (t: Test, app: FastifyInstance): Promise<{ http: string, ws: string, close: () => Promise<void> }> {
+export async function listen (
+  t: Test, app: FastifyInstance
+): Promise<{ http: string, ws: string, close: () => Promise<void> }> {
   const close = async () => { await app.close() }
   t.teardown(close)
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -47,4 +49,5 @@ export const urlOf = (id: string): AutomergeUrl => `automerge:${id}` as Automerg
 
 export const FIXTURES = '../shared/fixtures'
 export const noFixtures = existsSync(FIXTURES) ? false : `no ${FIXTURES} here`
-export const bundleFixtures = async (): Promise<string[]> => (await readdir(`${FIXTURES}/tonk`)).filter(name => name.endsWith('.tonk')).map(name => `${FIXTURES}/tonk/${name}`)
+export const bundleFixtures = async (): Promise<string[]> =>
+  (await readdir(`${FIXTURES}/tonk`)).filter(name => name.endsWith('.tonk')).map(name => `${FIXTURES}/tonk/${name}`)

@@ -25,8 +25,8 @@ const LOCK = 'lock.d'
 
 /**
  * The target that a name asks for: an archive when it ends in `.tar`, else a folder.
- * @throws RelayError RELAY_BAD_OPTION when there is something already, RELAY_STORAGE_FAILED when another backup is being
- *   written there
+ * @throws RelayError RELAY_BAD_OPTION when there is something already, RELAY_STORAGE_FAILED when another backup is
+ *   being written there
  */
 export async function openTarget (name: string): Promise<BackupTarget> {
   const place = path.resolve(name)
@@ -43,7 +43,9 @@ export async function openTarget (name: string): Promise<BackupTarget> {
 }
 
 async function refuseThere (name: string, place: string): Promise<void> {
-  if (await isThere(place)) throw new RelayError('RELAY_BAD_OPTION', `${name} is there already: a backup needs a name of its own`)
+  if (await isThere(place)) {
+    throw new RelayError('RELAY_BAD_OPTION', `${name} is there already: a backup needs a name of its own`)
+  }
 }
 
 /** The folder in which one backup at a time is made; what one that was killed has left there is deleted. */
@@ -66,7 +68,8 @@ class Workshop {
     try {
       await this.#lock.take()
     } catch (error) {
-      for (const folder of [path.join(this.#folder, LOCK), this.#folder]) await rmdir(folder).catch(() => {}) // in use, then
+      // in use, then
+      for (const folder of [path.join(this.#folder, LOCK), this.#folder]) await rmdir(folder).catch(() => {})
       throw error
     }
     for (const name of await readdir(this.#folder)) {

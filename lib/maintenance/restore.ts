@@ -43,11 +43,17 @@ export async function restore ({ source, storage, bundles, store }: RestoreOptio
     const summary = await unpack(source, aside)
     if (store === undefined) await moveBundles(path.join(aside, BUNDLES), path.join(path.resolve(bundles), BUNDLES))
     else await putBundles(path.join(aside, BUNDLES), store)
-    for (const name of await readdir(aside)) if (!OF_ITS_OWN.has(name)) await rename(path.join(aside, name), path.join(folder, name))
+    for (const name of await readdir(aside)) {
+      if (!OF_ITS_OWN.has(name)) await rename(path.join(aside, name), path.join(folder, name))
+    }
     await syncFolder(folder)
     return summary
   } catch (error) {
-    throw error instanceof RelayError ? error : new RelayError('RELAY_STORAGE_FAILED', `not restored: ${messageOf(error)}`, { cause: error })
+    throw error instanceof RelayError
+      ? error
+      : new RelayError(
+        'RELAY_STORAGE_FAILED', `not restored: ${messageOf(error)}`, { cause: error }
+      )
   } finally {
     await rm(path.join(folder, 'tmp'), { recursive: true, force: true })
     await lock.release()
@@ -67,7 +73,9 @@ async function refuseFilled (folder: string): Promise<void> {
 async function refuseFilledStore (store: ListedStore): Promise<void> {
   await store.check()
   const [first] = await store.list({ limit: 1 })
-  if (first !== undefined) throw refused(`there are bundles already, ${first.id} for one: a backup is restored where there are none`)
+  if (first !== undefined) {
+    throw refused(`there are bundles already, ${first.id} for one: a backup is restored where there are none`)
+  }
 }
 
 /** Writes a backup's files to a folder, and holds them against their sums. */
@@ -85,7 +93,9 @@ async function unpack (source: string, folder: string): Promise<RestoreSummary> 
   }
   const { createdAt } = await readFacts(path.join(folder, FACTS))
   await compare(sums, path.join(folder, SUMS))
-  for (const name of new Set([...sums.keys()].map(name => path.dirname(path.join(folder, ...name.split('/')))))) await syncFolder(name)
+  for (const name of new Set([...sums.keys()].map(name => path.dirname(path.join(folder, ...name.split('/')))))) {
+    await syncFolder(name)
+  }
   return { files: sums.size - OF_ITS_OWN.size, bytes: size, createdAt }
 }
 
@@ -122,12 +132,16 @@ function parse (text: string): { format?: unknown, createdAt?: unknown } {
 /** Every file is there with its sum, and no other. */
 async function compare (found: Map<string, string>, file: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => { throw refused(`the backup is not whole: it has no ${SUMS}`) })
-  const expected = new Map(text.split('\n').filter(line => line !== '').map(line => [line.slice(66), line.slice(0, 64)]))
+  const expected = new Map(text.split('\n').filter(line => line !== '').map(line => [
+    line.slice(66), line.slice(0, 64)
+  ]))
   for (const [name, sum] of expected) {
     if (!found.has(name)) throw refused(`the backup is not whole: ${name} is missing`)
     if (found.get(name) !== sum) throw refused(`the backup is damaged: ${name} is not what was backed up`)
   }
-  for (const name of found.keys()) if (name !== SUMS && !expected.has(name)) throw refused(`the backup has ${name}, which was not backed up`)
+  for (const name of found.keys()) {
+    if (name !== SUMS && !expected.has(name)) throw refused(`the backup has ${name}, which was not backed up`)
+  }
 }
 
 async function removeEmpty (folder: string): Promise<void> {

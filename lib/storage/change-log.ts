@@ -1,6 +1,8 @@
 import type { DocumentId } from '../ids.ts'
 
-/** How far a log has come: the place of a record, higher than that of every record before it. Until the log is closed. */
+/**
+ * How far a log has come: the place of a record, higher than that of every record before it. Until the log is closed.
+ */
 export type Position = number
 
 /** What one append says of a document. */

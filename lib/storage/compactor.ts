@@ -26,7 +26,10 @@ export class Compactor {
   readonly #log: Log
   readonly #stop = new AbortController()
   readonly #waiting = new Set<DocumentId>()
-  /** Documents that Automerge cannot load: they are tried once more, without what has a wrong checksum, and then left alone. */
+  /**
+   * Documents that Automerge cannot load: they are tried once more, without what has a wrong checksum, and then left
+   * alone.
+   */
   readonly #unreadable = new Set<DocumentId>()
   #running: Promise<void> | undefined
   #turn: Promise<unknown> = Promise.resolve()
@@ -57,7 +60,9 @@ export class Compactor {
     return await this.#alone(async () => {
       const before = pending() // what moves into files meanwhile is seen twice, never not at all
       const { whole, found } = this.#damage.sift(id, await this.#chunks.load(id))
-      const chunk = await this.#automerge.compact([...whole.map(({ data }) => data), ...found, ...new Set([...before, ...pending()])])
+      const chunk = await this.#automerge.compact([
+        ...whole.map(({ data }) => data), ...found, ...new Set([...before, ...pending()])
+      ])
       await this.#replace(whole, [id, 'snapshot', nameOf(chunk)], chunk)
       return chunk
     })
@@ -91,7 +96,9 @@ export class Compactor {
           continue
         }
         if (codeOf(error) === 'RELAY_DOCUMENT_BUSY') this.#unreadable.add(id) // it would take as long each time
-        this.#log.error({ documentId: id, err: error }, `document not compacted, its files stay as they are: ${messageOf(error)}`)
+        this.#log.error(
+          { documentId: id, err: error }, `document not compacted, its files stay as they are: ${messageOf(error)}`
+        )
       }
     }
     this.#running = undefined

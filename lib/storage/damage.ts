@@ -7,8 +7,8 @@ import type { StoredChunk } from './chunk-store.ts'
 interface Flaws { files?: string | undefined, changes?: string | undefined }
 
 /**
- * Documents of which something stored cannot be read: cut short by another server that was killed, or changed on the disk.
- * What is whole of them is used, what is not stays where it is. Each is logged once.
+ * Documents of which something stored cannot be read: cut short by another server that was killed, or changed on the
+ * disk. What is whole of them is used, what is not stays where it is. Each is logged once.
  */
 export class Damage {
   readonly #log: Log
@@ -67,6 +67,8 @@ export class Damage {
       return
     }
     this.#flaws.set(id, flaws)
-    if (known === undefined) this.#log.warn({ documentId: id, problem }, 'a stored document is damaged: what is whole of it is served')
+    if (known === undefined) {
+      this.#log.warn({ documentId: id, problem }, 'a stored document is damaged: what is whole of it is served')
+    }
   }
 }

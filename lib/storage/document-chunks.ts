@@ -97,11 +97,15 @@ export class DocumentChunks {
     }
   }
 
-  /** Says that a document has been deleted, then deletes what there is of it. Durable when resolved; may be done again. */
+  /**
+   * Says that a document has been deleted, then deletes what there is of it. Durable when resolved; may be done again.
+   */
   async bury (id: DocumentId): Promise<void> {
     await this.save(tombstoneOf(id), tombstone())
     await this.#readsOver(id)
-    for (const kind of [...KINDS, 'sync-state']) await this.#writing(async () => { await this.#store.removeRange([id, kind]) })
+    for (const kind of [...KINDS, 'sync-state']) {
+      await this.#writing(async () => { await this.#store.removeRange([id, kind]) })
+    }
   }
 
   /** Resolves when the reads of a document that are under way now have ended, however they do. */

@@ -2,7 +2,9 @@ import type { RelayError } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Damage } from './damage.ts'
 
-/** What another relay on the same store has done to a document: appended changes, or stored or deleted it as a whole. */
+/**
+ * What another relay on the same store has done to a document: appended changes, or stored or deleted it as a whole.
+ */
 export type Heard = { readonly changes: Uint8Array } | 'replaced' | 'deleted'
 
 /** Which ids are asked for: at most `limit` of those after `after` that begin with `prefix`. */
@@ -18,8 +20,8 @@ export interface Footprint { files: number, bytes: number }
 export interface StorageLevels { journal: number, held: number, documents: number, compactions: number }
 
 /**
- * Where documents are stored: the seam between what keeps them and everybody else. Documents are Automerge chunks in any
- * order, some perhaps twice; nobody above it knows of files, journals or buckets.
+ * Where documents are stored: the seam between what keeps them and everybody else. Documents are Automerge chunks in
+ * any order, some perhaps twice; nobody above it knows of files, journals or buckets.
  */
 export interface DocumentStore {
   /** The store's id, a UUID; known once it is open. Relays on the same store have the same. */
@@ -41,8 +43,8 @@ export interface DocumentStore {
   /** Proves that something can be stored. @throws RelayError RELAY_STORAGE_FAILED */
   probe (): Promise<void>
   /**
-   * Stores changes of a document (whole Automerge chunks that apply to it); as durable as configured when resolved. Those
-   * of one document become durable in the order of the calls. Waits as long as they cannot be stored.
+   * Stores changes of a document (whole Automerge chunks that apply to it); as durable as configured when resolved.
+   * Those of one document become durable in the order of the calls. Waits as long as they cannot be stored.
    * @throws RelayError RELAY_STORAGE_FAILED or RELAY_CLOSING
    */
   append (id: DocumentId, changes: Uint8Array): Promise<void>
@@ -70,11 +72,15 @@ export interface DocumentStore {
   has (id: DocumentId): Promise<boolean>
   /** Ids in their order, those of deleted documents too. @throws RelayError RELAY_STORAGE_FAILED */
   ids (query: IdQuery): Promise<DocumentId[]>
-  /** What is stored of a document, without reading it. @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED */
+  /**
+   * What is stored of a document, without reading it.
+   * @throws RelayError RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED
+   */
   footprint (id: DocumentId): Promise<Footprint>
   /**
-   * Tells what other relays on the same store do to a document, in the order in which it was stored. What is durable when
-   * this returns is in `chunks`, what comes after is told, and some perhaps both. A store of one relay has no such method.
+   * Tells what other relays on the same store do to a document, in the order in which it was stored. What is durable
+   * when this returns is in `chunks`, what comes after is told, and some perhaps both. A store of one relay has no such
+   * method.
    * @returns the way to stop
    */
   follow? (id: DocumentId, heard: (heard: Heard) => void): () => void

@@ -2,7 +2,10 @@ import path from 'node:path'
 import { RelayError } from '../errors.ts'
 import { isDocumentId } from '../ids.ts'
 
-/** A place in storage, as automerge-repo names them: `[documentId, kind, name]`, a prefix of it, or the storage's own id. */
+/**
+ * A place in storage, as automerge-repo names them: `[documentId, kind, name]`, a prefix of it, or the storage's own
+ * id.
+ */
 export type StorageKey = readonly string[]
 
 export const STORAGE_ID_KEY: StorageKey = ['storage-adapter-id']
@@ -25,8 +28,8 @@ export function checkKey (key: StorageKey): StorageKey {
 }
 
 /**
- * The path of a key: `<first two characters>/<rest>/<kind>/<name>`, the layout of automerge-repo's nodefs adapter and of
- * samod. @throws RelayError RELAY_ID_INVALID
+ * The path of a key: `<first two characters>/<rest>/<kind>/<name>`, the layout of automerge-repo's nodefs adapter and
+ * of samod. @throws RelayError RELAY_ID_INVALID
  */
 export function pathOf (key: StorageKey): string[] {
   const [first, ...rest] = checkKey(key)

@@ -62,7 +62,11 @@ export class Documents implements DocumentStore {
     this.#isLocal = chunks === undefined
     this.#chunks = new DocumentChunks(chunks ?? this.#folder, this.#lock)
     this.#journal = new Journal({
-      folder: path.join(this.#folder.folder, 'journal'), durability, log, fence: this.#lock, committed: meter.committed.bind(meter)
+      folder: path.join(this.#folder.folder, 'journal'),
+      durability,
+      log,
+      fence: this.#lock,
+      committed: meter.committed.bind(meter)
     })
     this.damage = new Damage(log)
     this.#compactor = new Compactor(this.#chunks, this.damage, automerge, log)
@@ -76,7 +80,9 @@ export class Documents implements DocumentStore {
 
   /** Into the journal, or on into chunks. */
   get backlog (): number {
-    return this.#foldFailure === undefined ? this.#journal.backlog : Math.max(this.#journal.backlog, this.#pending.bytes)
+    return this.#foldFailure === undefined
+      ? this.#journal.backlog
+      : Math.max(this.#journal.backlog, this.#pending.bytes)
   }
 
   get levels (): StorageLevels {
@@ -178,7 +184,8 @@ export class Documents implements DocumentStore {
 
   async chunks (id: DocumentId): Promise<Uint8Array[]> {
     if (this.#pending.isDeleted(id)) throw deletedDocument(id)
-    // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is seen
+    // what moves from the journal into files meanwhile is seen twice, never not at all; and what a file depends on is
+    // seen
     const before = this.#pending.of(id)
     const files = await this.#meter.operation('storage', 'read', () => this.#chunks.load(id))
     const { whole, found } = this.damage.sift(id, files)
@@ -209,7 +216,10 @@ export class Documents implements DocumentStore {
     }
   }
 
-  /** Folds everything, so that the folder is plain nodefs. @throws RelayError RELAY_STORAGE_FAILED; the journal then stays */
+  /**
+   * Folds everything, so that the folder is plain nodefs.
+   * @throws RelayError RELAY_STORAGE_FAILED; the journal then stays
+   */
   async close (): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)

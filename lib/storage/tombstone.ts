@@ -3,8 +3,8 @@ import type { DocumentId } from '../ids.ts'
 import type { StorageKey } from './key.ts'
 
 /**
- * The file that says that a document has been deleted, whatever else there is of it. It is beside the document's chunks,
- * where readers of the nodefs layout ask for `snapshot` and `incremental` only.
+ * The file that says that a document has been deleted, whatever else there is of it. It is beside the document's
+ * chunks, where readers of the nodefs layout ask for `snapshot` and `incremental` only.
  */
 export const tombstoneOf = (id: DocumentId): StorageKey => [id, 'deleted', 'tombstone']
 
@@ -12,7 +12,8 @@ export const isTombstone = (key: StorageKey): boolean => key[1] === 'deleted'
 
 export const tombstone = (): Uint8Array => Buffer.from(`${JSON.stringify({ deletedAt: new Date().toISOString() })}\n`)
 
-export const deletedDocument = (id: DocumentId): RelayError => new RelayError('RELAY_DOCUMENT_DELETED', `Document deleted: ${id}`)
+export const deletedDocument = (id: DocumentId): RelayError =>
+  new RelayError('RELAY_DOCUMENT_DELETED', `Document deleted: ${id}`)
 
 /** What is read of a document; null when it has been deleted. */
 export async function unlessDeleted<T> (read: Promise<T>): Promise<T | null> {

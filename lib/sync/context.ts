@@ -14,7 +14,9 @@ import type { QuotaParts, Quotas } from './peers/quotas.ts'
 export type Forward = 'stored' | 'received'
 
 /** Why a peer's sync is left to Automerge. */
-export type FallbackCause = 'unknown-heads' | 'unclear-changes' | 'whole-document' | 'need' | 'behind' | 'old-protocol' | 'flags' | 'silent' | 'merge'
+export type FallbackCause =
+  'unknown-heads' | 'unclear-changes' | 'whole-document' | 'need' | 'behind' | 'old-protocol' | 'flags' | 'silent'
+  | 'merge'
 
 /** What the engine reports; the relay's metrics are one. */
 export interface EngineMeter {
@@ -64,7 +66,9 @@ export interface DocumentContext {
   lag (audience: Resumable, peer: PeerConnection): void
   /** Changes of the document are durable; it is flushed. */
   changed (document: Flushable): void
-  /** A peer cannot be answered: it is closed, or told that there is no such document when the fault is the document's. */
+  /**
+   * A peer cannot be answered: it is closed, or told that there is no such document when the fault is the document's.
+   */
   failing (id: DocumentId, peer: PeerConnection, error: RelayError): void
   /** A message about a document is larger than what the peer takes: it is told that there is no such document. */
   withhold (id: DocumentId, peer: PeerConnection, bytes: number): void

@@ -29,7 +29,9 @@ export function stateOf (document: LiveDocument | undefined): DocumentState | un
   return { heads, changes, peers: audience.followers.size }
 }
 
-export function levelsOf (connections: ReadonlySet<PeerConnection>, documents: OpenDocuments, sessions: SyncSessions): EngineLevels {
+export function levelsOf (
+  connections: ReadonlySet<PeerConnection>, documents: OpenDocuments, sessions: SyncSessions
+): EngineLevels {
   const standings: EngineLevels['standings'] = { new: 0, waiting: 0, asked: 0, joining: 0, steady: 0, fallback: 0 }
   let [history, outgoing] = [0, 0]
   for (const document of documents.live()) {
@@ -38,5 +40,10 @@ export function levelsOf (connections: ReadonlySet<PeerConnection>, documents: O
   }
   for (const { backlog } of connections) outgoing += backlog
   const { size, threads, backlog, memory } = sessions
-  return { standings, sessions: { open: size, threads, calls: backlog }, memory: { history, outgoing, sessions: memory }, unopened: documents.unopened }
+  return {
+    standings,
+    sessions: { open: size, threads, calls: backlog },
+    memory: { history, outgoing, sessions: memory },
+    unopened: documents.unopened
+  }
 }

@@ -48,7 +48,10 @@ export interface DocumentState { heads: readonly string[], changes: number | und
  * it (routes, bundles, metrics) knows only this.
  */
 export interface SyncEngine {
-  /** Takes on a new connection; the peer is expected to send `join`. @param grant what it may do; everything without one */
+  /**
+   * Takes on a new connection; the peer is expected to send `join`.
+   * @param grant what it may do; everything without one
+   */
   connect (transport: Transport, grant?: Grant): Connection
   /**
    * The document as stored now, edits received before the call included, in `Automerge.save` format (the whole
@@ -63,20 +66,25 @@ export interface SyncEngine {
    * @param checked that the chunks load by themselves has been seen already: a new document is not loaded again
    */
   merge (id: DocumentId, chunks: Uint8Array[], checked?: boolean): Promise<void>
-  /** The durable heads of a document, sorted; none of one that is not there. Rejects as `snapshot`, or with RELAY_STORAGE_FAILED. */
+  /**
+   * The durable heads of a document, sorted; none of one that is not there. Rejects as `snapshot`, or with
+   * RELAY_STORAGE_FAILED.
+   */
   heads (id: DocumentId): Promise<Hash[]>
   /**
    * Takes changes (one chunk each) that Automerge has made on what is stored of a document; durable when resolved.
-   * @param expected heads: rejects with RELAY_PRECONDITION_FAILED when it has others by then. Else rejects as `merge`, or
-   *   with RELAY_DOCUMENT_TOO_LARGE when there is no room for them
+   * @param expected heads: rejects with RELAY_PRECONDITION_FAILED when it has others by then. Else rejects as
+   *   `merge`, or with RELAY_DOCUMENT_TOO_LARGE when there is no room for them
    */
   apply (id: DocumentId, changes: Uint8Array[], expected?: Hash[]): Promise<void>
   /**
-   * Deletes a document for good: nobody brings it back. Durable when resolved; its peers have been told that there is no such
-   * document. Rejects with RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED.
+   * Deletes a document for good: nobody brings it back. Durable when resolved; its peers have been told that there is
+   * no such document. Rejects with RELAY_DOCUMENT_NOT_FOUND, RELAY_DOCUMENT_DELETED or RELAY_STORAGE_FAILED.
    */
   remove (id: DocumentId): Promise<void>
-  /** Calls back after each change of a document, its deletion included, from wherever it came; returns the way to stop. */
+  /**
+   * Calls back after each change of a document, its deletion included, from wherever it came; returns the way to stop.
+   */
   onChange (listener: (id: DocumentId) => void): () => void
   stats (): EngineStats
   /** The ids of the documents in memory, as they are now. */

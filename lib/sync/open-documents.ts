@@ -41,13 +41,14 @@ export class OpenDocuments {
   async open (id: DocumentId): Promise<LiveDocument> {
     const known = this.#documents.get(id)
     if (known !== undefined) return await known
-    const opening = traced(channels.open, () => ({ documentId: id }), () => openHistory(id, this.#context)).then(history => {
-      const document = new LiveDocument(id, history, this.#context)
-      // they have been told that there is none
-      if (history.isEmpty) for (const peer of this.#followers.of(id)) document.audience.expect(peer)
-      this.#documents.set(id, document)
-      return document
-    })
+    const opening = traced(channels.open, () => ({ documentId: id }), () => openHistory(id, this.#context))
+      .then(history => {
+        const document = new LiveDocument(id, history, this.#context)
+        // they have been told that there is none
+        if (history.isEmpty) for (const peer of this.#followers.of(id)) document.audience.expect(peer)
+        this.#documents.set(id, document)
+        return document
+      })
     this.#documents.set(id, opening)
     opening.catch((error: unknown) => {
       this.#documents.delete(id)
@@ -82,6 +83,11 @@ export class OpenDocuments {
     this.#retry()
   }
 
+  /** Lets documents go that were not in use since the last call: what is stored of them is all there is. */
+  forgetUnused (): void {
+    for (const document of this.live()) if (!document.touch()) this.forget(document)
+  }
+
   /** Lets a document go. */
   forget (document: LiveDocument): void {
     document.close()
@@ -90,7 +96,9 @@ export class OpenDocuments {
 
   /** Waits for what is being opened, and closes all. */
   async close (): Promise<void> {
-    for (const opened of await Promise.allSettled(this.#documents.values())) if (opened.status === 'fulfilled') opened.value.close()
+    for (const opened of await Promise.allSettled(this.#documents.values())) {
+      if (opened.status === 'fulfilled') opened.value.close()
+    }
   }
 
   /** Tries again what could not be opened, and has its peers say what they have of it. */

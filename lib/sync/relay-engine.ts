@@ -4,7 +4,7 @@ import { RelayError, messageOf } from '../errors.ts'
 import type { DocumentId } from '../ids.ts'
 import type { Hash } from '../automerge/format/hash.ts'
 import { isDeletion } from '../storage/tombstone.ts'
-import { PeerConnection, type ConnectionEvents, type Self } from './peers/connection.ts'
+import { PeerConnection, type ConnectionEvents, type ConnectionParts } from './peers/connection.ts'
 import type { DocumentContext, Flushable, RelayEngineOptions } from './context.ts'
 import type { LiveDocument } from './document/live-document.ts'
 import type { Connection, DocumentState, EngineStats, SyncEngine, Transport } from './engine.ts'
@@ -16,15 +16,17 @@ import { Permissions } from './peers/permissions.ts'
 import { ALL_RIGHTS, type Grant, type Rights } from './peers/grant.ts'
 import { Protocol1 } from './protocol/protocol-1.ts'
 import type { Statement } from './protocol/sync-protocol.ts'
-import type { EphemeralFrame, FrameType, SyncFrame, UnavailableFrame } from '../wire/frame.ts'
+import type { EphemeralFrame, SyncFrame, UnavailableFrame } from '../wire/frame.ts'
 import { SlowPeers } from './peers/slow-peers.ts'
 import { OpenDocuments } from './open-documents.ts'
 import { levelsOf, stateOf, statsOf, type EngineLevels } from './engine-figures.ts'
 import { Quotas } from './peers/quotas.ts'
-import { blamesDocument, refusalOf } from './refusal.ts'
+import { PeerReports } from './peers/reports.ts'
+import { blamesDocument, messageTooLarge, refusalOf } from './refusal.ts'
 import { damagedDocument, openHistory, readSmall, readWhole } from './document/open-history.ts'
 
-const CALL_TIMEOUT = 60_000 // ms that Automerge may take over one message: a document of a million changes takes seconds to load
+// ms that Automerge may take over one message: a document of a million changes takes seconds to load
+const CALL_TIMEOUT = 60_000
 const CHECK_INTERVAL = 5_000 // ms between looks for peers that are stuck
 
 /**
@@ -33,7 +35,7 @@ const CHECK_INTERVAL = 5_000 // ms between looks for peers that are stuck
  */
 export class RelayEngine implements SyncEngine, ConnectionEvents {
   readonly #options: RelayEngineOptions
-  readonly #self: Self
+  readonly #parts: ConnectionParts
   readonly #context: DocumentContext
   readonly #sessions: SyncSessions
   readonly #connections = new Set<PeerConnection>()
@@ -64,7 +66,12 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#ephemeral = new EphemeralRelay(this.#followers, this.#quotas)
     const peerId = `relay-${randomUUID()}`
     const metadata = { storageId: documents.id, isEphemeral: false }
-    this.#self = { peerId, metadata, protocols: [new Protocol1(peerId)] }
+    this.#parts = {
+      self: { peerId, metadata, protocols: [new Protocol1(peerId)] },
+      limits,
+      events: this,
+      reports: new PeerReports(options)
+    }
     this.#sessions = new SyncSessions({ log, callTimeout: CALL_TIMEOUT })
     this.#context = {
       documents,
@@ -88,15 +95,14 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     }
     this.#open = new OpenDocuments(this.#context, this.#followers)
     this.#timers = [
-      // what is stored of a document that no peer has followed since the last time is all there is
-      setInterval(() => { for (const document of this.#open.live()) if (!document.touch()) this.#open.forget(document) }, limits.idleTimeout),
+      setInterval(() => { this.#open.forgetUnused() }, limits.idleTimeout),
       setInterval(() => { this.#open.check() }, CHECK_INTERVAL)
     ]
     for (const timer of this.#timers) timer.unref()
   }
 
   connect (transport: Transport, grant?: Grant): Connection {
-    const connection = new PeerConnection(`connection-${++this.#count}`, transport, this.#self, this.#options.limits, this, grant)
+    const connection = new PeerConnection(`connection-${++this.#count}`, transport, this.#parts, grant)
     this.#connections.add(connection)
     grant?.attach(connection)
     if (this.#closing) connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
@@ -145,7 +151,9 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
 
   disconnect (): void {
     this.#closing = true
-    for (const connection of this.#connections) connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
+    for (const connection of this.#connections) {
+      connection.refuse(new RelayError('RELAY_CLOSING', 'the relay is closing'))
+    }
   }
 
   async close (): Promise<void> {
@@ -166,8 +174,13 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   frame (peer: PeerConnection, frame: SyncFrame | UnavailableFrame | EphemeralFrame): void {
-    if (frame.type === 'ephemeral') this.#permissions.admit(peer, frame.documentId, ({ read }) => { if (read) this.#ephemeral.pass(peer, frame) }, frame.data.length)
-    else if (frame.type !== 'doc-unavailable') this.#sync(peer, frame)
+    if (frame.type === 'ephemeral') {
+      this.#permissions.admit(peer, frame.documentId, ({ read }) => {
+        if (read) {
+          this.#ephemeral.pass(peer, frame)
+        }
+      }, frame.data.length)
+    } else if (frame.type !== 'doc-unavailable') this.#sync(peer, frame)
   }
 
   unfollowed (peer: PeerConnection, id: DocumentId): void {
@@ -193,28 +206,15 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     for (const id of this.#followers.leave(peer)) this.#open.get(id)?.audience.leave(peer)
   }
 
-  received (type: FrameType | 'invalid', bytes: number): void { this.#options.meter.messageIn(type, bytes) }
-  sent (type: FrameType, bytes: number): void { this.#options.meter.messageOut(type, bytes) }
-
-  refused (peer: PeerConnection, error: RelayError): void {
-    const { log, meter } = this.#options
-    meter.refused(error.code)
-    if (error.code === 'RELAY_INTERNAL') log.error({ peer: peer.key, peerId: peer.peerId, err: error.cause }, 'peer closed: internal error')
-    else if (error.code !== 'RELAY_CLOSING') this.denied(peer, error)
-  }
-
-  denied (peer: PeerConnection, error: RelayError): void { this.#options.quotas.refusals.tell(peer.source ?? peer.key, error) }
-
   #sync (peer: PeerConnection, frame: SyncFrame): void {
     const { documentId: id } = frame
     const { documents, limits } = this.#options
-    if (documents.backlog > limits.maxBacklog) throw new RelayError('RELAY_STORAGE_FAILED', 'changes cannot be stored at the moment')
+    if (documents.backlog > limits.maxBacklog) {
+      throw new RelayError('RELAY_STORAGE_FAILED', 'changes cannot be stored at the moment')
+    }
     if (!this.#quotas.admits(peer, id)) return
     const statement = peer.protocol.read(frame)
-    if (peer.grant === undefined) {
-      this.#hear(id, peer, statement, ALL_RIGHTS)
-      return
-    }
+    if (peer.grant === undefined) return this.#hear(id, peer, statement, ALL_RIGHTS)
     this.#permissions.admit(peer, id, rights => {
       if (rights.read) this.#hear(id, peer, statement, rights)
       else this.#withhold(peer, id, statement.changes.length > 0)
@@ -223,7 +223,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
 
   #withholdMessage (peer: PeerConnection, id: DocumentId, bytes: number): void {
     this.#options.meter.withheld()
-    this.#unavailable(peer, id, new RelayError('RELAY_DOCUMENT_TOO_LARGE', `A message of ${bytes} bytes about the document is larger than what you take`))
+    this.#unavailable(peer, id, messageTooLarge(bytes))
   }
 
   /** The peer may not read the document, or may no more. */
@@ -237,17 +237,17 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     this.#permissions.admit(peer, id, ({ read }) => {
       if (!read) return
       this.#followers.add(peer, id)
-      this.#open.open(id).then(document => { if (peer.open) document.audience.invite(peer) }, (error: unknown) => { this.#unopened(peer, id, error) })
+      this.#open.open(id).then(
+        document => { if (peer.open) document.audience.invite(peer) },
+        (error: unknown) => { this.#unopened(peer, id, error) }
+      )
     })
   }
 
   #hear (id: DocumentId, peer: PeerConnection, statement: Statement, rights: Rights): void {
     this.#followers.add(peer, id)
     const known = this.#open.get(id)
-    if (known !== undefined) {
-      this.#receive(known, peer, statement, rights)
-      return
-    }
+    if (known !== undefined) return this.#receive(known, peer, statement, rights)
     const release = peer.hold(statement.data.length)
     this.#open.openLater(id).finally(release).then(document => {
       if (peer.open) this.#receive(document, peer, statement, rights)
@@ -289,8 +289,9 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
     const document = this.#open.get(failed.id)
     if (document === undefined || document !== failed) return
     this.#options.log.error({ documentId: document.id, err: error }, `document let go: ${messageOf(error)}`)
+    const code = this.#closing ? 'RELAY_CLOSING' : 'RELAY_STORAGE_FAILED'
     for (const peer of document.audience.followers.keys()) {
-      peer.refuse(new RelayError(this.#closing ? 'RELAY_CLOSING' : 'RELAY_STORAGE_FAILED', 'changes cannot be stored', { cause: error }))
+      peer.refuse(new RelayError(code, 'changes cannot be stored', { cause: error }))
     }
     this.#open.forget(document)
   }

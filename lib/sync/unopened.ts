@@ -6,7 +6,10 @@ interface Failure { error: RelayError, since: number, tries: number }
 const FIRST_WAIT = 2_000 // ms until it is tried again, twice as long each time
 const LONGEST_WAIT = 5 * 60_000 // ms
 
-/** Documents that could not be opened: the fault is theirs alone, so their peers stay, and are told when it is over. Times are ms. */
+/**
+ * Documents that could not be opened: the fault is theirs alone, so their peers stay, and are told when it is over.
+ * Times are ms.
+ */
 export class UnopenedDocuments {
   readonly #failures = new Map<DocumentId, Failure>()
 

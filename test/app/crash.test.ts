@@ -43,7 +43,8 @@ t.test('the same of a host’s relay with its documents in S3', { skip: noS3 }, 
   await killed(t, 5, adapterRelay('s3', bucket.name, new ObjectChunks(bucket.open())))
 })
 
-t.test('the same with automerge-repo’s nodefs adapter, which may leave a chunk cut short that the journal still has', async t => {
+t.test('the same with automerge-repo’s nodefs adapter, which may leave a chunk cut short that the journal ' +
+  'still has', async t => {
   const place = await scratch(t)
   await killed(t, 11, adapterRelay('nodefs', place, new AdapterChunks(new NodeFSStorageAdapter(place))))
 })

@@ -6,7 +6,9 @@ import { MemoryAdapter } from './storage/chunks/memory-adapter.ts'
 
 t.test('nothing given: every option with a default has it', async t => {
   const options = parseOptions({}) as unknown as Record<string, unknown>
-  for (const [name, { default: preset }] of Object.entries(optionsSchema.properties as Record<string, { default?: unknown }>)) {
+  for (const [name, { default: preset }] of Object.entries(
+    optionsSchema.properties as Record<string, { default?: unknown }>
+  )) {
     if (name !== 'limits') t.equal(options[name], preset, name)
   }
 })
@@ -14,14 +16,17 @@ t.test('nothing given: every option with a default has it', async t => {
 t.test('undefined means not given; what Fastify and fastify-cli hand along is left out', async t => {
   const circular: Record<string, unknown> = { write () {} }
   circular['self'] = circular
-  const options = parseOptions({ maxFrame: undefined, prefix: '/x', logger: circular, skipOverride: true, bundle: './a.tonk' })
+  const options = parseOptions({
+    maxFrame: undefined, prefix: '/x', logger: circular, skipOverride: true, bundle: './a.tonk'
+  })
   t.match(options, { bundle: './a.tonk', maxFrame: 64 * 1024 * 1024 })
   for (const name of ['prefix', 'logger', 'skipOverride']) t.notOk(name in options, name)
 })
 
 t.test('what a Fastify server is made with may come along, as `fastify start --options` has it', async t => {
   const own: Array<keyof FastifyServerOptions> = [
-    'trustProxy', 'requestTimeout', 'keepAliveTimeout', 'connectionTimeout', 'frameworkErrors', 'routerOptions', 'bodyLimit',
+    'trustProxy', 'requestTimeout', 'keepAliveTimeout', 'connectionTimeout', 'frameworkErrors', 'routerOptions',
+    'bodyLimit',
     'pluginTimeout', 'forceCloseConnections', 'loggerInstance', 'handlerTimeout', 'genReqId', 'ajv', 'rewriteUrl'
   ]
   t.same(parseOptions(Object.fromEntries(own.map(name => [name, 1]))), parseOptions({}))
@@ -38,13 +43,16 @@ t.test('an unknown option is refused by name, at every depth, with the nearest r
     [{ s3: { bucket: 'b', acessKeyId: 'k' } }, 'option s3.acessKeyId: unknown name, did you mean accessKeyId?'],
     [{ tunnel: { token: ['x'] } }, 'option tunnel.token: unknown name, did you mean tokens?'],
     [{ tunnel: { allowAnonymus: false } }, 'option tunnel.allowAnonymus: unknown name, did you mean allowAnonymous?'],
-    [{ webhooks: [{ url: 'https://x', secret: 'x'.repeat(32), event: [] }] }, 'option webhooks.0.event: unknown name, did you mean events?']
+    [{ webhooks: [{ url: 'https://x', secret: 'x'.repeat(32), event: [] }] }, 'option webhooks.0.event: unknown ' +
+      'name, did you mean events?']
   ] as const) t.throws(() => parseOptions(given), { code: 'RELAY_BAD_OPTION', message }, JSON.stringify(given))
 })
 
 t.test('in files, too', async t => {
   const webhookFile = `${await scratch(t, { hooks: '[{ "url": "https://x", "secrets": "0123456789abcdef" }]' })}/hooks`
-  t.throws(() => parseOptions({ webhookFile }), { code: 'RELAY_BAD_OPTION', message: 'option webhookFile: 0.secrets: unknown name, did you mean secret?' })
+  t.throws(() => parseOptions({ webhookFile }), {
+    code: 'RELAY_BAD_OPTION', message: 'option webhookFile: 0.secrets: unknown name, did you mean secret?'
+  })
 })
 
 t.test('s3 gets its default region', async t => {

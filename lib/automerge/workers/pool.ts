@@ -19,10 +19,10 @@ export interface PoolOptions {
 const TIMEOUT = 120_000 // ms: a document of a million changes takes seconds
 
 /**
- * Automerge on a worker thread of its own, for everything that opens a whole document: checking what was uploaded, compacting
- * chunks; one at a time. All methods take the chunks of one document (each any sequence of Automerge chunks, in any order)
- * and reject with RELAY_DOCUMENT_INVALID when Automerge cannot load them, with RELAY_DOCUMENT_BUSY when it takes too long,
- * and with RELAY_STORAGE_FAILED when there can be no thread.
+ * Automerge on a worker thread of its own, for everything that opens a whole document: checking what was uploaded,
+ * compacting chunks; one at a time. All methods take the chunks of one document (each any sequence of Automerge chunks,
+ * in any order) and reject with RELAY_DOCUMENT_INVALID when Automerge cannot load them, with RELAY_DOCUMENT_BUSY when
+ * it takes too long, and with RELAY_STORAGE_FAILED when there can be no thread.
  */
 export class AutomergePool {
   readonly #thread: ThreadPool
@@ -44,7 +44,10 @@ export class AutomergePool {
     return this.#run({ name: 'heads', args: [chunks] })
   }
 
-  /** The same history as one `Automerge.save` chunk, after which come changes that wait for others, if there are. @param signal ends the work, and the thread with it */
+  /**
+   * The same history as one `Automerge.save` chunk, after which come changes that wait for others, if there are.
+   * @param signal ends the work, and the thread with it
+   */
   compact (chunks: Uint8Array[], signal?: AbortSignal): Promise<Uint8Array> {
     return this.#run({ name: 'compact', args: [chunks] }, signal)
   }
@@ -59,7 +62,10 @@ export class AutomergePool {
     return this.#run({ name: 'adds', args: [stored, incoming] })
   }
 
-  /** What can be had of chunks of which some are damaged, as one chunk or none, and how many sound changes could not be used. */
+  /**
+   * What can be had of chunks of which some are damaged, as one chunk or none, and how many sound changes could not be
+   * used.
+   */
   salvage (chunks: Uint8Array[]): Promise<{ chunk: Uint8Array | null, lost: number }> {
     return this.#run({ name: 'salvage', args: [chunks] })
   }
@@ -68,9 +74,13 @@ export class AutomergePool {
     await this.#thread.close()
   }
 
-  async #run<Name extends Job['name']> (job: Extract<Job, { name: Name }>, signal?: AbortSignal): Promise<ReturnType<typeof jobs[Name]>> {
+  async #run<Name extends Job['name']> (
+    job: Extract<Job, { name: Name }>, signal?: AbortSignal
+  ): Promise<ReturnType<typeof jobs[Name]>> {
     const outcome = await this.#queue.run('', async () => await this.#inTime(job, signal))
-    if ('problem' in outcome) throw new RelayError('RELAY_DOCUMENT_INVALID', `not an Automerge document: ${outcome.problem}`)
+    if ('problem' in outcome) {
+      throw new RelayError('RELAY_DOCUMENT_INVALID', `not an Automerge document: ${outcome.problem}`)
+    }
     return outcome.value as ReturnType<typeof jobs[Name]>
   }
 
@@ -82,8 +92,14 @@ export class AutomergePool {
       const signals = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
       return await this.#thread.run(job, { signal: signals }) as Outcome
     } catch (cause) {
-      if (late.signal.aborted) throw new RelayError('RELAY_DOCUMENT_BUSY', `Automerge was not done with the document after ${this.#timeout} ms`, { cause })
-      throw new RelayError('RELAY_STORAGE_FAILED', `the document could not be looked at: ${messageOf(cause)}`, { cause })
+      if (late.signal.aborted) {
+        throw new RelayError(
+          'RELAY_DOCUMENT_BUSY', `Automerge was not done with the document after ${this.#timeout} ms`, { cause }
+        )
+      }
+      throw new RelayError('RELAY_STORAGE_FAILED', `the document could not be looked at: ${messageOf(cause)}`, {
+        cause
+      })
     } finally {
       clearTimeout(timer)
     }

@@ -21,12 +21,13 @@ function withDocument<T> (chunks: Uint8Array[], use: (document: Automerge.Doc<un
 }
 
 /**
- * The ids a document of Tonk's file system points to. In a root document: `entries` as `{ [path]: { doc_id } }` (today),
- * or `path_index` as JSON text of `{ paths: { [path]: { doc_id } } }`; in a directory: `children` as a list of
+ * The ids a document of Tonk's file system points to. In a root document: `entries` as `{ [path]: { doc_id } }`
+ * (today), or `path_index` as JSON text of `{ paths: { [path]: { doc_id } } }`; in a directory: `children` as a list of
  * `{ pointer }`. Anything malformed points nowhere.
  */
 function referencesOf (document: Automerge.Doc<unknown>): DocumentId[] {
-  const { path_index: index, entries, children } = document as { path_index?: unknown, entries?: unknown, children?: unknown }
+  const { path_index: index, entries, children } =
+    document as { path_index?: unknown, entries?: unknown, children?: unknown }
   const found: unknown[] = Array.isArray(children) ? children.map(child => child?.pointer) : []
   for (const paths of [entries, index === undefined ? undefined : parseJson(String(index))?.paths]) {
     if (typeof paths === 'object' && paths !== null) found.push(...Object.values(paths).map(entry => entry?.doc_id))
@@ -73,7 +74,9 @@ export const jobs = {
   salvage
 }
 
-/** All that can be had of chunks of which some are damaged or missing: what loads, and how many changes hang in the air. */
+/**
+ * All that can be had of chunks of which some are damaged or missing: what loads, and how many changes hang in the air.
+ */
 function salvage (chunks: Uint8Array[]): { chunk: Uint8Array | null, lost: number } {
   let document = Automerge.init<unknown>()
   const changes = new Map<string, Uint8Array>()
@@ -98,7 +101,9 @@ function salvage (chunks: Uint8Array[]): { chunk: Uint8Array | null, lost: numbe
   }
 }
 
-/** Looks at the checksum, which adding a chunk to a document does not. What the relay takes from nobody may be stored. */
+/**
+ * Looks at the checksum, which adding a chunk to a document does not. What the relay takes from nobody may be stored.
+ */
 function proveSound (chunk: Uint8Array): void {
   try {
     verifyChunks(chunk)
@@ -107,7 +112,8 @@ function proveSound (chunk: Uint8Array): void {
   }
 }
 
-export type Job = { [Name in keyof typeof jobs]: { name: Name, args: Parameters<typeof jobs[Name]> } }[keyof typeof jobs]
+export type Job =
+  { [Name in keyof typeof jobs]: { name: Name, args: Parameters<typeof jobs[Name]> } }[keyof typeof jobs]
 
 /** What became of a job: its failures are told apart from those of the thread, which are no document's. */
 export type Outcome = { value: unknown } | { problem: string }

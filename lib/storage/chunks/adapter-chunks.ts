@@ -19,9 +19,9 @@ const MAX_KNOWN = 2_000 // documents of which is known what is stored
 const MAX_LISTED = 100_000 // documents that are known to be in the index
 
 /**
- * Any of automerge-repo's storage adapters as a chunk store. It promises what the adapter does: whether `save` is atomic,
- * and durable when it resolves, is the adapter's. Nobody else may write what is kept there. An adapter that cannot list
- * keys is read to find out sizes; what was found is remembered.
+ * Any of automerge-repo's storage adapters as a chunk store. It promises what the adapter does: whether `save` is
+ * atomic, and durable when it resolves, is the adapter's. Nobody else may write what is kept there. An adapter that
+ * cannot list keys is read to find out sizes; what was found is remembered.
  */
 export class AdapterChunks implements ChunkStore {
   readonly #adapter: StorageAdapter
@@ -52,7 +52,8 @@ export class AdapterChunks implements ChunkStore {
   async save (key: StorageKey, data: Uint8Array): Promise<void> {
     const [id] = checkKey(key)
     if (isDocumentId(id)) await this.#list(id)
-    await this.#adapter.save([...key], new Uint8Array(data)) // a copy: it may be kept, and these bytes are part of others
+    // a copy: it may be kept, and these bytes are part of others
+    await this.#adapter.save([...key], new Uint8Array(data))
     this.#measuring.delete(id!)
     this.#sizes.get(id!)?.set(String(key), { key: [...key], size: data.length })
   }

@@ -8,8 +8,8 @@ const AT_ONCE = 16
 const BEHIND = '0' // the character after the slash: where what begins with a name and a slash is over
 
 /**
- * Chunks as objects, `documents/<first two characters of the id>/<rest>/<kind>/<name>`: a copy of `documents/` is a folder
- * in the nodefs layout, and the other way round. An object is whole or not there, and durable once it is stored.
+ * Chunks as objects, `documents/<first two characters of the id>/<rest>/<kind>/<name>`: a copy of `documents/` is a
+ * folder in the nodefs layout, and the other way round. An object is whole or not there, and durable once it is stored.
  */
 export class ObjectChunks implements ChunkStore {
   readonly #objects: ObjectStore

@@ -3,8 +3,8 @@ import { refuseUnknown } from '../../validate.ts'
 import type { StorageAdapter } from './adapter-chunks.ts'
 
 /**
- * What a host may give as `storage`: a folder, or one of automerge-repo's storage adapters, alone or with the folder for
- * all that is not documents.
+ * What a host may give as `storage`: a folder, or one of automerge-repo's storage adapters, alone or with the folder
+ * for all that is not documents.
  */
 export type StorageOption = string | StorageAdapter | { adapter: StorageAdapter, folder?: string | undefined }
 

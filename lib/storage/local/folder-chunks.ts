@@ -79,7 +79,9 @@ export class FolderChunks implements ChunkStore {
   /** The keys of all files below a prefix; files that are not in the layout are nobody's. */
   async list (prefix: StorageKey): Promise<string[][]> {
     const folder = storagePath(this.folder, prefix)
-    const entries = await this.#disk(folder, async () => await readdir(folder, { recursive: true, withFileTypes: true }), [])
+    const entries = await this.#disk(
+      folder, async () => await readdir(folder, { recursive: true, withFileTypes: true }), []
+    )
     return entries.filter(entry => entry.isFile()).map(entry => {
       const inner = path.relative(folder, path.join(entry.parentPath, entry.name))
       return [...prefix, ...inner.split(path.sep)]
@@ -97,7 +99,9 @@ export class FolderChunks implements ChunkStore {
   /** Reads no more folders than it must. */
   async * ids ({ after = '', prefix = '' } = {}): AsyncGenerator<DocumentId> {
     for (const first of await this.#folders('')) {
-      if (first.length !== 2 || first < after.slice(0, 2) || !(first.startsWith(prefix) || prefix.startsWith(first))) continue
+      if (first.length !== 2 || first < after.slice(0, 2) || !(first.startsWith(prefix) || prefix.startsWith(first))) {
+        continue
+      }
       for (const rest of await this.#folders(first)) {
         const id = first + rest
         if (id > after && id.startsWith(prefix) && isDocumentId(id)) yield id

@@ -4,8 +4,9 @@ import type { ChangeRecord } from '../change-log.ts'
 
 /**
  * One record of the journal: 4 bytes length of what follows the checksum, 4 bytes CRC-32 of it (both little-endian),
- * then 1 byte length of the document id, the id as text, and the changes: whole Automerge chunks; none when the document
- * was deleted. With the highest bit of the id's length the rest is not changes but the name of a stored chunk, as text.
+ * then 1 byte length of the document id, the id as text, and the changes: whole Automerge chunks; none when the
+ * document was deleted. With the highest bit of the id's length the rest is not changes but the name of a stored chunk,
+ * as text.
  */
 const HEADER = 8
 const IS_NAME = 0x80
@@ -45,7 +46,10 @@ export function decodeRecords (bytes: Buffer): { records: ChangeRecord[], end: n
   return { records, end: at }
 }
 
-/** Whether bytes that are not a record are the beginning of one, or nothing but the zeros of a file that was never filled. */
+/**
+ * Whether bytes that are not a record are the beginning of one, or nothing but the zeros of a file that was never
+ * filled.
+ */
 export function isCutShort (bytes: Buffer): boolean {
   if (bytes.length === 0) return false
   return bytes.length <= HEADER || bytes.length - HEADER < bytes.readUInt32LE(0) || bytes.every(byte => byte === 0)

@@ -16,7 +16,7 @@ export interface JournalOptions {
   folder: string
   durability: Durability
   log: Log
-  /** Whether writes are to return when they are on disk, in place of a sync after each; by default where that can be. */
+  /** Whether writes return only when they are on disk, in place of a sync after each; by default where that can be. */
   writesSync?: boolean
   /** Whether the folder is still its own; by default nobody else's ever. */
   fence?: Fence
@@ -24,7 +24,12 @@ export interface JournalOptions {
   committed?: (seconds: number, records: number, bytes: number) => void
 }
 
-interface Waiting { record: Buffer, position: Position, done: (position: Position) => void, failed: (error: RelayError) => void }
+interface Waiting {
+  record: Buffer
+  position: Position
+  done: (position: Position) => void
+  failed: (error: RelayError) => void
+}
 
 /** The names of segments. */
 export const SEGMENT = /^(\d{12,15})\.log$/
@@ -41,8 +46,9 @@ const MAX_SEGMENT = 256 * 1024 * 1024 // bytes, as one is read whole; Node reads
 /**
  * An append-only log of changes that are not yet in the documents' own files. Appends that arrive while one is being
  * written go into the next write together (group commit). When the disk fails, appends wait: they are written again, to
- * a new segment, until that succeeds. A segment whose end is torn counts up to there. Before a write or a deletion it is
- * looked whether the folder is another's by now, and after a write, as who took it meanwhile may have read it before.
+ * a new segment, until that succeeds. A segment whose end is torn counts up to there. Before a write or a deletion it
+ * is looked whether the folder is another's by now, and after a write, as who took it meanwhile may have read it
+ * before.
  */
 export class Journal implements ChangeLog {
   readonly #folder: string
@@ -54,7 +60,7 @@ export class Journal implements ChangeLog {
   readonly #stop = new AbortController()
   #queue: Waiting[] = []
   #cuts: Array<(position: Position) => void> = []
-  /** The segments there are, oldest first, with the position of the last record in each; the one that is being written is the last. */
+  /** The segments, oldest first, with the position of the last record in each; the last is being written. */
   readonly #segments = new Map<number, Position>()
   #last = 0
   /** Positions of the last record that was appended, and of the last that is written. */
@@ -115,7 +121,9 @@ export class Journal implements ChangeLog {
     const bytes = encodeRecord(record)
     this.#backlog += bytes.length
     const position = ++this.#appended
-    const written = new Promise<Position>((resolve, reject) => { this.#queue.push({ record: bytes, position, done: resolve, failed: reject }) })
+    const written = new Promise<Position>((resolve, reject) => {
+      this.#queue.push({ record: bytes, position, done: resolve, failed: reject })
+    })
     this.#writing ??= this.#write()
     if (this.#durability !== 'none') return written
     written.catch(() => {}) // nobody waits for it; that the disk fails is logged

@@ -7,7 +7,9 @@ import { codeOf } from '../../errors.ts'
 
 /** The names of the sockets. */
 export const SOCKET_NAME = /^[0-9a-f]{12}\.sock$/
-/** Bytes of an address: 108 (unix(7)) or 104 (elsewhere) with the zero at its end. Older Nodes cut off what is longer. */
+/**
+ * Bytes of an address: 108 (unix(7)) or 104 (elsewhere) with the zero at its end. Older Nodes cut off what is longer.
+ */
 const MAX_ADDRESS = 103
 /** What says that nobody listens any more, or that this file is no socket; whatever else goes wrong, somebody may. */
 const NOBODY = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTSOCK', 'ENOTDIR'])

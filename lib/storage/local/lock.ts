@@ -170,7 +170,8 @@ export class FolderLock implements Fence {
 
   #beginBeats (): void {
     const { name } = this.#fileSystem!
-    this.#log.warn({ folder: this.#folder, fileSystem: name }, `the storage is on ${name}, where other machines see only signs of ` +
+    this.#log.warn({ folder: this.#folder, fileSystem: name }, `the storage is on ${name}, where other machines see ` +
+      'only signs of ' +
       `life: after a kill, a relay in another container or on another machine waits ${this.#patience / 1000} s`)
     const failed = (error: unknown): void => {
       this.#log.error({ err: error }, `no sign of life can be given: ${messageOf(error)}`)

@@ -53,7 +53,9 @@ export class Fallback {
   /** Takes on a peer. @param message its message that could not be answered; without one, Automerge starts */
   enter (follower: Follower, cause: FallbackCause, message?: Uint8Array): void {
     this.#context.meter.fallback(cause)
-    this.#context.log.debug({ documentId: this.#document.id, peer: follower.peer.key, cause }, 'sync is left to Automerge')
+    this.#context.log.debug(
+      { documentId: this.#document.id, peer: follower.peer.key, cause }, 'sync is left to Automerge'
+    )
     follower.fallsBack()
     this.#talks.set(follower, { open: 0, isDue: false })
     if (message === undefined) this.#generate(follower)

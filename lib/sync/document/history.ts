@@ -21,19 +21,22 @@ interface Known { version: number, maxOp: number }
 const MAX_LOG = 4_096 // changes
 const MAX_LOG_BYTES = 512 * 1024
 const MAX_KNOWN = 8_192 // hashes
-/** Operations and counters left out between them beyond which none may be left out: Automerge takes 72 bytes for each. */
+/**
+ * Operations and counters left out between them beyond which none may be left out: Automerge takes 72 bytes for each.
+ */
 const MAX_ROOM = 2 ** 24
 
 /** What is known of a document when it is opened; of one that only Automerge can read, its heads. */
 export type OpenedDocument = Pick<StoredDocument, 'heads'> & Partial<StoredDocument>
 
-const poison = (problem: string): RelayError => new RelayError('RELAY_SYNC_INVALID', `a change cannot be applied: ${problem}`)
+const poison = (problem: string): RelayError =>
+  new RelayError('RELAY_SYNC_INVALID', `a change cannot be applied: ${problem}`)
 
 /**
- * What the relay knows of a document without opening it: its heads, how far each actor has come, what its operations may
- * refer to, and the latest changes (the log). The n-th change since it was opened makes version n. What lies before the
- * log is known by its heads only, so that about an old change the answer can be "unclear": Automerge has to be asked. Of
- * a document that only Automerge can read nothing else is known, and every change is.
+ * What the relay knows of a document without opening it: its heads, how far each actor has come, what its operations
+ * may refer to, and the latest changes (the log). The n-th change since it was opened makes version n. What lies before
+ * the log is known by its heads only, so that about an old change the answer can be "unclear": Automerge has to be
+ * asked. Of a document that only Automerge can read nothing else is known, and every change is.
  */
 export class History {
   readonly #heads: Set<Hash>
@@ -111,7 +114,8 @@ export class History {
   }
 
   /**
-   * Whether a change comes next (`new`), is `known` already, or neither (`unclear`: what it depends on is missing or old).
+   * Whether a change comes next (`new`), is `known` already, or neither (`unclear`: what it depends on is missing or
+   * old).
    * @throws RelayError RELAY_SYNC_INVALID when its operations are not counted as they must be
    */
   place (change: ChangeHeader): 'new' | 'known' | 'unclear' {
@@ -120,8 +124,12 @@ export class History {
     if (this.isOpaque || seq !== (this.#seqs.get(actor) ?? 0) + 1) return 'unclear'
     const last = this.#lastOf(deps)
     if (last === undefined) return 'unclear'
-    if (startOp <= last || (opCount === 0 && startOp !== last + 1)) throw poison('its operations are not counted on from those it depends on')
-    if (startOp > last + 1 && this.#room + startOp + opCount - 1 - last > MAX_ROOM) throw poison('its operations are counted from nowhere')
+    if (startOp <= last || (opCount === 0 && startOp !== last + 1)) {
+      throw poison('its operations are not counted on from those it depends on')
+    }
+    if (startOp > last + 1 && this.#room + startOp + opCount - 1 - last > MAX_ROOM) {
+      throw poison('its operations are counted from nowhere')
+    }
     return 'new'
   }
 
@@ -179,12 +187,16 @@ export class History {
     return isAll ? entries : undefined
   }
 
-  /** Forgets the oldest changes beyond what is kept at hand. @param keep the version after which nothing is forgotten */
+  /**
+   * Forgets the oldest changes beyond what is kept at hand.
+   * @param keep the version after which nothing is forgotten
+   */
   trim (keep: number): void {
     if (this.#log.length <= MAX_LOG && this.#logBytes <= MAX_LOG_BYTES) return
     let count = 0
     // down to half, so that not every change costs a copy of the log
-    while (this.#base + count < keep && (this.#log.length - count > MAX_LOG / 2 || this.#logBytes > MAX_LOG_BYTES / 2)) {
+    while (this.#base + count < keep &&
+        (this.#log.length - count > MAX_LOG / 2 || this.#logBytes > MAX_LOG_BYTES / 2)) {
       const { hash, deps, bytes } = this.#log[count++]!
       this.#logBytes -= bytes.length
       for (const dep of deps) this.#baseHeads.delete(dep)

@@ -56,7 +56,10 @@ export class LiveDocument {
     return isEmpty && !isDamaged && !isFull && this.#turns === 0 && this.audience.isWaiting
   }
 
-  /** A peer's message. Errors are the peer's own, it is closed. @throws RelayError RELAY_PEER_SLOW when too many wait */
+  /**
+   * A peer's message. Errors are the peer's own, it is closed.
+   * @throws RelayError RELAY_PEER_SLOW when too many wait
+   */
   receive (peer: PeerConnection, statement: Statement, rights: Rights): void {
     if (this.#turns === 0) {
       this.#hear(peer, statement, rights)

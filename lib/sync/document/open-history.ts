@@ -13,7 +13,10 @@ import { History } from './history.ts'
 /** What is read on this thread; it is no more than it looks like when it is inflated. Larger: on another. */
 const READ_HERE = { bytes: 256 * 1024, maxBytes: 8 * 2 ** 20, maxOps: 2 ** 18 }
 
-/** Reads a document chunk here; undefined when it is too large for that, or not valid, which whoever reads it then will say. */
+/**
+ * Reads a document chunk here; undefined when it is too large for that, or not valid, which whoever reads it then will
+ * say.
+ */
 export function readSmall (chunk: Uint8Array): StoredDocument | undefined {
   if (chunk.length > READ_HERE.bytes) return undefined
   try {
@@ -27,8 +30,8 @@ export function readSmall (chunk: Uint8Array): StoredDocument | undefined {
 type Parts = Pick<DocumentContext, 'documents' | 'automerge' | 'log' | 'readDocument'>
 
 /**
- * The history of what is stored of a document, read as cheaply as can be: from its chunks, from one that Automerge makes
- * of them, or its heads only: of what the relay would take from no peer, and of what is incomplete.
+ * The history of what is stored of a document, read as cheaply as can be: from its chunks, from one that Automerge
+ * makes of them, or its heads only: of what the relay would take from no peer, and of what is incomplete.
  * @throws RelayError RELAY_STORAGE_FAILED
  */
 export async function openHistory (id: DocumentId, parts: Parts): Promise<History> {
@@ -63,7 +66,10 @@ async function readHeads (id: DocumentId, { documents, automerge, log }: Parts):
   try {
     const { heads, missing } = await automerge.heads(chunks)
     documents.damage.found(id, missing === 0 ? undefined : `${missing} changes are missing that others depend on`)
-    if (documents.damage.of(id) === undefined) log.warn({ documentId: id }, 'a stored document holds what the relay takes from no peer; all its sync is left to Automerge')
+    if (documents.damage.of(id) === undefined) {
+      const text = 'a stored document holds what the relay accepts from no peer; all its sync is left to Automerge'
+      log.warn({ documentId: id }, text)
+    }
     return new History({ heads: heads.sort() }, size)
   } catch (error) {
     if (codeOf(error) !== 'RELAY_DOCUMENT_INVALID') throw error
@@ -76,7 +82,9 @@ async function readHeads (id: DocumentId, { documents, automerge, log }: Parts):
  * What is stored of a document as one document chunk; null when there is none.
  * @throws RelayError RELAY_DOCUMENT_DELETED, RELAY_DOCUMENT_DAMAGED or RELAY_STORAGE_FAILED
  */
-export async function readWhole (id: DocumentId, { documents, automerge }: Pick<Parts, 'documents' | 'automerge'>): Promise<Uint8Array | null> {
+export async function readWhole (
+  id: DocumentId, { documents, automerge }: Pick<Parts, 'documents' | 'automerge'>
+): Promise<Uint8Array | null> {
   const chunks = await documents.chunks(id)
   if (chunks.length === 0 && documents.damage.of(id) === undefined) return null
   if (chunks.length === 1 && isOneDocument(chunks[0]!) && flawOf(chunks[0]!, true) === undefined) return chunks[0]!
@@ -85,14 +93,21 @@ export async function readWhole (id: DocumentId, { documents, automerge }: Pick<
   } catch (cause) {
     if (codeOf(cause) !== 'RELAY_DOCUMENT_INVALID') throw cause
     documents.damage.suspect(id)
-    return await joinWhole(await documents.chunks(id), automerge).catch((cause: unknown) => { throw damagedDocument(id, cause) })
+    return await joinWhole(await documents.chunks(id), automerge).catch((cause: unknown) => {
+      throw damagedDocument(id, cause)
+    })
   }
 }
 
-/** One chunk, without what waits for changes that are missing. @throws RelayError RELAY_DOCUMENT_INVALID when Automerge cannot load it, or nothing of it */
+/**
+ * One chunk, without what waits for changes that are missing.
+ * @throws RelayError RELAY_DOCUMENT_INVALID when Automerge cannot load it, or nothing of it
+ */
 async function joinWhole (chunks: Uint8Array[], automerge: AutomergePool): Promise<Uint8Array> {
   const [document] = splitChunks(await automerge.compact(chunks))
-  if (documentHeads(document!.bytes).length === 0) throw new RelayError('RELAY_DOCUMENT_INVALID', 'nothing of it can be read')
+  if (documentHeads(document!.bytes).length === 0) {
+    throw new RelayError('RELAY_DOCUMENT_INVALID', 'nothing of it can be read')
+  }
   return document!.bytes
 }
 
@@ -106,12 +121,16 @@ export const damagedDocument = (id: DocumentId, cause?: unknown): RelayError =>
  * @param readDocument reads a document chunk, here or on another thread
  * @throws RelayError RELAY_DOCUMENT_INVALID
  */
-export async function readStored (files: Uint8Array[], readDocument: (chunk: Uint8Array) => Promise<StoredDocument>): Promise<History | undefined> {
+export async function readStored (
+  files: Uint8Array[], readDocument: (chunk: Uint8Array) => Promise<StoredDocument>
+): Promise<History | undefined> {
   const chunks = files.flatMap(splitChunks)
   const documents = chunks.filter(({ type }) => type === CHUNK_TYPES.document)
   if (documents.length > 1) return undefined
   const [document] = documents
-  const history = new History(document === undefined ? undefined : await readDocument(document.bytes), document?.bytes.length)
+  const history = new History(
+    document === undefined ? undefined : await readDocument(document.bytes), document?.bytes.length
+  )
   const changes = chunks.filter(({ type }) => type !== CHUNK_TYPES.document).map(({ bytes }) => readChange(bytes))
   return addAll(history, changes) ? history : undefined
 }

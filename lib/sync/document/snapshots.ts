@@ -63,5 +63,6 @@ function isScattered (files: Uint8Array[]): boolean {
   const chunks = files.flatMap(splitChunks)
   const changes = chunks.filter(({ type }) => type !== CHUNK_TYPES.document)
   const size = (some: Chunk[]): number => some.reduce((sum, { bytes }) => sum + bytes.length, 0)
-  return chunks.length - changes.length > 1 || (changes.length > MAX_CHANGES_BESIDE && size(changes) > size(chunks) * MAX_SHARE_BESIDE)
+  return chunks.length - changes.length > 1 ||
+    (changes.length > MAX_CHANGES_BESIDE && size(changes) > size(chunks) * MAX_SHARE_BESIDE)
 }

@@ -18,7 +18,7 @@ export interface Self {
   protocols: readonly [SyncProtocol, ...SyncProtocol[]]
 }
 
-/** What happens on a connection, for the engine and the metrics. */
+/** What happens on a connection, for the engine. */
 export interface ConnectionEvents {
   /** What it follows now. */
   followed (peer: PeerConnection): ReadonlySet<DocumentId>
@@ -28,11 +28,23 @@ export interface ConnectionEvents {
   /** What it may do is to be asked anew. */
   reassessed (peer: PeerConnection): void
   gone (peer: PeerConnection): void
+}
+
+/** What happens on a connection, for the metrics and the log. */
+export interface ConnectionReports {
   received (type: FrameType | 'invalid', bytes: number): void
   sent (type: FrameType, bytes: number): void
   refused (peer: PeerConnection, error: RelayError): void
   /** Something of it is not taken, and it stays. */
   denied (peer: PeerConnection, error: RelayError): void
+}
+
+/** What all connections have in common. */
+export interface ConnectionParts {
+  readonly self: Self
+  readonly limits: ConnectionLimits
+  readonly events: ConnectionEvents
+  readonly reports: ConnectionReports
 }
 
 export interface ConnectionLimits {
@@ -63,6 +75,7 @@ export class PeerConnection implements Connection {
   readonly #self: Self
   readonly #limits: ConnectionLimits
   readonly #events: ConnectionEvents
+  readonly #reports: ConnectionReports
   readonly #handshake: NodeJS.Timeout
   #target: Uint8Array = NOTHING
   #protocol: SyncProtocol
@@ -71,7 +84,8 @@ export class PeerConnection implements Connection {
   /** Bytes of messages that wait. */
   #held = 0
 
-  constructor (key: string, transport: Transport, self: Self, limits: ConnectionLimits, events: ConnectionEvents, grant?: Grant) {
+  constructor (key: string, transport: Transport, parts: ConnectionParts, grant?: Grant) {
+    const { self, limits, events, reports } = parts
     this.key = key
     this.grant = grant
     this.#readsNotices = grant?.readsNotices ?? false
@@ -80,6 +94,7 @@ export class PeerConnection implements Connection {
     this.#protocol = self.protocols[0]
     this.#limits = limits
     this.#events = events
+    this.#reports = reports
     this.#handshake = setTimeout(() => {
       this.refuse(new RelayError('RELAY_HANDSHAKE_TIMEOUT', `no join within ${limits.handshakeTimeout} ms`))
     }, limits.handshakeTimeout)
@@ -96,7 +111,7 @@ export class PeerConnection implements Connection {
     if (this.#state === 'over') return
     try {
       const frame = this.#decode(bytes)
-      this.#events.received(frame.type, bytes.length)
+      this.#reports.received(frame.type, bytes.length)
       this.#handle(frame)
     } catch (error) {
       this.refuse(refusalOf(error))
@@ -109,7 +124,7 @@ export class PeerConnection implements Connection {
 
   refuse (error: RelayError): void {
     if (this.#state === 'over') return
-    this.#events.refused(this, error)
+    this.#reports.refused(this, error)
     this.#end()
     this.#transport.close(error.closeCode, reason(error))
   }
@@ -122,7 +137,7 @@ export class PeerConnection implements Connection {
   deny (documentId: DocumentId, error: RelayError): void {
     const { code } = error
     if (code === 'RELAY_ACCESS_DENIED') this.grant?.denied()
-    this.#events.denied(this, error)
+    this.#reports.denied(this, error)
     if (this.#readsNotices) this.#notify({ documentId, code, message: messageFor(error) })
   }
 
@@ -161,7 +176,7 @@ export class PeerConnection implements Connection {
       return
     }
     this.#transport.send(heads, this.#target)
-    for (const { length } of heads) this.#events.sent(type, length + this.#target.length)
+    for (const { length } of heads) this.#reports.sent(type, length + this.#target.length)
   }
 
   /**
@@ -170,7 +185,9 @@ export class PeerConnection implements Connection {
    */
   hold (bytes: number): () => void {
     if (this.#held > 0 && this.#held + bytes > this.#limits.maxBacklog) {
-      throw new RelayError('RELAY_PEER_SLOW', `more than ${this.#limits.maxBacklog} bytes sent ahead of what can be seen to`)
+      throw new RelayError(
+        'RELAY_PEER_SLOW', `more than ${this.#limits.maxBacklog} bytes sent ahead of what can be seen to`
+      )
     }
     this.#held += bytes
     return () => { this.#held -= bytes }
@@ -180,7 +197,7 @@ export class PeerConnection implements Connection {
     try {
       return decodeFrame(bytes)
     } catch (error) {
-      this.#events.received('invalid', bytes.length)
+      this.#reports.received('invalid', bytes.length)
       throw error
     }
   }
@@ -214,20 +231,27 @@ export class PeerConnection implements Connection {
   }
 
   #join (senderId: string, versions: string[]): void {
-    if (this.#state === 'open' && senderId !== this.peerId) throw new RelayError('RELAY_FRAME_UNEXPECTED', 'joined already as another peer')
+    if (this.#state === 'open' && senderId !== this.peerId) {
+      throw new RelayError('RELAY_FRAME_UNEXPECTED', 'joined already as another peer')
+    }
     const { peerId, metadata, protocols } = this.#self
     const protocol = protocols.find(({ version }) => versions.includes(version))
     if (protocol === undefined) {
       const message = 'unsupported protocol version'
       this.#deliver('error', encodeFrame({ type: 'error', senderId: peerId, targetId: senderId, message }))
-      throw new RelayError('RELAY_PROTOCOL_VERSION', `${message}: this relay speaks ${protocols.map(({ version }) => `"${version}"`).join(', ')}`)
+      throw new RelayError('RELAY_PROTOCOL_VERSION', `${message}: this relay speaks ` +
+        `${protocols.map(({ version }) => `"${version}"`).join(', ')}`)
     }
     clearTimeout(this.#handshake)
     this.peerId = senderId
     this.#target = encodeTarget(senderId)
     this.#protocol = protocol
     this.#deliver('peer', encodeFrame({
-      type: 'peer', senderId: peerId, targetId: senderId, peerMetadata: metadata, selectedProtocolVersion: protocol.version
+      type: 'peer',
+      senderId: peerId,
+      targetId: senderId,
+      peerMetadata: metadata,
+      selectedProtocolVersion: protocol.version
     }))
     if (this.#state === 'joining') {
       this.#state = 'open'
@@ -248,12 +272,14 @@ export class PeerConnection implements Connection {
   }
 
   #notify (notice: { expires?: number | undefined, documentId?: DocumentId, code?: string, message?: string }): void {
-    this.#deliver('access', encodeFrame({ type: 'access', senderId: this.#self.peerId, targetId: this.peerId, ...notice }))
+    this.#deliver('access', encodeFrame({
+      type: 'access', senderId: this.#self.peerId, targetId: this.peerId, ...notice
+    }))
   }
 
   #deliver (type: FrameType, bytes: Uint8Array): void {
     this.#transport.send([bytes], NOTHING)
-    this.#events.sent(type, bytes.length)
+    this.#reports.sent(type, bytes.length)
   }
 
   #end (): void {
@@ -267,5 +293,7 @@ export class PeerConnection implements Connection {
 /** `CODE: message`, cut to what a close frame holds. */
 function reason (error: RelayError): string {
   const bytes = Buffer.from(`${error.code}: ${messageFor(error)}`)
-  return bytes.length <= MAX_REASON_BYTES ? bytes.toString() : bytes.subarray(0, MAX_REASON_BYTES - 3).toString('latin1').replace(/[^\x20-\x7e]/g, '?') + '...'
+  return bytes.length <= MAX_REASON_BYTES
+    ? bytes.toString()
+    : bytes.subarray(0, MAX_REASON_BYTES - 3).toString('latin1').replace(/[^\x20-\x7e]/g, '?') + '...'
 }

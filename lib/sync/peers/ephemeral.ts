@@ -91,8 +91,8 @@ export class EphemeralRelay {
   }
 
   /**
-   * Stock clients hand on what they hear, also back to where they heard it. Who is connected here speaks for itself only
-   * and nobody else speaks for it.
+   * Stock clients hand on what they hear, also back to where they heard it. Who is connected here speaks for itself
+   * only and nobody else speaks for it.
    */
   #isNew (from: PeerConnection, { senderId, count }: EphemeralFrame, session: string): boolean {
     if (senderId !== from.peerId && this.#peers.has(senderId)) return false

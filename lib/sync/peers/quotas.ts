@@ -8,7 +8,9 @@ import type { History } from '../document/history.ts'
 
 /** What is used of the relay's limits. */
 export interface QuotaParts {
-  readonly settings: Pick<LimitsSettings, 'documentsPerConnection' | 'documentSize' | 'documentChanges' | 'ephemeralRate'>
+  readonly settings: Pick<
+    LimitsSettings, 'documentsPerConnection' | 'documentSize' | 'documentChanges' | 'ephemeralRate'
+  >
   readonly refusals: Refusals
 }
 
@@ -18,7 +20,9 @@ export interface Full { readonly limit: LimitName, readonly error: RelayError }
 const OPENING_BYTES = 16 * 1024 // bytes that a document counts as that a peer asks for first: the disk is looked at
 const PORTION_BYTES = 4096 // bytes of an ephemeral message that count as one
 
-/** How much one peer may have of the engine. A peer in the relay's own process is its host's, and may have everything. */
+/**
+ * How much one peer may have of the engine. A peer in the relay's own process is its host's, and may have everything.
+ */
 export class Quotas {
   readonly #parts: QuotaParts
   readonly #ephemeral = new WeakMap<PeerConnection, TokenBucket>()
@@ -27,7 +31,10 @@ export class Quotas {
     this.#parts = parts
   }
 
-  /** Whether a peer may follow a document, beside those it follows already; if not, it is answered as if there were none. */
+  /**
+   * Whether a peer may follow a document, beside those it follows already; if not, it is answered as if there were
+   * none.
+   */
   admits (peer: PeerConnection, id: DocumentId): boolean {
     const { settings: { documentsPerConnection: max }, refusals } = this.#parts
     const { followed, source } = peer
@@ -49,7 +56,9 @@ export class Quotas {
     let bucket = this.#ephemeral.get(peer)
     if (bucket === undefined) this.#ephemeral.set(peer, bucket = new TokenBucket(rate, now))
     if (bucket.tryDraw(Math.ceil(bytes / PORTION_BYTES), now)) return true
-    refusals.meet('ephemeralRate', peer.source, new RelayError('RELAY_RATE_LIMITED', `More than ${rate} ephemeral messages a second from one connection: they are dropped`))
+    refusals.meet('ephemeralRate', peer.source, new RelayError(
+      'RELAY_RATE_LIMITED', `More than ${rate} ephemeral messages a second from one connection: they are dropped`
+    ))
     return false
   }
 
@@ -57,7 +66,11 @@ export class Quotas {
   past ({ size, changes = 0 }: History, more: Uint8Array[]): Full | undefined {
     const { documentSize, documentChanges } = this.#parts.settings
     const full = (limit: LimitName, what: string): Full =>
-      ({ limit, error: new RelayError('RELAY_DOCUMENT_TOO_LARGE', `The document takes no more changes: it may have ${what}`) })
+      ({
+        limit,
+        error: new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document takes no more changes: it may have ' +
+        `${what}`)
+      })
     if (changes + more.length > documentChanges) return full('documentChanges', `${documentChanges} of them`)
     const sum = more.reduce((sum, { length }) => sum + length, size)
     return sum > documentSize ? full('documentSize', `${documentSize} bytes`) : undefined

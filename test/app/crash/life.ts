@@ -72,21 +72,36 @@ export interface Figures {
   restarts: number[]
 }
 
-export interface Round { ledger: Ledger, replicas: Map<DocumentId, Array<{ actor: string, doc: Automerge.Doc<Fields> }>> }
+export interface Round {
+  ledger: Ledger
+  replicas: Map<DocumentId, Array<{ actor: string, doc: Automerge.Doc<Fields> }>>
+}
 
 export const newId = (): DocumentId => parseAutomergeUrl(generateAutomergeUrl()).documentId as string as DocumentId
 
 /**
  * One storage folder, one relay killed on it again and again: rounds of writing at full speed that end with a SIGKILL
- * (one in five with a SIGTERM) at a random moment or in a fold; the next relay is asked for every document by a peer that
- * has none, before anyone else is there to bring lost changes back. At the end the folder is read without the relay.
+ * (one in five with a SIGTERM) at a random moment or in a fold; the next relay is asked for every document by a peer
+ * that has none, before anyone else is there to bring lost changes back. At the end the folder is read without the
+ * relay.
  *
- * A killed process leaves what it handed to the operating system: this shows the order of things (nothing is said before
- * it is written, nothing deleted before it is elsewhere) and not that they are on disk. For that, only a power cut would.
+ * A killed process leaves what it handed to the operating system: this shows the order of things (nothing is said
+ * before it is written, nothing deleted before it is elsewhere) and not that they are on disk. For that, only a power
+ * cut would.
  */
 export async function live ({ folder, seed, rounds, writing, program, elsewhere }: LifeOptions): Promise<Figures> {
   const below = random(seed)
-  const figures: Figures = { rounds, terminated: 0, acknowledged: 0, lost: 0, problems: [], leftJournal: 0, tornEnds: 0, leftTemporary: 0, restarts: [] }
+  const figures: Figures = {
+    rounds,
+    terminated: 0,
+    acknowledged: 0,
+    lost: 0,
+    problems: [],
+    leftJournal: 0,
+    tornEnds: 0,
+    leftTemporary: 0,
+    restarts: []
+  }
   const all = new Ledger()
   const old: DocumentId[] = []
   const leftovers = new Set<string>()
@@ -109,7 +124,10 @@ export async function live ({ folder, seed, rounds, writing, program, elsewhere 
         ledger.promised(id, heads)
         all.promised(id, heads)
       }
-      const ids = Array.from({ length: kind.documents }, () => old.length > 0 && kind.bytes === 0 && below(3) === 0 ? old[below(old.length)]! : newId())
+      const ids = Array.from(
+        { length: kind.documents },
+        () => old.length > 0 && kind.bytes === 0 && below(3) === 0 ? old[below(old.length)]! : newId()
+      )
       const round = { relay, kind, ids, promised, below }
       const { replicas, stop } = await (kind.repo === true ? writeWithRepos(round) : writeLight(round))
       if (!begun.signal.aborted) await once(begun.signal, 'abort')
@@ -138,7 +156,9 @@ export async function live ({ folder, seed, rounds, writing, program, elsewhere 
 }
 
 /** Reads a folder without a relay. @returns what of all that was promised is not there */
-export async function compareFolder (folder: string, promised: Ledger, chunks = async (id: DocumentId) => await chunksIn(folder, id)): Promise<string[]> {
+export async function compareFolder (
+  folder: string, promised: Ledger, chunks = async (id: DocumentId) => await chunksIn(folder, id)
+): Promise<string[]> {
   const problems: string[] = []
   for (const id of promised.documents) {
     try {
@@ -151,13 +171,20 @@ export async function compareFolder (folder: string, promised: Ledger, chunks = 
   return problems
 }
 
-async function endWith (relay: RelayProcess, signal: 'SIGKILL' | 'SIGTERM', problem: (text: string) => void): Promise<void> {
+async function endWith (
+  relay: RelayProcess, signal: 'SIGKILL' | 'SIGTERM', problem: (text: string) => void
+): Promise<void> {
   const [code] = await relay.end(signal)
   if (signal === 'SIGTERM' && code !== 0) problem(`exit code ${code} after a SIGTERM`)
 }
 
 /** Asks the relay for all that was promised, as a peer that has nothing. */
-export async function verify (relay: RelayProcess, { ledger, replicas }: Round, figures: Pick<Figures, 'acknowledged' | 'lost'>, problem: (text: string) => void): Promise<void> {
+export async function verify (
+  relay: RelayProcess,
+  { ledger, replicas }: Round,
+  figures: Pick<Figures, 'acknowledged' | 'lost'>,
+  problem: (text: string) => void
+): Promise<void> {
   const reader = new LightPeer(() => {})
   await reader.connect(relay.url)
   await Promise.all(ledger.documents.map(async id => {
@@ -190,7 +217,9 @@ export async function writeLight ({ relay, kind, ids, promised, below }: Writing
       while (peer.open) {
         const id = ids.length === 0 ? newId() : ids[below(ids.length)]!
         const some = kind.bytes > 1000 ? 1 : 1 + below(20)
-        peer.edit(id, Array.from({ length: some }, () => ({ [`k${below(30)}`]: ++edits, ...kind.bytes > 0 && { bytes: noise(1 + below(kind.bytes)) } })))
+        peer.edit(id, Array.from({ length: some }, () => ({
+          [`k${below(30)}`]: ++edits, ...kind.bytes > 0 && { bytes: noise(1 + below(kind.bytes)) }
+        })))
         await peer.within(id, kind.window)
         await turn()
       }
@@ -203,7 +232,8 @@ export async function writeLight ({ relay, kind, ids, promised, below }: Writing
       await Promise.all(writers)
       await Promise.all(peers.map(async peer => { await peer.close() }))
     },
-    replicas: () => collect(peers.flatMap(({ actor, documents }) => [...documents].map(([id, { doc }]) => ({ id, actor, doc }))))
+    replicas: () =>
+      collect(peers.flatMap(({ actor, documents }) => [...documents].map(([id, { doc }]) => ({ id, actor, doc }))))
   }
 }
 

@@ -81,7 +81,14 @@ export async function relay (t: Test, options: RelayOptions = {}, host: { store?
     automerge,
     quotas: new Limits(parseOptions(options).limits, silent),
     limits: { maxBacklog: 1e8, handshakeTimeout: 1000, idleTimeout: 60_000 },
-    meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing, fallback: nothing, withheld: nothing },
+    meter: {
+      messageIn: nothing,
+      messageOut: nothing,
+      syncLatency: nothing,
+      refused: nothing,
+      fallback: nothing,
+      withheld: nothing
+    },
     log: silent
   })
   const store = host.store ?? new FolderBundles({ folder })

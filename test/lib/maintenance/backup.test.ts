@@ -178,9 +178,15 @@ for (const target of ['copy', 'copy.tar']) {
     const { folder } = await filled(t)
     const kept = await scratch(t)
     const place = path.join(kept, target)
-    const results = await Promise.allSettled([1, 2].map(async () => await backUp({ storage: folder, bundles: folder, target: place })))
+    const results = await Promise.allSettled([1, 2].map(async () => await backUp({
+      storage: folder, bundles: folder, target: place
+    })))
     t.strictSame(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
-    t.match(results.find(({ status }) => status === 'rejected'), { reason: { code: /RELAY_(STORAGE_FAILED|BAD_OPTION)/, message: /in use by another relay of this process|is there already/ } })
+    t.match(results.find(({ status }) => status === 'rejected'), {
+      reason: {
+        code: /RELAY_(STORAGE_FAILED|BAD_OPTION)/, message: /in use by another relay of this process|is there already/
+      }
+    })
     t.strictSame(await readdir(kept), [target])
     const storage = path.join(await scratch(t), 'new')
     t.match(await restore({ source: place, storage, bundles: storage }), { files: Number })

@@ -57,13 +57,16 @@ const behaviour: Record<string, (t: Test, again: () => ChunkStore, store: ChunkS
     const all = [new Uint8Array(1), noise(100), noise(300_000), Buffer.from('xx-a view of others-xx').subarray(2, -2)]
     for (const [n, data] of all.entries()) await store.save([id, 'snapshot', `s${n}`], data)
     const next = again()
-    for (const [n, data] of all.entries()) t.ok(Buffer.from((await next.load([id, 'snapshot', `s${n}`]))!).equals(data), `${data.length}`)
+    for (const [n, data] of all.entries()) {
+      t.ok(Buffer.from((await next.load([id, 'snapshot', `s${n}`]))!).equals(data), `${data.length}`)
+    }
     t.equal((await next.loadRange([id])).length, all.length)
   },
 
   async 'sizes are told' (t, again, store) {
     const id = newDocumentId()
-    const sizes = async (store: ChunkStore, prefix: string[] = [id]) => Object.fromEntries((await store.sizes(prefix)).map(({ key, size }) => [key.slice(1).join('/'), size]))
+    const sizes = async (store: ChunkStore, prefix: string[] = [id]) =>
+      Object.fromEntries((await store.sizes(prefix)).map(({ key, size }) => [key.slice(1).join('/'), size]))
     t.strictSame(await sizes(store), {})
     await store.save([id, 'snapshot', 'a'], bytes('12345'))
     await store.save([id, 'incremental', 'b'], bytes('678'))
@@ -85,12 +88,18 @@ const behaviour: Record<string, (t: Test, again: () => ChunkStore, store: ChunkS
     }
     for (const store_ of [store, again()]) {
       t.strictSame(await idsOf(store_), ids)
-      for (const n of [0, 10, 17, 24]) t.strictSame(await idsOf(store_, { after: ids[n]! }), ids.slice(n + 1), `after ${n}`)
+      for (const n of [0, 10, 17, 24]) {
+        t.strictSame(await idsOf(store_, { after: ids[n]! }), ids.slice(n + 1), `after ${n}`)
+      }
     }
     for (const length of [1, 2, 5, 27]) {
       const prefix = ids[20]!.slice(0, length)
       t.strictSame(await idsOf(store, { prefix }), ids.filter(id => id.startsWith(prefix)), prefix)
-      t.strictSame(await idsOf(store, { prefix, after: ids[20]! }), ids.filter(id => id.startsWith(prefix) && id > ids[20]!), `${prefix} on`)
+      t.strictSame(
+        await idsOf(store, { prefix, after: ids[20]! }),
+        ids.filter(id => id.startsWith(prefix) && id > ids[20]!),
+        `${prefix} on`
+      )
     }
   },
 
@@ -101,7 +110,10 @@ const behaviour: Record<string, (t: Test, again: () => ChunkStore, store: ChunkS
       [id, 'sync-state', 'a\0b'], [id, 'snapshot', ''], [id, 'snapshot', 'a', 'b'], [id, 'snapshot', 'x'.repeat(200)],
       [`${id}x`, 'snapshot', 'a'], ['storage-adapter-id', 'x']
     ]) {
-      for (const call of [store.save(key, bytes('x')), store.load(key), store.remove(key), store.loadRange(key), store.removeRange(key), store.sizes(key)]) {
+      for (const call of [
+        store.save(key, bytes('x')), store.load(key), store.remove(key), store.loadRange(key), store.removeRange(key),
+        store.sizes(key)
+      ]) {
         await t.rejects(call as Promise<unknown> as Promise<void>, { code: 'RELAY_ID_INVALID' }, JSON.stringify(key))
       }
     }
@@ -136,7 +148,9 @@ const behaviour: Record<string, (t: Test, again: () => ChunkStore, store: ChunkS
     await documents.open()
     t.match(documents.id, /^[\da-f-]{36}$/)
     await documents.probe()
-    for (const [kind, name] of [['incremental', 'b'], ['snapshot', 'a'], ['sync-state', 'c']] as const) await documents.save([id, kind, name], bytes(kind))
+    for (const [kind, name] of [['incremental', 'b'], ['snapshot', 'a'], ['sync-state', 'c']] as const) {
+      await documents.save([id, kind, name], bytes(kind))
+    }
     t.strictSame((await documents.load(id)).map(({ data }) => text(data)), ['snapshot', 'incremental'])
     t.strictSame(await documents.footprint(id), { files: 2, bytes: 19 })
     await next.open()
@@ -161,7 +175,10 @@ const behaviour: Record<string, (t: Test, again: () => ChunkStore, store: ChunkS
     await documents.open()
     await documents.save([id, 'snapshot', 'a'], bytes('1'))
     state.isLost = true
-    const calls = [documents.save([id, 'snapshot', 'b'], bytes('2')), documents.remove([id, 'snapshot', 'a']), documents.bury(id), documents.probe()]
+    const calls = [
+      documents.save([id, 'snapshot', 'b'], bytes('2')), documents.remove([id, 'snapshot', 'a']), documents.bury(id),
+      documents.probe()
+    ]
     for (const call of calls) await t.rejects(call, { code: 'RELAY_STORAGE_LOST' })
     t.strictSame(await below(again(), [id]), { 'snapshot/a': '1' })
   }

@@ -22,7 +22,12 @@ async function open (t: Test, folder = '') {
   await storage.open()
   const errors: string[] = []
   const damage = new Damage(silent)
-  const compactor = new Compactor(storage, damage, automerge, { ...silent, error: (_, message) => { errors.push(message) } })
+  const compactor = new Compactor(storage, damage, automerge, {
+    ...silent,
+    error: (_, message) => {
+      errors.push(message)
+    }
+  })
   t.teardown(async () => { await compactor.close() })
   return { folder, storage, compactor, errors, damage }
 }
@@ -58,7 +63,9 @@ t.test('those of a document that is much larger are joined', async t => {
   t.strictSame(files(folder, large.id), [1, 1])
   t.equal(await size(), before)
   t.ok(holds(await chunksIn(folder, large.id), large.heads))
-  for (let n = 1; n <= 14; n++) place(folder, large.id, 'incremental', `more-${n}`, large.change({ bytes: noise(1000) }))
+  for (let n = 1; n <= 14; n++) {
+    place(folder, large.id, 'incremental', `more-${n}`, large.change({ bytes: noise(1000) }))
+  }
   await compactor.add(large.id)
   t.strictSame(files(folder, large.id), [0, 1], 'until they are as much as it is')
   for (let n = 1; n <= 15; n++) place(folder, large.id, 'snapshot', `another-${n}`, large.change({ [`n${n}`]: n }))
@@ -112,7 +119,8 @@ for (const [name, bytes] of [['made one', 0], ['joined', 5000]] as const) {
     t.strictSame(wrong, [])
   })
 
-  t.test(`EIO at any step of files being ${name}: everything is there, it says so, and the next time does it`, async t => {
+  t.test(`EIO at any step of files being ${name}: everything is there, it says so, and the next time ` +
+    'does it', async t => {
     const wrong: string[] = []
     let operations = Infinity
     for (let failing = 0; failing < operations; failing++) {
@@ -179,7 +187,9 @@ t.test('what Automerge cannot load stays as it is, which is said once', async t 
   // whole, with the right checksum, and no document
   const body = Buffer.from([0, 4, 1, 2, 3, 4])
   const checksum = createHash('sha256').update(body).digest().subarray(0, 4)
-  place(folder, original.id, 'snapshot', 'nonsense', Buffer.concat([Buffer.from([0x85, 0x6f, 0x4a, 0x83]), checksum, body]))
+  place(folder, original.id, 'snapshot', 'nonsense', Buffer.concat([
+    Buffer.from([0x85, 0x6f, 0x4a, 0x83]), checksum, body
+  ]))
   const before = await chunksIn(folder, original.id)
   for (let n = 0; n < 3; n++) await compactor.add(original.id)
   await compactor.add(good.id)

@@ -23,7 +23,10 @@ export async function onEachOperation (t: Test, hook: Hook): Promise<{ stop: () 
   const wrap = (owner: Record<string, any>, name: string, shown: string): void => {
     const original = owner[name]
     owner[name] = async function (this: unknown, ...args: unknown[]) {
-      return await hook({ name: shown, handle: owner === prototype ? this as FileHandle : undefined }, async () => await original.apply(this, args))
+      return await hook(
+        { name: shown, handle: owner === prototype ? this as FileHandle : undefined },
+        async () => await original.apply(this, args)
+      )
     }
     restore.push(() => { owner[name] = original })
   }
@@ -70,9 +73,13 @@ function unless (reason: string, command: string, ...args: string[]): string | f
 export const noPrlimit = unless('no prlimit here', 'prlimit', '--version')
 export const noMount = unless('may not mount here', 'unshare', '--mount', 'mount', '-t', 'tmpfs', 'tmpfs', os.tmpdir())
 
-export const noUnshare = unless('may not make namespaces here', 'unshare', '--pid', '--fork', '--mount-proc', '--net', '--uts', 'true')
+export const noUnshare = unless(
+  'may not make namespaces here', 'unshare', '--pid', '--fork', '--mount-proc', '--net', '--uts', 'true'
+)
 
-/** Has the system refuse to this process what would make a file longer, as a full disk does: in the middle of a write. */
+/**
+ * Has the system refuse to this process what would make a file longer, as a full disk does: in the middle of a write.
+ */
 export function limitFileSize (t: Test, bytes: number): { lift: () => void } {
   if (process.listenerCount('SIGXFSZ', onTooLong) === 0) process.on('SIGXFSZ', onTooLong)
   const set = (limit: string): void => { execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${limit}:`]) }

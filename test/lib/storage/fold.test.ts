@@ -44,7 +44,9 @@ t.test('killed after any step of a fold: the next process finds everything', asy
   const wrong: string[] = []
   for (const copy of copies) {
     const { documents, close } = await open(t, { folder: copy })
-    for (const { id, heads } of acknowledged) if (!holds(await documents.chunks(id), heads)) wrong.push(`${copy}: opened`)
+    for (const { id, heads } of acknowledged) {
+      if (!holds(await documents.chunks(id), heads)) wrong.push(`${copy}: opened`)
+    }
     await close()
     if (journalOf(copy).length > 0) wrong.push(`${copy}: has a journal`)
     for (const { id, heads } of acknowledged) if (!holds(await chunksIn(copy, id), heads)) wrong.push(`${copy}: closed`)
@@ -63,12 +65,16 @@ for (const code of ['EIO', 'ENOSPC']) {
         return await run()
       })
       if (folded.status === 'rejected') failed++
-      for (const { id, heads } of originals) if (!holds(await documents.chunks(id), heads)) wrong.push(`${failing}: not found`)
+      for (const { id, heads } of originals) {
+        if (!holds(await documents.chunks(id), heads)) wrong.push(`${failing}: not found`)
+      }
       await documents.fold()
       if (documents.failure !== undefined || documents.backlog > 0) wrong.push(`${failing}: still failing`)
       await close()
       if (journalOf(folder).length > 0) wrong.push(`${failing}: has a journal`)
-      for (const { id, heads } of originals) if (!holds(await chunksIn(folder, id), heads)) wrong.push(`${failing}: lost`)
+      for (const { id, heads } of originals) {
+        if (!holds(await chunksIn(folder, id), heads)) wrong.push(`${failing}: lost`)
+      }
     }
     t.strictSame(wrong, [])
     t.ok(failed > operations / 2, `${failed} of ${operations} made the fold fail`)

@@ -20,8 +20,13 @@ t.teardown(async () => { await automerge.close() })
 /** What the next relay would find of a document. */
 async function find (folder: string, id: DocumentId): Promise<Uint8Array[]> {
   const left: ChangeRecord[] = []
-  await new Journal({ folder: path.join(folder, 'journal'), durability: 'fsync', log: silent }).open(record => { left.push(record) })
-  return [...await chunksIn(folder, id), ...left.filter(record => record.id === id && record.chunk === undefined).map(({ changes }) => changes)]
+  await new Journal({ folder: path.join(folder, 'journal'), durability: 'fsync', log: silent }).open(record => {
+    left.push(record)
+  })
+  return [
+    ...await chunksIn(folder, id),
+    ...left.filter(record => record.id === id && record.chunk === undefined).map(({ changes }) => changes)
+  ]
 }
 
 for (const seed of seeds(2)) {
@@ -46,7 +51,10 @@ for (const seed of seeds(2)) {
         mkdirSync(image)
         // every other one with nothing that was not synced, the rest with more or less of it
         const kept = taken.length % 2 === 0 ? 0 : below(100)
-        taken.push({ image: path.join(disk.image(path.join(image, 'disk'), () => below(100) < kept), 'storage'), acknowledged: [...acknowledged] })
+        taken.push({
+          image: path.join(disk.image(path.join(image, 'disk'), () => below(100) < kept), 'storage'),
+          acknowledged: [...acknowledged]
+        })
       }, () => {})
       await last
       return await turn
@@ -60,10 +68,14 @@ for (const seed of seeds(2)) {
       await store(chunk)
       acknowledged.set(original.id, heads)
     }
-    for (const original of originals) await storing(original, chunk => documents.append(original.id, chunk), original.saved)
+    for (const original of originals) {
+      await storing(original, chunk => documents.append(original.id, chunk), original.saved)
+    }
     for (let n = 0; n < 6; n++) {
       const some = originals.slice(0, 1 + below(3))
-      await Promise.all(some.map(original => storing(original, chunk => documents.append(original.id, chunk), original.change({ n }))))
+      await Promise.all(some.map(original => storing(
+        original, chunk => documents.append(original.id, chunk), original.change({ n })
+      )))
       const one = originals[below(3)]!
       if (below(6) === 0) await storing(one, chunk => documents.put(one.id, chunk), one.saved)
       const folding = documents.fold()

@@ -1,4 +1,6 @@
-import { constants, fstatSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync, type BigIntStats } from 'node:fs'
+import {
+  constants, fstatSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync, type BigIntStats
+} from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { Operation } from './disk.ts'
@@ -14,9 +16,9 @@ function syncsWrites ({ fd }: FileHandle): boolean {
 }
 
 /**
- * A disk that keeps what was synced and nothing else: a file's contents as of its last fdatasync (or write, where that is one), a folder's names as of
- * its last fsync. What a system does between that and keeping everything is its own affair, so images of the disk can
- * also be made with a random part of the rest.
+ * A disk that keeps what was synced and nothing else: a file's contents as of its last fdatasync (or write, where that
+ * is one), a folder's names as of its last fsync. What a system does between that and keeping everything is its own
+ * affair, so images of the disk can also be made with a random part of the rest.
  */
 export class UnkindDisk {
   readonly #root: string
@@ -33,7 +35,10 @@ export class UnkindDisk {
 
   /** To be told of each operation when it has run. */
   ran ({ name, handle }: Operation): void {
-    if (handle === undefined || !(name === 'handle.datasync' || name === 'handle.sync' || (name === 'handle.write' && syncsWrites(handle)))) return
+    if (handle === undefined ||
+        !(name === 'handle.datasync' || name === 'handle.sync' || (name === 'handle.write' && syncsWrites(handle)))) {
+      return
+    }
     const stat = fstatSync(handle.fd, { bigint: true })
     const file = `/proc/self/fd/${handle.fd}`
     if (stat.isDirectory()) this.#keepNames(stat, file)
@@ -63,7 +68,8 @@ export class UnkindDisk {
   }
 
   #namesIn (folder: string): Map<string, string> {
-    const names = readdirSync(folder).filter(name => !statOf(path.join(folder, name)).isSocket()) // without its process it is nothing
+    // without its process it is nothing
+    const names = readdirSync(folder).filter(name => !statOf(path.join(folder, name)).isSocket())
     return new Map(names.map(name => {
       const stat = statOf(path.join(folder, name))
       this.#kinds.set(identity(stat), stat.isDirectory())

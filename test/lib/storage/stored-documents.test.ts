@@ -101,7 +101,9 @@ for (const seed of seeds(3)) {
           break
         }
         case 3: under.push(documents.append(id, original.changeAtOnce({ [`k${below(9)}`]: n }, { [`k${below(9)}`]: -n }))); break
-        case 4: if (below(4) === 0) await documents.put(id, below(2) === 0 ? original.saved : original.change({ put: n })); break
+        case 4: if (below(4) === 0) {
+          await documents.put(id, below(2) === 0 ? original.saved : original.change({ put: n }))
+        } break
         default: under.push(documents.append(id, original.change({ [`k${below(9)}`]: n })))
       }
     }
@@ -187,7 +189,9 @@ t.test('the journal has a record of what is put, and keeps it no longer than of 
 
   const copy = copyTo(path.join(await scratch(t), 'copy'), folder)
   const reader = new FolderReader(copy)
-  t.match(await reader.read(original.id), { files: [{ key: [original.id, 'snapshot', chunk] }], pending: [], isDeleted: false })
+  t.match(await reader.read(original.id), {
+    files: [{ key: [original.id, 'snapshot', chunk] }], pending: [], isDeleted: false
+  })
   const next = await open(t, { folder: copy })
   t.ok(holds(await next.documents.chunks(original.id), original.heads), 'it is no deletion')
   await next.documents.fold()
@@ -235,7 +239,9 @@ t.test('chunks in an adapter that fails for a while: edits go on, and are in it 
   t.strictSame(readdirSync(folder).sort(), ['journal', 'lock.d', 'tmp'], 'in the folder is nothing of it')
 })
 
-t.test('a full disk: nothing is acknowledged, what was is there, and all is well when space returns', { skip: noMount }, async t => {
+t.test('a full disk: nothing is acknowledged, what was is there, and all is well when space returns', {
+  skip: noMount
+}, async t => {
   const disk = await smallDisk(t, 4 * 2 ** 20)
   const { documents, folder, close } = await open(t, { folder: path.join(disk, 'storage') })
   const original = new Original()
@@ -243,7 +249,9 @@ t.test('a full disk: nothing is acknowledged, what was is there, and all is well
   const acknowledged = original.heads
   const { free } = await fill(disk, 50_000)
   let isDone = false
-  const appending = documents.append(original.id, original.change({ large: noise(150_000) })).then(() => { isDone = true })
+  const appending = documents.append(original.id, original.change({ large: noise(150_000) })).then(() => {
+    isDone = true
+  })
   await until(() => documents.failure !== undefined)
   t.match(documents.failure, { code: 'ENOSPC' })
   t.ok(documents.backlog > 100_000)
@@ -261,7 +269,9 @@ t.test('a full disk: nothing is acknowledged, what was is there, and all is well
   t.strictSame(Automerge.getHeads(await stock(folder, original.id)), original.heads)
 })
 
-t.test('closed while the disk fails: it says so, and what was acknowledged is in the journal', { skip: noPrlimit }, async t => {
+t.test('closed while the disk fails: it says so, and what was acknowledged is in the journal', {
+  skip: noPrlimit
+}, async t => {
   const { documents, folder, close } = await open(t)
   const original = new Original()
   await documents.append(original.id, original.saved)

@@ -18,7 +18,10 @@ import { scratch } from '../../scratch.ts'
 export interface Fields { [key: string]: unknown }
 
 /** The stored documents of a folder, opened; closed with the test, if that can be. */
-export async function open (t: Test, { folder = '', durability = 'fsync' as Durability, log = silent as Log, adapter = undefined as StorageAdapter | undefined } = {}) {
+export async function open (
+  t: Test,
+  { folder = '', durability = 'fsync' as Durability, log = silent as Log, adapter = undefined as StorageAdapter | undefined } = {}
+) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
   const documents = new Documents({ folder, durability, automerge, log, chunks: adapter && new AdapterChunks(adapter) })
@@ -64,7 +67,8 @@ export const noise = (length: number): Uint8Array => new Uint8Array(randomBytes(
 /** Loads chunks as strictly as Automerge can. */
 export const load = (chunks: Uint8Array[]): Automerge.Doc<Fields> => Automerge.load<Fields>(Buffer.concat(chunks))
 
-export const holds = (chunks: Uint8Array[], heads: Automerge.Heads): boolean => chunks.length > 0 && Automerge.hasHeads(load(chunks), heads)
+export const holds = (chunks: Uint8Array[], heads: Automerge.Heads): boolean =>
+  chunks.length > 0 && Automerge.hasHeads(load(chunks), heads)
 
 /** A document as automerge-repo's own storage finds it in a folder. */
 export async function stock (folder: string, id: DocumentId): Promise<Automerge.Doc<Fields>> {
@@ -72,10 +76,13 @@ export async function stock (folder: string, id: DocumentId): Promise<Automerge.
   return (await repo.find<Fields>(`automerge:${id}` as AutomergeUrl)).doc()
 }
 
-const folderOf = (folder: string, id: DocumentId, kind: string): string => path.join(folder, id.slice(0, 2), id.slice(2), kind)
+const folderOf = (folder: string, id: DocumentId, kind: string): string =>
+  path.join(folder, id.slice(0, 2), id.slice(2), kind)
 
 /** Puts a file of a document there, as some other program may have done. */
-export function place (folder: string, id: DocumentId, kind: 'incremental' | 'snapshot', name: string, chunk: Uint8Array): void {
+export function place (
+  folder: string, id: DocumentId, kind: 'incremental' | 'snapshot', name: string, chunk: Uint8Array
+): void {
   mkdirSync(folderOf(folder, id, kind), { recursive: true })
   writeFileSync(path.join(folderOf(folder, id, kind), name), chunk)
 }
@@ -86,11 +93,15 @@ export const chunksIn = async (folder: string, id: DocumentId): Promise<Uint8Arr
 
 /** How many files a document has: `[incrementals, snapshots]`. */
 export function files (folder: string, id: DocumentId): [number, number] {
-  const count = (kind: string) => existsSync(folderOf(folder, id, kind)) ? readdirSync(folderOf(folder, id, kind)).length : 0
+  const count = (kind: string) =>
+    existsSync(folderOf(folder, id, kind)) ? readdirSync(folderOf(folder, id, kind)).length : 0
   return [count('incremental'), count('snapshot')]
 }
 
-/** Copies a folder as it is now: what a process that is killed now leaves (its lock is this process's, so that is left out). */
+/**
+ * Copies a folder as it is now: what a process that is killed now leaves (its lock is this process's, so that is left
+ * out).
+ */
 export function copyTo (copy: string, folder: string): string {
   cpSync(folder, copy, { recursive: true, filter: name => path.basename(name) !== 'lock.d' })
   return copy

@@ -9,7 +9,8 @@ import { onEachOperation } from './disk.ts'
 import { Original, copyTo, files, holds, journalOf, noise, open, place } from './stored.ts'
 
 const DELETED = { code: 'RELAY_DOCUMENT_DELETED' }
-const tombstoneOf = (folder: string, { id }: Original): string => path.join(folder, id.slice(0, 2), id.slice(2), 'deleted', 'tombstone')
+const tombstoneOf = (folder: string, { id }: Original): string =>
+  path.join(folder, id.slice(0, 2), id.slice(2), 'deleted', 'tombstone')
 
 t.test('a deleted document is deleted at once, after a fold and after a restart; others are not', async t => {
   const { documents, folder, close } = await open(t)
@@ -32,7 +33,8 @@ t.test('a deleted document is deleted at once, after a fold and after a restart;
   t.ok(holds(await again.chunks(stays.id), stays.heads))
 })
 
-t.test('killed between any two operations of a deletion, it is deleted or as it was, and nothing of it is left in the end', async t => {
+t.test('killed between any two operations of a deletion, it is deleted or as it was, and nothing of it is left in ' +
+  'the end', async t => {
   const { documents, folder } = await open(t)
   const [gone, stays] = [new Original(), new Original()]
   for (const { id, saved } of [gone, stays]) await documents.append(id, saved)
@@ -42,7 +44,9 @@ t.test('killed between any two operations of a deletion, it is deleted or as it 
   let isAcknowledged = false
   const moments: Array<{ copy: string, isAcknowledged: boolean }> = []
   const base = await scratch(t)
-  const copy = (): void => { moments.push({ copy: copyTo(path.join(base, String(moments.length)), folder), isAcknowledged }) }
+  const copy = (): void => {
+    moments.push({ copy: copyTo(path.join(base, String(moments.length)), folder), isAcknowledged })
+  }
   const { stop } = await onEachOperation(t, async (_operation, run) => {
     copy()
     return await run()
@@ -59,8 +63,10 @@ t.test('killed between any two operations of a deletion, it is deleted or as it 
     const { documents: after, close } = await open(t, { folder: copy })
     const isThere = await after.has(gone.id)
     outcomes.add(isThere)
-    if (isThere) t.ok(holds(await after.chunks(gone.id), gone.heads) && !isAcknowledged, 'all of it, and nobody was told that it is deleted')
-    else await t.rejects(after.chunks(gone.id), DELETED)
+    if (isThere) {
+      t.ok(holds(await after.chunks(gone.id), gone.heads) && !isAcknowledged, 'all of it, and nobody was ' +
+      'told that it is deleted')
+    } else await t.rejects(after.chunks(gone.id), DELETED)
     t.ok(holds(await after.chunks(stays.id), stays.heads))
     await close()
     t.equal(existsSync(tombstoneOf(copy, gone)), !isThere)

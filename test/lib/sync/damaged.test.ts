@@ -43,10 +43,13 @@ t.test('what is whole beside damaged files is served', async t => {
     'an empty incremental': () => ['incremental', new Uint8Array()],
     'an incremental cut off': original => ['incremental', original.change({ lost: 1 }).subarray(0, 40)],
     'an incremental of zeros': () => ['incremental', new Uint8Array(100)],
-    'one cut off after a whole one': original => ['incremental', Buffer.concat([original.change({ more: 1 }), original.change({ lost: 1 }).subarray(0, 40)])],
-    'an incremental with another byte': original => ['incremental', original.change({ lost: 1 }).map((byte, n) => n === 60 ? byte ^ 1 : byte)],
+    'one cut off after a whole one': original =>
+      ['incremental', Buffer.concat([original.change({ more: 1 }), original.change({ lost: 1 }).subarray(0, 40)])],
+    'an incremental with another byte': original =>
+      ['incremental', original.change({ lost: 1 }).map((byte, n) => n === 60 ? byte ^ 1 : byte)],
     'a snapshot cut off': original => ['snapshot', original.saved.subarray(0, -20)],
-    'a snapshot with another byte': original => ['snapshot', original.saved.map((byte, n) => n === 60 ? byte ^ 1 : byte)]
+    'a snapshot with another byte': original =>
+      ['snapshot', original.saved.map((byte, n) => n === 60 ? byte ^ 1 : byte)]
   }
   const folder = await scratch(t)
   const originals = Object.entries(torn).map(([name, tear]) => {

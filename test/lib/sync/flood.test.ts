@@ -29,7 +29,9 @@ t.test('a peer that sends faster than can be seen to is closed, and nobody else 
   await until(() => seen.latencies.length > 0) // it is there to be found
   const theirs = await b.repo.find<Doc>(ours.url)
   const { closed, sync } = await raw(url, idOf(ours))
-  const document = Automerge.change(Automerge.init<Record<string, unknown>>(), d => { d['large'] = randomBytes(300_000) })
+  const document = Automerge.change(Automerge.init<Record<string, unknown>>(), d => {
+    d['large'] = randomBytes(300_000)
+  })
   // its dependency is not there: Automerge is asked about each
   const change = Automerge.getLastLocalChange(Automerge.change(document, d => { d['more'] = randomBytes(300_000) }))!
   for (let n = 0; n < 100; n++) sync({ heads: Automerge.getHeads(document), changes: [change] })
@@ -44,13 +46,17 @@ t.test('a request for what nobody has takes no document', async t => {
   const socket = new WebSocket(url)
   await once(socket, 'open')
   socket.send(encodeCbor({ type: 'join', senderId: 'asker', supportedProtocolVersions: ['1'] }))
-  const data = Automerge.encodeSyncMessage({ heads: [], need: [], have: [{ lastSync: [], bloom: new Uint8Array() }], changes: [] })
+  const data = Automerge.encodeSyncMessage({
+    heads: [], need: [], have: [{ lastSync: [], bloom: new Uint8Array() }], changes: []
+  })
   const ids = Array.from({ length: 20_000 }, () => newDocumentId())
   const answers = new Promise<void>(resolve => {
     let count = 0
     socket.on('message', () => { if (++count === ids.length + 1) resolve() }) // one is `peer`
   })
-  for (const documentId of ids) socket.send(encodeCbor({ type: 'request', senderId: 'asker', targetId: 'x', documentId, data }))
+  for (const documentId of ids) {
+    socket.send(encodeCbor({ type: 'request', senderId: 'asker', targetId: 'x', documentId, data }))
+  }
   await answers
   t.equal(engine.stats().documents, 0)
   socket.terminate()

@@ -7,7 +7,9 @@ t.test('documents are flushed once a tick, and one that fails keeps no other fro
   const [flushed, failed]: [string[], string[]] = [[], []]
   const flushes = new Flushes(({ id }) => { failed.push(id) })
   const document = (id: string, flush = () => { flushed.push(id) }) => ({ id: id as DocumentId, flush })
-  const [first, bad, last] = [document('first'), document('bad', () => { throw new Error('a fault') }), document('last')]
+  const [first, bad, last] = [document('first'), document('bad', () => {
+    throw new Error('a fault')
+  }), document('last')]
   for (const each of [first, bad, last, first]) flushes.add(each)
   t.strictSame(flushed, [])
   await turn()

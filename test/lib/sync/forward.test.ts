@@ -6,7 +6,8 @@ import { client, idOf, serve, until } from './server.ts'
 interface Doc { n: number }
 
 for (const forward of ['stored', 'received'] as const) {
-  t.test(`forward ${forward}: others see an edit ${forward === 'stored' ? 'once' : 'before'} it is on disk, its writer is answered once it is`, async t => {
+  t.test(`forward ${forward}: others see an edit ${forward === 'stored' ? 'once' : 'before'} it is on disk, its ` +
+    'writer is answered once it is', async t => {
     const { url, documents, seen } = await serve(t, { forward })
     const [a, b] = [client(t, url), client(t, url)]
     const ours = a.repo.create<Doc>({ n: 0 })

@@ -22,7 +22,9 @@ t.test('a stored document with what the relay takes from no peer is served and s
   const id = newDocumentId()
   // a table, as old clients made them: nobody makes one any more
   const op = { action: 'makeTable', obj: '_root', key: 'table', pred: [] }
-  const change = Automerge.encodeChange({ actor: 'aa'.repeat(16), seq: 1, startOp: 1, deps: [], time: 0, message: null, ops: [op] } as never)
+  const change = Automerge.encodeChange(
+    { actor: 'aa'.repeat(16), seq: 1, startOp: 1, deps: [], time: 0, message: null, ops: [op] } as never
+  )
   await store(folder, id, change)
   const { url, seen, documents } = await serve(t, { folder })
   const url_ = `automerge:${id}` as AutomergeUrl
@@ -33,7 +35,9 @@ t.test('a stored document with what the relay takes from no peer is served and s
   await until(() => theirs.doc()['n'] === 1)
   theirs.change(d => { d['n'] = 2 })
   await until(() => ours.doc()['n'] === 2)
-  await until(async () => Automerge.hasHeads(Automerge.load(Buffer.concat(await documents.chunks(id))), Automerge.getHeads(ours.doc())))
+  await until(async () => Automerge.hasHeads(
+    Automerge.load(Buffer.concat(await documents.chunks(id))), Automerge.getHeads(ours.doc())
+  ))
   t.ok(seen.fallbacks.length > 0)
   t.strictSame(seen.refused, [])
 })

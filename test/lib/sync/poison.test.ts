@@ -8,11 +8,19 @@ import { client, idOf, serve, until } from './server.ts'
 interface Doc { [key: string]: number }
 
 /** What a hostile peer says after it joined: a sync message with changes of its own making. */
-async function attack (url: string, documentId: string, heads: Automerge.Heads, changes: Uint8Array[], first: boolean): Promise<number> {
+async function attack (
+  url: string, documentId: string, heads: Automerge.Heads, changes: Uint8Array[], first: boolean
+): Promise<number> {
   const socket = new WebSocket(url)
   await once(socket, 'open')
   const message = (changes: Uint8Array[], heads: Automerge.Heads) =>
-    ({ type: 'sync', senderId: 'hostile', targetId: 'x', documentId, data: Automerge.encodeSyncMessage({ heads, need: [], have: [], changes } as never) })
+    ({
+      type: 'sync',
+      senderId: 'hostile',
+      targetId: 'x',
+      documentId,
+      data: Automerge.encodeSyncMessage({ heads, need: [], have: [], changes } as never)
+    })
   socket.send(encodeCbor({ type: 'join', senderId: 'hostile', supportedProtocolVersions: ['1'] }))
   if (!first) {
     socket.send(encodeCbor(message([], heads)))
@@ -37,7 +45,9 @@ t.test('a change that Automerge cannot apply ends its sender’s connection and 
   const poisons = {
     'a gap in the sequence': { ...base, actor, seq: 3, startOp: 10 },
     'an actor and sequence number used before': { ...base, actor: last!.actor, seq: 1, startOp: 10 },
-    'an operation in an object that is not there': { ...base, actor, seq: 1, startOp: 10, ops: [{ ...op, obj: `999@${last!.actor}` }] },
+    'an operation in an object that is not there': {
+      ...base, actor, seq: 1, startOp: 10, ops: [{ ...op, obj: `999@${last!.actor}` }]
+    },
     'operations counted from the start again': { ...base, actor, seq: 1, startOp: 1 }
   }
   let n = 0

@@ -105,7 +105,9 @@ t.test('merge: into nothing, into a stored, into an open document; never overwri
   await engine.merge(id, [Automerge.save(third)])
   await until(() => handle.doc()['c'] === 4)
   t.strictSame(handle.doc(), { a: 1, b: 2, mine: 3, c: 4 })
-  await until(async () => Automerge.hasHeads(Automerge.load((await engine.snapshot(id))!), Automerge.getHeads(handle.doc())))
+  await until(async () => Automerge.hasHeads(
+    Automerge.load((await engine.snapshot(id))!), Automerge.getHeads(handle.doc())
+  ))
   t.ok(changed.length > 2)
 
   await t.rejects(engine.merge(newId(), [Buffer.from('nonsense')]), { code: 'RELAY_DOCUMENT_INVALID' })
@@ -119,7 +121,9 @@ t.test('a stored bundle and the edits of peers in one snapshot', async t => {
   await engine.merge(id, [Automerge.save(Automerge.from({ a: 1 }))])
   const handle = await client(t, url).repo.find<Doc>(urlOf(id))
   handle.change(d => { d['b'] = 1 })
-  await until(async () => Automerge.hasHeads(Automerge.load((await engine.snapshot(id))!), Automerge.getHeads(handle.doc())))
+  await until(async () => Automerge.hasHeads(
+    Automerge.load((await engine.snapshot(id))!), Automerge.getHeads(handle.doc())
+  ))
 })
 
 t.test('ephemeral messages reach the other peers of the document, once', async t => {
@@ -184,7 +188,9 @@ t.test('what is in memory of a document is told without reading it', async t => 
   await client(t, url).repo.find<Doc>(handle.url)
   handle.change(d => { d['n'] = 2 })
   await until(() => engine.state(id)?.heads[0] === Automerge.getHeads(handle.doc())[0])
-  t.strictSame(engine.state(id), { heads: Automerge.getHeads(handle.doc()), changes: Automerge.getAllChanges(handle.doc()).length, peers: 2 })
+  t.strictSame(engine.state(id), {
+    heads: Automerge.getHeads(handle.doc()), changes: Automerge.getAllChanges(handle.doc()).length, peers: 2
+  })
   t.strictSame([...engine.openIds()], [id])
   t.equal(engine.state(newId()), undefined)
 })

@@ -8,7 +8,8 @@ interface Doc { [key: string]: number }
 const newId = () => parseAutomergeUrl(generateAutomergeUrl()).documentId as string as DocumentId
 const DELETED = { code: 'RELAY_DOCUMENT_DELETED' }
 
-t.test('deleted: its peers are told, and a client that has all of it does not bring it back, not even after a restart', async t => {
+t.test('deleted: its peers are told, and a client that has all of it does not bring it back, not even after a ' +
+  'restart', async t => {
   const first = await serve(t)
   const { engine, url, seen, folder, port } = first
   const [a, b] = [client(t, url), client(t, url)]
@@ -34,7 +35,9 @@ t.test('deleted: its peers are told, and a client that has all of it does not br
 
   handle.change(d => { d['a'] = 2 })
   await until(() => told[0] === 2)
-  for (const method of ['heads', 'snapshot', 'remove'] as const) await t.rejects(async () => { await engine[method](id) }, DELETED)
+  for (const method of ['heads', 'snapshot', 'remove'] as const) {
+    await t.rejects(async () => { await engine[method](id) }, DELETED)
+  }
   await t.rejects(engine.merge(id, [Automerge.save(handle.doc())]), DELETED)
   await t.rejects(engine.apply(id, []), DELETED)
   other.change(d => { d['other'] = 2 })
@@ -81,7 +84,9 @@ t.test('changes made on what is stored: taken, passed on, and not when the heads
   await engine.merge(id, [Automerge.save(Automerge.from<Doc>({ a: 1 }))])
   const handle = await repo.find<Doc>(`automerge:${id}` as never)
   const stored = Automerge.load<Doc>((await engine.snapshot(id))!)
-  const [ours, theirs] = [1, 2].map(value => Automerge.getLastLocalChange(Automerge.change(Automerge.clone(stored), d => { d[`b${value}`] = value }))!)
+  const [ours, theirs] = [1, 2].map(
+    value => Automerge.getLastLocalChange(Automerge.change(Automerge.clone(stored), d => { d[`b${value}`] = value }))!
+  )
   const before = await engine.heads(id)
   await engine.apply(id, [ours!], before)
   await until(() => handle.doc()['b1'] === 1)

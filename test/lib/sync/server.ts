@@ -17,10 +17,20 @@ import { scratch } from '../../scratch.ts'
 
 export { connect as client, until } from '../../client.ts'
 
-export interface Recorded { in: string[], out: string[], latencies: number[], refused: RelayError['code'][], fallbacks: FallbackCause[], withheld: number }
+export interface Recorded {
+  in: string[]
+  out: string[]
+  latencies: number[]
+  refused: RelayError['code'][]
+  fallbacks: FallbackCause[]
+  withheld: number
+}
 
 /** The engine on real sockets: a bare `ws` server on a free port. */
-export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward, maxMessage = Infinity, limits: some = {} as Partial<LimitsSettings> } = {}) {
+export async function serve (
+  t: Test,
+  { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward, maxMessage = Infinity, limits: some = {} as Partial<LimitsSettings> } = {}
+) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()
   const documents = new Documents({ folder, durability: 'fsync', automerge, log: silent })
@@ -43,9 +53,15 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
       withheld: () => { seen.withheld++ }
     }
   })
-  const sockets = new Sockets(engine, { maxFrame, pingInterval, closeTimeout: 300, drainDelay: 0, drainWindow: 0 }, limits)
+  const sockets = new Sockets(
+    engine, { maxFrame, pingInterval, closeTimeout: 300, drainDelay: 0, drainWindow: 0 }, limits
+  )
   const server = new WebSocketServer({ port, host: '127.0.0.1' })
-  server.on('connection', (socket, request) => { sockets.accept(socket, request.socket, { address: request.socket.remoteAddress!, principal: 'anonymous', maxMessage }) })
+  server.on('connection', (socket, request) => {
+    sockets.accept(socket, request.socket, {
+      address: request.socket.remoteAddress!, principal: 'anonymous', maxMessage
+    })
+  })
   await new Promise(resolve => server.once('listening', resolve))
   let closed = false
   const close = async () => {
@@ -60,7 +76,9 @@ export async function serve (t: Test, { folder = '', port = 0, maxBacklog = 1e8,
   }
   t.teardown(close)
   const address = server.address() as AddressInfo
-  return { engine, limits, sockets, documents, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/` }
+  return {
+    engine, limits, sockets, documents, folder, seen, close, port: address.port, url: `ws://127.0.0.1:${address.port}/`
+  }
 }
 
 export const idOf = (handle: DocHandle<unknown>): DocumentId => handle.documentId as string as DocumentId

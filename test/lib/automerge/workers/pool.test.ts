@@ -52,7 +52,9 @@ t.test('adds tells whether anything is new', async t => {
   const since = Automerge.saveSince(Automerge.load(newer), Automerge.getHeads(Automerge.load(old)))
   t.equal(await pool.adds([old], [since]), true, 'changes alone')
   t.equal(await pool.adds([newer], [since]), false)
-  await t.rejects(pool.adds([Automerge.save(Automerge.from({ other: 1 }))], [since]), { code: 'RELAY_DOCUMENT_INVALID', message: /missing/ })
+  await t.rejects(pool.adds([Automerge.save(Automerge.from({ other: 1 }))], [since]), {
+    code: 'RELAY_DOCUMENT_INVALID', message: /missing/
+  })
 })
 
 t.test('what Automerge cannot load is refused, and the pool goes on', async t => {
@@ -91,7 +93,11 @@ t.test('what takes too long is broken off, and is no fault of the document', asy
 t.test('that there can be no thread is no fault of the document', async t => {
   const pool = build(t)
   const saved = Automerge.save(Automerge.from({ a: 1 }))
-  const intercepted = t.intercept(ThreadPool.prototype, 'run', { value: async () => { throw Object.assign(new Error('spawn EMFILE'), { code: 'EMFILE' }) } })
+  const intercepted = t.intercept(ThreadPool.prototype, 'run', {
+    value: async () => {
+      throw Object.assign(new Error('spawn EMFILE'), { code: 'EMFILE' })
+    }
+  })
   await t.rejects(pool.heads([saved]), { code: 'RELAY_STORAGE_FAILED', message: /EMFILE/ })
   intercepted.restore()
   t.match(await pool.heads([saved]), { missing: 0 })

@@ -90,6 +90,9 @@ t.test('it may keep the bytes it is given, and is not trusted with those it give
     await t.rejects(chunks.loadRange([id]), { code: 'RELAY_STORAGE_FAILED' })
   }
   adapter.stored.set('foreign', { key: [id, 'snapshot', 'b'], data: undefined as never })
-  adapter.loadRange = async () => [{ key: [id, 'snapshot', 'a'], data: bytes }, { key: [newDocumentId(), 'snapshot', 'a'], data: bytes }, { key: [id, 'x', '../y'], data: bytes }, { key: [id, 'snapshot', 'gone'], data: undefined }]
+  adapter.loadRange = async () => [
+    { key: [id, 'snapshot', 'a'], data: bytes }, { key: [newDocumentId(), 'snapshot', 'a'], data: bytes },
+    { key: [id, 'x', '../y'], data: bytes }, { key: [id, 'snapshot', 'gone'], data: undefined }
+  ]
   t.strictSame((await chunks.loadRange([id])).map(({ key }) => key), [[id, 'snapshot', 'a']])
 })

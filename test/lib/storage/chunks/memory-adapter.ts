@@ -1,6 +1,8 @@
 import type { Chunk, StorageAdapterInterface, StorageKey } from '@automerge/automerge-repo'
 
-/** One of automerge-repo's storage adapters as a database is one: it lists keys, and then reads what is there by then. */
+/**
+ * One of automerge-repo's storage adapters as a database is one: it lists keys, and then reads what is there by then.
+ */
 export class MemoryAdapter implements StorageAdapterInterface {
   readonly stored = new Map<string, { key: StorageKey, data: Uint8Array }>()
   /** Between a list and the reads that follow it. */

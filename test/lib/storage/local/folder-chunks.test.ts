@@ -35,7 +35,8 @@ t.test('no part of a key leads out of the folder', async t => {
   for (const key of [
     [], ['..'], ['../../evil'], [id, '..'], [id, 'sync-state', '../../../../evil'], [id, 'sync-state', '..'],
     [id, 'sync-state', '.hidden'], [id, 'sync-state', 'a\0b'], [id, 'sync-state', ''], [id, 'snapshot', 'a', 'b'],
-    [id, 'snapshot', 'x'.repeat(200)], [`${id}x`, 'snapshot', 'a'], ['storage-adapter-id', 'snapshot', 'a'], ['storage-adapter-id', '../x']
+    [id, 'snapshot', 'x'.repeat(200)], [`${id}x`, 'snapshot', 'a'], ['storage-adapter-id', 'snapshot', 'a'],
+    ['storage-adapter-id', '../x']
   ]) {
     await t.rejects(storage.save(key, bytes('x')), { code: 'RELAY_ID_INVALID' }, JSON.stringify(key))
     await t.rejects(storage.load(key), { code: 'RELAY_ID_INVALID' })

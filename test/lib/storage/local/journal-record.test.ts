@@ -4,7 +4,8 @@ import type { ChangeRecord } from '../../../../lib/storage/change-log.ts'
 import type { DocumentId } from '../../../../lib/ids.ts'
 import { random, seeds } from '../disk.ts'
 
-const ids = ['3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', '4NMNnkMhL8jXrdJ9jamS58PAVdXu', 'S3Fx1ZVKBS8V9GKqdnG1wdCnUbs'] as [DocumentId, DocumentId, DocumentId]
+const ids =
+  ['3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', '4NMNnkMhL8jXrdJ9jamS58PAVdXu', 'S3Fx1ZVKBS8V9GKqdnG1wdCnUbs'] as [DocumentId, DocumentId, DocumentId]
 const log: ChangeRecord[] = [
   { id: ids[0], changes: Buffer.from('one') },
   { id: ids[0], changes: Buffer.alloc(0) },
@@ -12,7 +13,8 @@ const log: ChangeRecord[] = [
   { id: ids[1], changes: Buffer.alloc(0), chunk: 'a1b2' },
   { id: ids[2], changes: Buffer.from('the last') }
 ]
-const plain = (records: ChangeRecord[]) => records.map(({ id, changes, chunk }) => ({ id, changes: Buffer.from(changes).toString('hex'), chunk }))
+const plain = (records: ChangeRecord[]) =>
+  records.map(({ id, changes, chunk }) => ({ id, changes: Buffer.from(changes).toString('hex'), chunk }))
 const encoded = log.map(encodeRecord)
 const bytes = Buffer.concat(encoded)
 /** Where the records end: at 0, 1, … of them. */
@@ -43,7 +45,9 @@ t.test('every single bit flipped: the records before, and nothing else', async t
     flipped[bit >> 3]! ^= 1 << (bit & 7)
     const { records, end } = decodeRecords(flipped)
     const whole = before(bit >> 3)
-    if (end !== ends[whole] || JSON.stringify(plain(records)) !== JSON.stringify(plain(log.slice(0, whole)))) wrong.push(bit)
+    if (end !== ends[whole] || JSON.stringify(plain(records)) !== JSON.stringify(plain(log.slice(0, whole)))) {
+      wrong.push(bit)
+    }
   }
   t.strictSame(wrong, [])
 })
@@ -69,7 +73,12 @@ for (const seed of seeds(3)) {
     const wrong: string[] = []
     for (let round = 0; round < 20_000; round++) {
       // true records between noise, cut and overwritten here and there
-      const parts = Array.from({ length: 1 + below(4) }, () => below(3) === 0 ? Buffer.from(Array.from({ length: below(40) }, () => below(256))) : encoded[below(encoded.length)]!)
+      const parts = Array.from(
+        { length: 1 + below(4) },
+        () => below(3) === 0
+          ? Buffer.from(Array.from({ length: below(40) }, () => below(256)))
+          : encoded[below(encoded.length)]!
+      )
       const noise = Buffer.concat(parts)
       for (let n = below(3); n > 0 && noise.length > 0; n--) noise[below(noise.length)] = below(256)
       const { records, end } = decodeRecords(noise)

@@ -8,12 +8,17 @@ import { encodeRecord } from '../../../../lib/storage/local/journal-record.ts'
 import { Journal, type Durability, type JournalOptions } from '../../../../lib/storage/local/journal.ts'
 import { scratch } from '../../../scratch.ts'
 import { until } from '../../../helper.ts'
-import { fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk, systemError } from '../disk.ts'
+import {
+  fill, hold, limitFileSize, noMount, noPrlimit, onEachOperation, random, seeds, smallDisk, systemError
+} from '../disk.ts'
 
 const id = '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ' as DocumentId
 const record = (text: string) => ({ id, changes: Buffer.from(text) })
 
-async function open (t: Test, { folder = '', durability = 'fsync' as Durability, log = silent as Log, ...options }: Partial<JournalOptions> = {}) {
+async function open (
+  t: Test,
+  { folder = '', durability = 'fsync' as Durability, log = silent as Log, ...options }: Partial<JournalOptions> = {}
+) {
   folder ||= path.join(await scratch(t), 'journal')
   const journal = new Journal({ folder, durability, log, ...options })
   const left: string[] = []
@@ -34,7 +39,12 @@ const replay = async (t: Test, folder: string) => (await open(t, { folder })).le
 /** Appends, and tells which are acknowledged. */
 function appender (journal: Journal) {
   const acknowledged: string[] = []
-  return { acknowledged, append: (text: string) => journal.append(record(text)).then(() => { acknowledged.push(text) }) }
+  return {
+    acknowledged,
+    append: (text: string) => journal.append(record(text)).then(() => {
+      acknowledged.push(text)
+    })
+  }
 }
 
 t.test('what was appended is read again, in its order, and nothing is deleted by reading', async t => {
@@ -169,7 +179,9 @@ t.test('several segments with torn ends are read up to there, and a new one is b
   const warnings: object[] = []
   const { journal, left } = await open(t, { folder, log: { ...silent, warn: fields => { warnings.push(fields) } } })
   t.strictSame(left, ['a', 'b', 'c'])
-  t.match(warnings, [{ segment: 3, records: 1, bytes: 20 }, { segment: 7, records: 1, bytes: 10 }, { segment: 10, records: 1, bytes: 3 }])
+  t.match(warnings, [{ segment: 3, records: 1, bytes: 20 }, { segment: 7, records: 1, bytes: 10 }, {
+    segment: 10, records: 1, bytes: 3
+  }])
   await journal.append(record('d'))
   t.ok((await readdir(folder)).includes('000000000011.log'))
   t.strictSame(await replay(t, folder), ['a', 'b', 'c', 'd'])
@@ -196,7 +208,9 @@ t.test('what is damaged, not torn, is kept aside', async t => {
   t.ok((await readFile(`${file}.damaged`)).equals(bytes.subarray(bytes.length / 3)))
 })
 
-t.test('a disk that takes no more in the middle of a write: nothing is acknowledged until it does', { skip: noPrlimit }, async t => {
+t.test('a disk that takes no more in the middle of a write: nothing is acknowledged until it does', {
+  skip: noPrlimit
+}, async t => {
   const { journal, folder } = await open(t)
   const { acknowledged, append } = appender(journal)
   await append('before')
@@ -237,7 +251,8 @@ t.test('a full disk: tries do not use up the space that comes free', { skip: noM
   t.strictSame(await replay(t, folder), ['before', large])
 })
 
-t.test('every operation may fail once, and every other one from then on for a while: all is written in the end, once acknowledged', async t => {
+t.test('every operation may fail once, and every other one from then on for a while: all is written in the end, once ' +
+  'acknowledged', async t => {
   const run = async (t: Test, fails: (n: number) => boolean) => {
     const { journal, folder } = await open(t)
     let operations = 0
@@ -263,8 +278,12 @@ t.test('every operation may fail once, and every other one from then on for a wh
   }
   const operations = await run(t, () => false)
   t.ok(operations > 8)
-  for (let failing = 0; failing < operations; failing++) await t.test(`number ${failing}`, async t => { await run(t, n => n === failing) })
-  for (let from = 0; from < 3; from++) await t.test(`from ${from}`, async t => { await run(t, n => n >= from && n < from + 6 && n % 2 === from % 2) })
+  for (let failing = 0; failing < operations; failing++) {
+    await t.test(`number ${failing}`, async t => { await run(t, n => n === failing) })
+  }
+  for (let from = 0; from < 3; from++) {
+    await t.test(`from ${from}`, async t => { await run(t, n => n >= from && n < from + 6 && n % 2 === from % 2) })
+  }
 })
 
 t.test('a folder that is cleared away is made again', async t => {
@@ -305,7 +324,9 @@ t.test('a segment of somebody else is left alone', async t => {
   t.equal(await readFile(theirs, 'utf8'), 'theirs')
 })
 
-t.test('closed while the disk fails: who waits is told, and what was acknowledged stays', { skip: noPrlimit }, async t => {
+t.test('closed while the disk fails: who waits is told, and what was acknowledged stays', {
+  skip: noPrlimit
+}, async t => {
   const { journal, folder } = await open(t)
   await journal.append(record('before'))
   const { lift } = limitFileSize(t, 1)

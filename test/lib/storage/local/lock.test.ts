@@ -25,11 +25,23 @@ async function take (t: Test, folder: string, options?: FolderLockOptions): Prom
 const lockFolder = (folder: string): string => path.join(folder, 'lock.d')
 const names = async (folder: string): Promise<string[]> => await readdir(lockFolder(folder))
 
-/** Has a lock folder say that a process of another machine had the folder, with or without signs of life, and without a socket that is heard. */
+/**
+ * Has a lock folder say that a process of another machine had the folder, with or without signs of life, and without a
+ * socket that is heard.
+ */
 async function claimedElsewhere (t: Test, { beats = true } = {}): Promise<string> {
   const folder = await scratch(t)
   await mkdir(lockFolder(folder))
-  const owner = { pid: 1, started: '5', boot: 'another', namespace: 'pid:[1]', host: 'far', id: 'theirs', socket: '00112233aabb.sock', beats }
+  const owner = {
+    pid: 1,
+    started: '5',
+    boot: 'another',
+    namespace: 'pid:[1]',
+    host: 'far',
+    id: 'theirs',
+    socket: '00112233aabb.sock',
+    beats
+  }
   await writeFile(path.join(lockFolder(folder), '7'), JSON.stringify(owner))
   return folder
 }
@@ -37,7 +49,9 @@ async function claimedElsewhere (t: Test, { beats = true } = {}): Promise<string
 interface Holder { said: string, signal: (name: NodeJS.Signals) => void, kill: () => Promise<void> }
 
 /** A relay's process: takes the lock and says so, or says why not. */
-async function holder (t: Test, folder: string, { wrap = [] as string[], options = {} as FolderLockOptions } = {}): Promise<Holder> {
+async function holder (
+  t: Test, folder: string, { wrap = [] as string[], options = {} as FolderLockOptions } = {}
+): Promise<Holder> {
   const module = new URL('../../../../lib/storage/local/lock.ts', import.meta.url).href
   const program = `import(${JSON.stringify(module)}).then(async ({ FolderLock }) => {
     await new FolderLock(${JSON.stringify(folder)}, ${JSON.stringify(options)}).take()
@@ -80,7 +94,9 @@ t.test('another process: refused while it runs, also stopped, taken over at once
   const first = await holder(t, folder)
   t.equal(first.said, 'taken')
   const { pid } = JSON.parse(await readFile(path.join(lockFolder(folder), '1'), 'utf8'))
-  await t.rejects(new FolderLock(folder).take(), inUse(`storage ${folder}: in use by process ${pid}, says ${folder}/lock.d`))
+  await t.rejects(
+    new FolderLock(folder).take(), inUse(`storage ${folder}: in use by process ${pid}, says ${folder}/lock.d`)
+  )
   first.signal('SIGSTOP')
   await t.rejects(new FolderLock(folder).take(), inUse(`in use by process ${pid}`))
   await first.kill()
@@ -135,11 +151,14 @@ t.test('a folder with a path that is longer than the address of a socket', async
   t.strictSame(await names(folder), ['1.free'])
 })
 
-t.test('a claim of another machine on a network file system: refused while it gives signs of life, then taken', async t => {
+t.test('a claim of another machine on a network file system: refused while it gives signs of life, then ' +
+  'taken', async t => {
   const folder = await claimedElsewhere(t)
   const claim = path.join(lockFolder(folder), '7')
   let beats = 0
-  const beating = setInterval(() => { writeFile(claim, JSON.stringify({ host: 'far', pid: 1, beats: true, alive: ++beats })) }, 100)
+  const beating = setInterval(() => {
+    writeFile(claim, JSON.stringify({ host: 'far', pid: 1, beats: true, alive: ++beats }))
+  }, 100)
   t.teardown(() => { clearInterval(beating) })
   await t.rejects(new FolderLock(folder, SHARED).take(), inUse('in use by process 1 of far'))
   clearInterval(beating)
@@ -154,11 +173,14 @@ t.test('a lock on a network file system gives signs of life', async t => {
   const claim = path.join(lockFolder(folder), '1')
   const text = await readFile(claim, 'utf8')
   while (await readFile(claim, 'utf8') === text) await new Promise(resolve => { setTimeout(resolve, 10) })
-  for (const name of await names(folder)) if (name.endsWith('.sock')) await rm(path.join(lockFolder(folder), name)) // not seen from elsewhere
+  // not seen from elsewhere
+  for (const name of await names(folder)) if (name.endsWith('.sock')) await rm(path.join(lockFolder(folder), name))
   await t.rejects(new FolderLock(folder, SHARED).take(), inUse('in use by another relay of this process'))
 })
 
-t.test('a process of this machine that was killed frees a folder on a network file system at once', { skip: noProc }, async t => {
+t.test('a process of this machine that was killed frees a folder on a network file system at once', {
+  skip: noProc
+}, async t => {
   const folder = await scratch(t)
   const first = await holder(t, folder, { options: SHARED })
   t.equal(first.said, 'taken')
@@ -168,7 +190,9 @@ t.test('a process of this machine that was killed frees a folder on a network fi
 
 t.test('an owner that can only be seen from its own machine is not taken for gone', async t => {
   const folder = await claimedElsewhere(t, { beats: false })
-  await t.rejects(new FolderLock(folder, SHARED).take(), inUse(/process 1 of far, which cannot be seen from here; if it is gone, delete .*lock\.d/))
+  await t.rejects(new FolderLock(folder, SHARED).take(), inUse(
+    /process 1 of far, which cannot be seen from here; if it is gone, delete .*lock\.d/
+  ))
   await rm(lockFolder(folder), { recursive: true })
   await take(t, folder, SHARED)
 })
@@ -202,7 +226,9 @@ t.test('a claim that says nothing is waited for, whatever it is', async t => {
     const folder = await scratch(t)
     await mkdir(lockFolder(folder))
     await writeFile(path.join(lockFolder(folder), '3'), text)
-    for (const name of ['not-a-claim', '4x', '-1', '5.free.', '0123456789abcdef']) await writeFile(path.join(lockFolder(folder), name), '')
+    for (const name of ['not-a-claim', '4x', '-1', '5.free.', '0123456789abcdef']) {
+      await writeFile(path.join(lockFolder(folder), name), '')
+    }
     const lock = await take(t, folder, { patience: 50 })
     t.equal(lock.token, 4, JSON.stringify(text.slice(0, 20)))
   }
@@ -216,11 +242,19 @@ t.test('the lock of earlier versions: a file with the process and its start', { 
   t.teardown(() => { other.kill('SIGKILL') })
   await once(other, 'spawn')
   const started = startOf(await readFile(`/proc/${other.pid}/stat`, 'utf8'))
-  await t.rejects(new FolderLock(await scratch(t, { lock: `${other.pid} ${started}@${boot}\n` })).take(), inUse(`in use by process ${other.pid}`))
-  for (const text of [`${other.pid} ${Number(started) - 1}@${boot}\n`, `${process.pid} ${startOf(stat)}@${boot}\n`, '', 'not a lock', '1 -']) {
+  await t.rejects(new FolderLock(await scratch(t, { lock: `${other.pid} ${started}@${boot}\n` })).take(), inUse(
+    `in use by process ${other.pid}`
+  ))
+  for (const text of [
+    `${other.pid} ${Number(started) - 1}@${boot}\n`, `${process.pid} ${startOf(stat)}@${boot}\n`, '', 'not a lock',
+    '1 -'
+  ]) {
     const folder = await scratch(t, { lock: text })
-    if (text === '1 -') await t.rejects(new FolderLock(folder).take(), inUse('in use by process 1'), 'it runs, and that is all that is known')
-    else {
+    if (text === '1 -') {
+      await t.rejects(
+        new FolderLock(folder).take(), inUse('in use by process 1'), 'it runs, and that is all that is known'
+      )
+    } else {
       await take(t, folder)
       t.strictSame(await readdir(folder), ['lock.d'], text)
     }
@@ -230,7 +264,9 @@ t.test('the lock of earlier versions: a file with the process and its start', { 
 t.test('a folder that cannot be had is told by its path', async t => {
   const folder = await scratch(t, { file: '' })
   const file = path.join(folder, 'file')
-  await t.rejects(new FolderLock(file).take(), { code: 'RELAY_STORAGE_FAILED', message: new RegExp(`^storage ${file}: `) })
+  await t.rejects(new FolderLock(file).take(), {
+    code: 'RELAY_STORAGE_FAILED', message: new RegExp(`^storage ${file}: `)
+  })
   await writeFile(lockFolder(folder), '')
   await t.rejects(new FolderLock(folder).take(), { code: 'RELAY_STORAGE_FAILED', message: /EEXIST/ })
   if (process.getuid?.() === 0) return // may write anywhere

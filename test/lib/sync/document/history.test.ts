@@ -53,7 +53,9 @@ for (const seed of seeds(5)) {
     t.equal(history.version, changes.length)
     for (const [version, had] of parts.entries()) {
       const heads = Automerge.getHeads(had)
-      t.strictSame(hashes(history.missing(heads)), Automerge.getChangesMetaSince(document, heads).map(({ hash }) => hash).sort())
+      t.strictSame(
+        hashes(history.missing(heads)), Automerge.getChangesMetaSince(document, heads).map(({ hash }) => hash).sort()
+      )
       t.strictSame(hashes(history.between(version)), hashes(changes.slice(version).map(bytes => readChange(bytes))))
     }
   })
@@ -64,17 +66,22 @@ for (const seed of seeds(5)) {
     const all = Automerge.getAllChanges(document)
     let early = Automerge.init<Doc>()
     for (const bytes of all.slice(0, 20)) early = Automerge.applyChanges(early, [bytes])[0]
-    const shuffled = all.map(bytes => ({ bytes, at: below(1000) })).sort((a, b) => a.at - b.at).map(({ bytes }) => bytes)
+    const shuffled = all.map(bytes => ({ bytes, at: below(1000) })).sort((a, b) => a.at - b.at)
+      .map(({ bytes }) => bytes)
     const heads = Automerge.getHeads(document).sort()
     const next = Automerge.getLastLocalChange(Automerge.change(Automerge.clone(document), d => { d['next'] = true }))!
-    for (const files of [[Automerge.save(document)], all, shuffled, [...shuffled, ...shuffled], [Buffer.concat(shuffled)], [Automerge.save(document), ...shuffled]]) {
+    for (const files of [
+      [Automerge.save(document)], all, shuffled, [...shuffled, ...shuffled], [Buffer.concat(shuffled)],
+      [Automerge.save(document), ...shuffled]
+    ]) {
       const history = (await readStored(files, read))!
       t.strictSame(history.heads, heads)
       t.equal(add(history, next), 'new')
     }
     const apart = await readStored([Automerge.save(early), ...shuffled], read)
     if (apart !== undefined) t.strictSame(apart.heads, heads)
-    t.equal(await readStored([Automerge.save(early), Automerge.save(document)], read), undefined, 'two documents are for Automerge')
+    t.equal(await readStored([Automerge.save(early), Automerge.save(document)], read), undefined, 'two documents are ' +
+      'for Automerge')
     t.equal((await readStored([], read))!.isEmpty, true)
   })
 }
@@ -111,7 +118,9 @@ t.test('what does not fit is unclear, what cannot be is refused', async t => {
   const history = new History()
   for (const bytes of Automerge.getAllChanges(document)) add(history, bytes)
   const op = { action: 'set', obj: '_root', key: 'n', value: 1, pred: [] }
-  const base = { actor: 'bb'.repeat(16), seq: 1, startOp: 10, deps: Automerge.getHeads(document), time: 0, message: null, ops: [op] }
+  const base = {
+    actor: 'bb'.repeat(16), seq: 1, startOp: 10, deps: Automerge.getHeads(document), time: 0, message: null, ops: [op]
+  }
   const place = (change: object) => add(history, Automerge.encodeChange({ ...base, ...change } as never))
   t.equal(place({ seq: 2 }), 'unclear', 'a gap')
   t.equal(place({ deps: ['00'.repeat(32)] }), 'unclear', 'a dependency that is not here')

@@ -10,7 +10,7 @@ import { parseOptions } from '../../../../lib/options.ts'
 import type { DocumentContext } from '../../../../lib/sync/context.ts'
 import { LiveDocument } from '../../../../lib/sync/document/live-document.ts'
 import { openHistory, readSmall } from '../../../../lib/sync/document/open-history.ts'
-import { PeerConnection, type ConnectionEvents } from '../../../../lib/sync/peers/connection.ts'
+import { PeerConnection, type ConnectionEvents, type ConnectionReports } from '../../../../lib/sync/peers/connection.ts'
 import { ALL_RIGHTS } from '../../../../lib/sync/peers/grant.ts'
 import { Quotas } from '../../../../lib/sync/peers/quotas.ts'
 import { Protocol1 } from '../../../../lib/sync/protocol/protocol-1.ts'
@@ -39,7 +39,14 @@ async function openLive (t: Test, original: Original) {
     sessions,
     forward: 'stored',
     quotas: new Quotas(limits),
-    meter: { messageIn: nothing, messageOut: nothing, syncLatency: nothing, refused: nothing, fallback: nothing, withheld: nothing },
+    meter: {
+      messageIn: nothing,
+      messageOut: nothing,
+      syncLatency: nothing,
+      refused: nothing,
+      fallback: nothing,
+      withheld: nothing
+    },
     log: silent,
     readDocument: async chunk => readSmall(chunk) ?? await automerge.read(chunk),
     read: async id => await openHistory(id, context),
@@ -64,7 +71,9 @@ function join (document: LiveDocument): { doc: () => Automerge.Doc<Fields> } {
   const say = (type: string): void => {
     const [next, data] = Automerge.generateSyncMessage(doc, state)
     state = next
-    if (data !== null) peer.receive(cbor.encode({ type, senderId: 'peer', targetId: 'relay', documentId: document.id, data }))
+    if (data !== null) {
+      peer.receive(cbor.encode({ type, senderId: 'peer', targetId: 'relay', documentId: document.id, data }))
+    }
   }
   const hear = (bytes: Uint8Array): void => {
     const { type, data } = cbor.decode(bytes) as { type: string, data: Uint8Array }
@@ -75,10 +84,16 @@ function join (document: LiveDocument): { doc: () => Automerge.Doc<Fields> } {
   const events: ConnectionEvents = {
     followed: () => new Set<DocumentId>(),
     joined: nothing,
-    frame: (peer, frame) => { if ('data' in frame && frame.type !== 'ephemeral') document.receive(peer, peer.protocol.read(frame), ALL_RIGHTS) },
+    frame: (peer, frame) => {
+      if ('data' in frame && frame.type !== 'ephemeral') {
+        document.receive(peer, peer.protocol.read(frame), ALL_RIGHTS)
+      }
+    },
     unfollowed: nothing,
     reassessed: nothing,
-    gone: nothing,
+    gone: nothing
+  }
+  const reports: ConnectionReports = {
     received: nothing,
     sent: nothing,
     refused: (_, error) => { throw error },
@@ -86,11 +101,16 @@ function join (document: LiveDocument): { doc: () => Automerge.Doc<Fields> } {
   }
   const transport = {
     backlog: 0,
-    send (heads: readonly Uint8Array[], tail: Uint8Array) { for (const head of heads) setImmediate(hear, new Uint8Array(Buffer.concat([head, tail]))) },
+    send (heads: readonly Uint8Array[], tail: Uint8Array) {
+      for (const head of heads) {
+        setImmediate(hear, new Uint8Array(Buffer.concat([head, tail])))
+      }
+    },
     close: nothing
   }
   const self = { peerId: 'relay', metadata: {}, protocols: [new Protocol1('relay')] as [Protocol1] }
-  const peer = new PeerConnection('peer', transport, self, { maxBacklog: 1e6, handshakeTimeout: 10_000 }, events)
+  const limits = { maxBacklog: 1e6, handshakeTimeout: 10_000 }
+  const peer = new PeerConnection('peer', transport, { self, limits, events, reports })
   peer.receive(cbor.encode({ type: 'join', senderId: 'peer', supportedProtocolVersions: ['1'] }))
   say('request')
   return { doc: () => doc }
@@ -116,7 +136,8 @@ t.test('what others have stored is durable at once, passed on, and not stored ag
   t.strictSame(told.failed, [])
 })
 
-t.test('it is durable after the document’s own changes that are on their way, and nothing durable is taken back', async t => {
+t.test('it is durable after the document’s own changes that are on their way, and nothing durable is ' +
+  'taken back', async t => {
   const original = new Original()
   const { document, told } = await openLive(t, original)
   const [own, foreign, later] = changesOf(original, { own: 1 }, { foreign: 1 }, { own: 2 })
@@ -136,7 +157,8 @@ t.test('it is durable after the document’s own changes that are on their way, 
   t.strictSame(document.durable, { version: 3, heads: original.heads })
 })
 
-t.test('what depends on what is missing is not taken; what came before it is, and the rest when it has come', async t => {
+t.test('what depends on what is missing is not taken; what came before it is, and the rest when it ' +
+  'has come', async t => {
   const original = new Original()
   const { document, told } = await openLive(t, original)
   const [first, second, third] = changesOf(original, { n: 1 }, { n: 2 }, { n: 3 })

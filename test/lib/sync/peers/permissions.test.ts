@@ -12,7 +12,9 @@ const settled = async (): Promise<void> => { for (let n = 0; n < 20; n++) await 
 function permissions (t: Test, rights: (id: DocumentId) => Rights | Promise<Rights>, most = Infinity) {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
-  const seen = { unclear: [] as DocumentId[], used: [] as DocumentId[], refused: [] as string[], sent: [] as unknown[], held: 0 }
+  const seen = {
+    unclear: [] as DocumentId[], used: [] as DocumentId[], refused: [] as string[], sent: [] as unknown[], held: 0
+  }
   const peer = {
     open: true,
     grant: { rights },
@@ -26,7 +28,9 @@ function permissions (t: Test, rights: (id: DocumentId) => Rights | Promise<Righ
     refuse: (error: RelayError) => { seen.refused.push(error.code) }
   }
   const connection = peer as unknown as PeerConnection
-  const admit = (id: DocumentId, bytes?: number): void => { permissions.admit(connection, id, () => { seen.used.push(id) }, bytes) }
+  const admit = (id: DocumentId, bytes?: number): void => {
+    permissions.admit(connection, id, () => { seen.used.push(id) }, bytes)
+  }
   const permissions: Permissions = new Permissions({
     unclear: (peer, id) => {
       seen.unclear.push(id)

@@ -10,7 +10,9 @@ type Doc = Record<string, unknown>
 /** Changes one after the other, each with so many bytes of text that do not compress. */
 function changes (count: number, bytes = 10): { list: Uint8Array[], heads: string[] } {
   let doc = Automerge.init<Doc>()
-  for (let n = 0; n < count; n++) doc = Automerge.change(doc, d => { d[`key ${n}`] = new Uint8Array(bytes).map(() => Math.random() * 256) })
+  for (let n = 0; n < count; n++) {
+    doc = Automerge.change(doc, d => { d[`key ${n}`] = new Uint8Array(bytes).map(() => Math.random() * 256) })
+  }
   return { list: Automerge.getAllChanges(doc), heads: Automerge.getHeads(doc) }
 }
 
@@ -22,7 +24,9 @@ t.test('a document takes as many changes as it may have, and is there to be read
   peer.send({ type: 'access' }) // it reads why
   const id = newDocumentId()
   const { list, heads } = changes(4)
-  const bring = (n: number) => { peer.sync(id, { heads: [Automerge.decodeChange(list[n]!).hash], changes: [list[n]!] }) }
+  const bring = (n: number) => {
+    peer.sync(id, { heads: [Automerge.decodeChange(list[n]!).hash], changes: [list[n]!] })
+  }
   for (const n of [0, 1, 2]) {
     bring(n)
     await peer.nextSync(message => String(message.heads) === Automerge.decodeChange(list[n]!).hash)
@@ -102,7 +106,9 @@ t.test('ephemeral messages beyond the rate are dropped, those of others are not'
   loud.sync(id, { heads, changes: list })
   await until(async () => await engine.snapshot(id as DocumentId) !== null)
   for (const peer of [quiet, listener]) t.strictSame(await peer.heads(id), heads)
-  const say = (peer: RawPeer, count: number, size = 1) => { peer.send({ type: 'ephemeral', documentId: id, sessionId: 's', count, data: new Uint8Array(size) }) }
+  const say = (peer: RawPeer, count: number, size = 1) => {
+    peer.send({ type: 'ephemeral', documentId: id, sessionId: 's', count, data: new Uint8Array(size) })
+  }
   for (let count = 1; count <= 1000; count++) say(loud, count)
   await until(() => (limits.refusals.met.get('ephemeralRate') ?? 0) >= 900)
   say(quiet, 1)

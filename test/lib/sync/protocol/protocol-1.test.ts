@@ -24,11 +24,15 @@ function written (head: Uint8Array): SyncMessage {
 }
 
 t.test('what a peer says is read', t => {
-  t.match(protocol.read(frame(plain)), { isRequest: false, heads: [first], needsChanges: false, hasFlags: false, claims: 0, readsDocuments: false })
+  t.match(protocol.read(frame(plain)), {
+    isRequest: false, heads: [first], needsChanges: false, hasFlags: false, claims: 0, readsDocuments: false
+  })
   t.match(protocol.read(frame(plain, 'request')), { isRequest: true })
   t.match(protocol.read(frame({ ...plain, need: [second] })), { needsChanges: true })
   t.match(protocol.read(frame({ ...plain, flags: FLAGS.supportsSyncReset })), { hasFlags: false, readsDocuments: true })
-  for (const flags of [FLAGS.readOnly, FLAGS.syncReset]) t.match(protocol.read(frame({ ...plain, flags })), { hasFlags: true })
+  for (const flags of [FLAGS.readOnly, FLAGS.syncReset]) {
+    t.match(protocol.read(frame({ ...plain, flags })), { hasFlags: true })
+  }
   t.throws(() => protocol.read({ ...frame(plain), data: Buffer.of(0) }), { code: 'RELAY_SYNC_INVALID' })
   t.end()
 })
@@ -44,7 +48,9 @@ t.test('changes are left out of a message, and nothing else', t => {
 t.test('what a peer is told is written', t => {
   const { supportsSyncReset: supports, syncReset, readOnly } = FLAGS
   const change = Buffer.from('a change')
-  t.match(written(protocol.changes(id, [first], [change], false)), { version: 1, heads: [first], changes: { length: 1 }, flags: supports })
+  t.match(written(protocol.changes(id, [first], [change], false)), {
+    version: 1, heads: [first], changes: { length: 1 }, flags: supports
+  })
   t.match(written(protocol.changes(id, [first], [], true)), { changes: { length: 0 }, flags: supports | readOnly })
   t.match(written(protocol.document(id, [first], change, false)), { version: 2, changes: { length: 1 } })
   t.equal(written(protocol.request(id, [first], 'changes')).flags, undefined, 'to be sent change by change')
@@ -59,12 +65,14 @@ t.test('what a peer is told is written', t => {
 t.test('a connection speaks the first protocol of the relay that its peer knows', t => {
   const other = Object.assign(new Protocol1('relay'), { version: '2' })
   const nothing = () => {}
-  const events = { joined: nothing, gone: nothing, received: nothing, sent: nothing, refused: nothing } as unknown as ConnectionEvents
+  const events = { joined: nothing, gone: nothing } as unknown as ConnectionEvents
+  const reports = { received: nothing, sent: nothing, refused: nothing, denied: nothing }
+  const limits = { maxBacklog: 1, handshakeTimeout: 1000 }
   const join = (...versions: string[]) => {
     const sent: Uint8Array[] = []
     const transport = { send: ([head]: readonly Uint8Array[]) => { sent.push(head!) }, close: nothing, backlog: 0 }
     const self = { peerId: 'relay', metadata: {}, protocols: [other, protocol] as const }
-    const peer = new PeerConnection('one', transport, self, { maxBacklog: 1, handshakeTimeout: 1000 }, events)
+    const peer = new PeerConnection('one', transport, { self, limits, events, reports })
     peer.receive(encodeCbor({ type: 'join', senderId: 'ann', supportedProtocolVersions: versions }))
     peer.closed()
     return { protocol: peer.protocol, answer: decodeCbor(sent[0]!) }
