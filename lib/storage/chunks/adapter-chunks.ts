@@ -1,15 +1,17 @@
-import type { Chunk, StorageAdapterInterface } from '@automerge/automerge-repo'
+import type { StorageAdapterInterface } from '@automerge/automerge-repo'
 import { LRUCache } from 'lru-cache'
 import { RelayError } from '../../errors.ts'
 import { isDocumentId, type DocumentId } from '../../ids.ts'
 import type { ChunkSize, ChunkStore, StoredChunk } from '../chunk-store.ts'
 import { checkKey, isStorageKey, type StorageKey } from '../key.ts'
 
-/** What a host may hand in: any of automerge-repo's storage adapters. What it can do beyond that is made use of. */
-export interface StorageAdapter extends StorageAdapterInterface, Partial<Pick<ChunkStore, 'open' | 'probe' | 'sizes' | 'ids'>> {
-  /** @param isWanted which of them are; it may load others all the same */
-  loadRange (prefix: string[], isWanted?: (key: StorageKey) => boolean): Promise<Chunk[]>
-}
+/** What a host may hand in: any of automerge-repo's storage adapters. One that is a chunk store is asked for more. */
+export type StorageAdapter = StorageAdapterInterface | ChunkStore
+
+const EXTRAS = ['open', 'probe', 'sizes', 'ids'] as const // one of these alone may mean anything
+
+const isChunkStore = (adapter: StorageAdapter): adapter is ChunkStore =>
+  EXTRAS.every(name => typeof (adapter as Partial<ChunkStore>)[name] === 'function')
 
 /** Below it are the ids of documents, as keys: an adapter cannot be asked for them. */
 const INDEX = 'relay-documents'
@@ -24,7 +26,9 @@ const MAX_LISTED = 100_000 // documents that are known to be in the index
  * cannot list keys is read to find out sizes; what was found is remembered.
  */
 export class AdapterChunks implements ChunkStore {
-  readonly #adapter: StorageAdapter
+  readonly #adapter: StorageAdapterInterface
+  /** The same, if it is one. */
+  readonly #store: ChunkStore | undefined
   /** By document and key. */
   readonly #sizes = new LRUCache<string, Map<string, ChunkSize>>({ max: MAX_KNOWN })
   /** Documents whose sizes are being found out; those that change meanwhile are taken out. */
@@ -33,16 +37,17 @@ export class AdapterChunks implements ChunkStore {
 
   constructor (adapter: StorageAdapter) {
     this.#adapter = adapter
+    this.#store = isChunkStore(adapter) ? adapter : undefined
   }
 
   async open (): Promise<void> {
-    if (this.#adapter.open !== undefined) await this.#adapter.open()
-    else await this.probe()
+    if (this.#store === undefined) await this.probe()
+    else await this.#store.open()
   }
 
   async probe (): Promise<void> {
-    if (this.#adapter.probe !== undefined) await this.#adapter.probe()
-    else await this.#adapter.save(PROBE, MARK)
+    if (this.#store === undefined) await this.#adapter.save(PROBE, MARK)
+    else await this.#store.probe()
   }
 
   async load (key: StorageKey): Promise<Uint8Array | undefined> {
@@ -65,7 +70,8 @@ export class AdapterChunks implements ChunkStore {
   }
 
   async loadRange (prefix: StorageKey, isWanted = (_key: StorageKey): boolean => true): Promise<StoredChunk[]> {
-    const found = await this.#adapter.loadRange([...checkKey(prefix)], isWanted)
+    const all = [...checkKey(prefix)]
+    const found = await (this.#store?.loadRange(all, isWanted) ?? this.#adapter.loadRange(all))
     const chunks: StoredChunk[] = []
     for (const { key, data } of found) {
       const bytes = bytesOf(data)
@@ -87,8 +93,8 @@ export class AdapterChunks implements ChunkStore {
   }
 
   async * ids ({ after = '', prefix = '' } = {}): AsyncGenerator<DocumentId> {
-    if (this.#adapter.ids !== undefined) {
-      yield * this.#adapter.ids({ after, prefix })
+    if (this.#store !== undefined) {
+      yield * this.#store.ids({ after, prefix })
       return
     }
     const index = await this.#adapter.loadRange([INDEX])
@@ -98,17 +104,19 @@ export class AdapterChunks implements ChunkStore {
 
   async #measure (id: string): Promise<Map<string, ChunkSize>> {
     this.#measuring.add(id)
-    const found = this.#adapter.sizes !== undefined
-      ? await this.#adapter.sizes([id])
-      : (await this.loadRange([id])).map(({ key, data }) => ({ key, size: data.length }))
+    const found = await (this.#store?.sizes([id]) ?? this.#sizesOf([id]))
     const sizes = new Map(found.map(size => [String(size.key), size]))
     if (this.#measuring.delete(id)) this.#sizes.set(id, sizes)
     return sizes
   }
 
+  async #sizesOf (prefix: StorageKey): Promise<ChunkSize[]> {
+    return (await this.loadRange(prefix)).map(({ key, data }) => ({ key, size: data.length }))
+  }
+
   /** Puts a document into the index, before anything of it is stored. */
   async #list (id: DocumentId): Promise<void> {
-    if (this.#adapter.ids !== undefined || this.#listed.has(id)) return
+    if (this.#store !== undefined || this.#listed.has(id)) return
     const key = [INDEX, id]
     if (await this.#adapter.load(key) === undefined) await this.#adapter.save(key, MARK)
     this.#listed.set(id, true)

@@ -52,7 +52,7 @@ t.test('what changes while sizes are asked for is not missed', async t => {
   t.strictSame((await chunks.sizes([id])).map(({ key }) => key[2]), ['a', 'b'])
 })
 
-t.test('an adapter that can list, measure or be probed is asked to', async t => {
+t.test('an adapter that is a chunk store is asked for what only that can do', async t => {
   const [id, adapter] = [newDocumentId(), new MemoryAdapter()]
   const asked: string[] = []
   const chunks = new AdapterChunks(Object.assign(adapter, {
@@ -74,6 +74,16 @@ t.test('an adapter that can list, measure or be probed is asked to', async t => 
   t.strictSame(asked, ['open', 'probe', `sizes of ${id}`, 'ids after  with '])
   await chunks.save([id, 'snapshot', 'a'], Buffer.from('a'))
   t.strictSame([...adapter.stored.keys()], [`${id},snapshot,a`], 'it needs no list of ours')
+})
+
+t.test('an adapter that has one of these methods for reasons of its own is no chunk store', async t => {
+  const [id, adapter] = [newDocumentId(), new MemoryAdapter()]
+  const never = (): never => { throw new Error('not for the relay') }
+  const chunks = new AdapterChunks(Object.assign(adapter, { open: never, ids: never, sizes: never }))
+  await chunks.open()
+  await chunks.save([id, 'snapshot', 'a'], Buffer.from('a'))
+  t.equal((await chunks.sizes([id])).length, 1)
+  t.strictSame(await idsOf(chunks), [id])
 })
 
 t.test('it may keep the bytes it is given, and is not trusted with those it gives', async t => {
