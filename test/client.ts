@@ -1,13 +1,13 @@
 import type { Test } from 'tap'
-import { Repo } from '@automerge/automerge-repo'
+import { Repo, type RepoConfig } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 
 const RETRY = 500 // ms; each retry gives up a socket that is still connecting, which on a busy machine takes its time
 
 /** A real automerge-repo client. */
-export function connect (t: Test, url: string) {
+export function connect (t: Test, url: string, config: Pick<RepoConfig, 'peerId'> = {}) {
   const adapter = new WebSocketClientAdapter(url, RETRY)
-  const repo = new Repo({ network: [adapter] })
+  const repo = new Repo({ ...config, network: [adapter] })
   t.teardown(() => {
     adapter.connect = () => {} // a reconnect that is already due would go on for ever
     const socket = adapter.socket as NodeJS.EventEmitter | undefined

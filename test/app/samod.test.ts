@@ -1,9 +1,15 @@
+import { cp, readFile, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
+import type { PeerId } from '@automerge/automerge-repo'
+import type { Action } from '../../lib/access/action.ts'
 import { newDocumentId } from '../../lib/ids.ts'
-import { client, start, until, urlOf } from '../helper.ts'
+import { connect } from '../client.ts'
+import { FIXTURES, client, noFixtures, start, until, urlOf } from '../helper.ts'
 import { scratch } from '../scratch.ts'
+import { run, urlIn } from './executable.ts'
+import { RawPeer } from './interop/raw-peer.ts'
 import { SamodPeer, builtPeers } from './samod/peer.ts'
 
 // The relay with peers of samod (Rust), the newest and the oldest that is in the field.
@@ -11,6 +17,8 @@ import { SamodPeer, builtPeers } from './samod/peer.ts'
 type Doc = Record<string, unknown>
 
 const MiB = 2 ** 20
+const READ: Action[] = ['document:read']
+const ALL: Action[] = ['document:read', 'document:write', 'document:create']
 const built = builtPeers()
 const skip = built === '' ? 'no samod peers here' : false
 
@@ -18,8 +26,8 @@ const skip = built === '' ? 'no samod peers here' : false
 const plain = (doc: Doc): Doc => JSON.parse(JSON.stringify(doc)) as Doc
 
 /** Sorted; none when the relay has none. */
-async function headsAt (http: string, id: string): Promise<string> {
-  const answer = await fetch(`${http}/api/documents/${id}/heads`)
+async function headsAt (http: string, id: string, token = 'nobody'): Promise<string> {
+  const answer = await fetch(`${http}/api/documents/${id}/heads`, { headers: { authorization: `Bearer ${token}` } })
   return answer.ok ? (await answer.json() as { heads: string[] }).heads.join() : ''
 }
 
@@ -134,6 +142,128 @@ for (const version of ['0.16', '0.5']) {
       const { heads } = await samod.do('put', { id: other, key: 'n', value: 'still synced' })
       await until(async () => await headsAt(http, other) === heads.join())
       t.equal((await fetch(`${http}/api/documents/${id}`)).status, 410)
+    })
+
+    t.test('one that may only read gets everything and changes nothing; one that may not read gets nothing', async t => {
+      const may = new Map<string, Action[]>([['writer', ALL], ['reader', READ], ['stranger', []]])
+      const { ws, http } = await start(t, {
+        authenticate: ({ token }) => token === undefined ? null : { id: token },
+        authorize: ({ id }, action, resource) => resource.id === undefined || may.get(id)!.includes(action)
+      })
+      const heads = async (id: string) => await headsAt(http, id, 'writer')
+      const writer = await connected(t, `${ws}/?token=writer`)
+      const { id } = await writer.do('create', { put: { title: 'guarded' } })
+      const { heads: made } = await writer.do('put', { id, key: 'n', value: 'first' })
+      await until(async () => await heads(id) === made.join())
+
+      const reader = await connected(t, `${ws}/?token=reader`)
+      await until(async () => (await reader.do('find', { id })).found)
+      await reader.do('await', { id, heads: made })
+      await reader.do('put', { id, key: 'mine', value: 'not taken' })
+      const { heads: next } = await writer.do('put', { id, key: 'n', value: 'second' })
+      await until(async () => await heads(id) === next.join())
+      await until(async () => plain((await reader.do('read', { id })).value)['n'] === 'second')
+      t.strictSame((await writer.do('read', { id })).value, { title: 'guarded', n: 'second' })
+      const { id: own } = await reader.do('create', { put: { by: 'a reader' } })
+      const { heads: third } = await writer.do('put', { id, key: 'n', value: 'third' })
+      await until(async () => plain((await reader.do('read', { id })).value)['n'] === 'third')
+      t.strictSame([await heads(id), await heads(own)], [third.join(), ''], 'and it stays connected')
+
+      const stranger = await connected(t, `${ws}/?token=stranger`)
+      t.notOk((await stranger.do('find', { id })).found)
+    })
+
+    t.test('two that claim one peer id both get everything', async t => {
+      const { ws } = await start(t)
+      const samod = await connected(t, ws)
+      const { id } = await samod.do('create', { put: { n: 'first' } })
+      const ears = await RawPeer.join(t, ws)
+      ears.sync(id, {}, 'request')
+      await ears.next('sync')
+      await samod.do('broadcast', { id, hex: 'f6' })
+      const peerId = (await ears.next('ephemeral'))['senderId'] as PeerId
+      const { repo } = connect(t, ws, { peerId })
+      const twin = await repo.find<Doc>(urlOf(id))
+      await until(() => plain(twin.doc())['n'] === 'first')
+      twin.change(doc => { doc['twin'] = 1 })
+      await samod.do('await', { id, heads: [...Automerge.getHeads(twin.doc())].sort() })
+      const { heads } = await samod.do('put', { id, key: 'n', value: 'edit', times: 50 })
+      await until(() => Automerge.hasHeads(twin.doc(), heads))
+      t.strictSame(plain(twin.doc()), { n: 'edit 49', twin: 1 })
+    })
+
+    t.test('a document that cannot be read costs its peers no other, and is there again when one brings it', async t => {
+      const first = await start(t)
+      const keeper = await connected(t, first.ws)
+      const { id } = await keeper.do('create', { put: { title: 'to be damaged' } })
+      const { heads } = await keeper.do('put', { id, key: 'n', value: 'whole' })
+      const { id: other } = await keeper.do('create', { put: { title: 'sound' } })
+      await until(async () => await headsAt(first.http, id) === heads.join() && await headsAt(first.http, other) !== '')
+      await keeper.do('disconnect')
+      await first.close()
+      const folder = path.join(first.storage, id.slice(0, 2), id.slice(2))
+      const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(entry => entry.isFile())
+      t.ok(files.length > 0)
+      for (const { parentPath, name } of files) await writeFile(path.join(parentPath, name), 'no chunk of Automerge')
+
+      const { ws, http } = await start(t, { storage: first.storage })
+      const reader = await connected(t, ws)
+      t.notOk((await reader.do('find', { id })).found)
+      t.equal((await fetch(`${http}/api/documents/${id}`)).status, 500)
+      await until(async () => (await reader.do('find', { id: other })).found)
+      await keeper.do('connect', { url: ws })
+      await keeper.do('put', { id: other, key: 'n', value: 'still synced' })
+      await until(async () => plain((await reader.do('read', { id: other })).value)['n'] === 'still synced')
+      await until(async () => await headsAt(http, id) === heads.join())
+      await until(async () => (await reader.do('find', { id })).found)
+      await reader.do('await', { id, heads })
+    })
+
+    t.test('a relay that is killed in the middle of a burst, twice, has all of it in the end', async t => {
+      const storage = await scratch(t)
+      const samod = peer(t)
+      const { id } = await samod.do('create', { put: { n: 'none' } })
+      let written = samod.do('find', { id })
+      for (let round = 0; round < 2; round++) {
+        const relay = run(t, ['0', '--storage', storage])
+        const url = urlIn(await relay.ready())
+        await samod.do('connect', { url: url.replace('http', 'ws') })
+        const before = await headsAt(url, id)
+        written = samod.do('put', { id, key: 'n', value: `round ${round}`, times: 200 })
+        await until(async () => ![before, ''].includes(await headsAt(url, id)))
+        relay.child.kill('SIGKILL')
+        await Promise.all([relay.exit, written])
+      }
+      const { heads } = await written
+      const { ws, http } = await start(t, { storage })
+      await samod.do('connect', { url: ws })
+      await until(async () => await headsAt(http, id) === heads.join())
+      const reader = await connected(t, ws)
+      await until(async () => (await reader.do('find', { id })).found)
+      await reader.do('await', { id, heads })
+      t.strictSame((await reader.do('read', { id })).value, { n: 'round 1 199' })
+    })
+
+    t.test('a folder that a server of samod has left is served', { skip: noFixtures }, async t => {
+      const storage = await scratch(t)
+      await cp(`${FIXTURES}/samod-storage`, storage, { recursive: true })
+      const { ws, http } = await start(t, { storage })
+      const samod = await connected(t, ws)
+      let count = 0
+      for (const start of (await readdir(`${FIXTURES}/samod-storage`)).filter(name => name !== 'st')) {
+        for (const rest of await readdir(`${FIXTURES}/samod-storage/${start}`)) {
+          const folder = `${FIXTURES}/samod-storage/${start}/${rest}/incremental`
+          const chunks = await Promise.all((await readdir(folder)).map(async name => await readFile(`${folder}/${name}`)))
+          const [document] = Automerge.applyChanges(Automerge.init<Doc>(), chunks)
+          const heads = [...Automerge.getHeads(document)].sort()
+          t.equal(await headsAt(http, start + rest), heads.join())
+          await until(async () => (await samod.do('find', { id: start + rest })).found)
+          await samod.do('await', { id: start + rest, heads })
+          t.strictSame((await samod.do('read', { id: start + rest })).value, plain(document))
+          count++
+        }
+      }
+      t.equal(count, 3)
     })
   })
 }
