@@ -58,7 +58,8 @@ async function access (fastify: FastifyInstance, options: Options): Promise<void
   fastify.addHook('onRequest', async request => {
     request.principal = ANONYMOUS
     if (access.isOpen || request.is404) return
-    const actions = request.ws ? CONNECT : request.routeOptions.config.access ?? ADMINISTER
+    const { access: asked = ADMINISTER } = request.routeOptions.config
+    const actions = request.ws && asked === 'public' ? CONNECT : asked // a socket of documents, and none of another kind
     if (actions === 'public') return
     try {
       request.principal = await access.authenticate(request.credentials())

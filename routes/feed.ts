@@ -2,7 +2,10 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { RelayError } from '../lib/errors.ts'
-import { follow, oldestOf, textOfRow } from '../lib/feed/consumers/consumer.ts'
+import { oldestOf, textOfRow } from '../lib/feed/consumers/consumer.ts'
+import { pump, type Wish } from '../lib/feed/consumers/pump.ts'
+import { SocketChannel } from '../lib/feed/consumers/socket-channel.ts'
+import { StreamChannel } from '../lib/feed/consumers/stream-channel.ts'
 import { retry } from '../lib/feed/retry.ts'
 import { schemas } from '../lib/feed/schemas.ts'
 import { statusOf } from '../lib/feed/status.ts'
@@ -18,10 +21,10 @@ interface Asked { collection?: string[], did?: string[], kind?: string[] }
 
 /** The feed over HTTP: how it is, its records as pages and as a stream, its gaps, and what it could not take. */
 async function feedRoutes (fastify: FastifyInstance): Promise<void> {
-  const { access, feed, limits, requests } = fastify
+  const { access, feed, limits, requests, sockets } = fastify
   const typed = fastify.withTypeProvider<TypeBoxTypeProvider>()
   // in an open relay everybody is alike
-  const isPublic = ({ principal }: FastifyRequest): boolean => !access.isOpen && principal === ANONYMOUS
+  const isAnybody = ({ principal }: FastifyRequest): boolean => !access.isOpen && principal === ANONYMOUS
 
   typed.get('/feed/health', {
     schema: schemas.health, config: { access: 'public', unlimited: true }
@@ -50,56 +53,75 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
 
   typed.get('/feed/records', { schema: schemas.records, config: READ }, async (request, reply) => {
     const { after: from, limit } = request.query
-    const filter = filterOf(request.query, isPublic(request))
+    const filter = filterOf(request.query, isAnybody(request))
     const after = from ?? oldestOf(feed)
     if (after < oldestOf(feed)) return await gone(reply, oldestOf(feed))
     const { rows, next } = await feed.store.rows.page(after, limit, filter)
-    const texts = rows.map(row => textOfRow(row, isPublic(request)))
+    const texts = rows.map(row => textOfRow(row, isAnybody(request)))
     reply.header('cache-control', 'no-store').type(JSON_TYPE)
     return await reply.send(`{"records":[${texts.join(',')}],"next":${next},"last":${feed.store.lastNumber}}`)
   })
 
-  typed.get('/feed/events', { schema: schemas.events, config: READ }, async (request, reply) => {
+  const eventsAsked = (request: FastifyRequest): { wish: Wish, isGone: boolean } => {
+    const { after: from, ...asked } = request.query as Asked & { after?: number }
     const known = request.headers['last-event-id']
-    if (known !== undefined && !/^\d{1,15}$/.test(known)) {
+    if (known !== undefined && !/^\d{1,15}$/.test(String(known))) {
       throw new RelayError('RELAY_BAD_REQUEST', 'Last-Event-ID must be the number of a record')
     }
-    const after = known === undefined ? request.query.after ?? feed.store.lastNumber : Number(known)
-    if (after < oldestOf(feed)) return await gone(reply, oldestOf(feed))
-    reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).type('text/event-stream; charset=utf-8')
-    const stream = new EventStream().once('close', limits.connect(request.source))
-    stream.once('close', requests.endless(() => { stream.end('closing', '{}') })).greet()
-    // as long as whoever it is may read it
+    const after = known === undefined ? from ?? feed.store.lastNumber : Number(known)
+    const isPublic = isAnybody(request)
+    return { wish: { after, filter: filterOf(asked, isPublic), isPublic }, isGone: after < oldestOf(feed) }
+  }
+
+  /** Ends a consumer's connection when whoever it is may not read any more. @returns what is to be called when it has ended */
+  const watch = (request: FastifyRequest, refuse: (error: RelayError) => void): () => void => {
     const session = access.session(request.credentials(), request.principal)
-    const refuse = ({ message, code }: RelayError): void => {
-      stream.end('end', JSON.stringify({ error: message, code }))
-    }
     session?.attach({
       refuse,
       reassess () { access.require(request.principal, 'feed:read').catch(refuse) }
     })
-    stream.once('close', () => session?.detach())
-    pump(stream, after, filterOf(request.query, isPublic(request)), isPublic(request))
-      .catch((error: unknown) => { stream.destroy(error as Error) })
-    return await (reply as FastifyReply).send(stream)
-  })
-
-  /** Sends records as fast as they are read. */
-  async function pump (stream: EventStream, after: number, filter: RecordFilter, isPublic: boolean): Promise<void> {
-    const stop = new AbortController()
-    let ready = (): void => {}
-    stream.onReady = () => { ready() }
-    const end = (): void => {
-      stop.abort()
-      ready()
-    }
-    stream.once('close', end)
-    for await (const told of follow(feed, after, filter, isPublic, stop.signal)) {
-      if ('oldest' in told) return stream.end('gone', JSON.stringify(told))
-      stream.event('record', told.text, String(told.number))
-      if (!stream.isReady) await new Promise<void>(resolve => { ready = resolve })
-    }
+    return () => session?.detach()
   }
+
+  typed.route({
+    method: 'GET',
+    url: '/feed/events',
+    schema: schemas.events,
+    config: { ...READ, peers: true },
+    preHandler: async (request, reply) => {
+      if (eventsAsked(request).isGone) return await gone(reply, oldestOf(feed))
+    },
+    handler: async (request, reply) => {
+      const { wish } = eventsAsked(request)
+      reply.headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+        .type('text/event-stream; charset=utf-8')
+      const stream = new EventStream().once('close', limits.connect(request.source))
+      stream.once('close', requests.endless(() => { stream.end('closing', '{}') })).greet()
+      const leave = watch(request, ({ message, code }) => { stream.end('end', JSON.stringify({ error: message, code })) })
+      const stop = new AbortController()
+      stream.once('close', leave).once('close', () => { stop.abort() })
+      pump(feed, new StreamChannel(stream), wish, stop.signal)
+        .catch((error: unknown) => { stream.destroy(error as Error) })
+      return await (reply as FastifyReply).send(stream)
+    },
+    wsHandler: (socket, request) => {
+      const channel = new SocketChannel(socket)
+      try {
+        const leave = [
+          limits.connect(request.source),
+          sockets.add(() => { channel.end(new RelayError('RELAY_CLOSING', 'the relay is closing')) }),
+          watch(request, error => { channel.end(error) })
+        ]
+        channel.signal.addEventListener('abort', () => { for (const one of leave) one() })
+        pump(feed, channel, eventsAsked(request).wish, channel.signal).catch((error: unknown) => {
+          request.log.error({ err: error }, 'a consumer of the feed cannot be served')
+          channel.end(new RelayError('RELAY_INTERNAL', 'The records cannot be read'))
+        })
+      } catch (error) {
+        channel.end(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'Internal error', { cause: error }))
+      }
+    }
+  })
 
   typed.post('/feed/seal', { schema: schemas.seal, config: MANAGE }, async (_request, reply) => {
     await feed.store.seal()
@@ -148,5 +170,5 @@ export default fp(feedRoutes, {
   name: 'relay-routes-feed',
   fastify: '5.x',
   encapsulate: true,
-  dependencies: ['relay-feed', 'relay-access', 'relay-limits', 'relay-requests']
+  dependencies: ['relay-feed', 'relay-access', 'relay-limits', 'relay-requests', 'relay-websocket']
 })

@@ -23,6 +23,7 @@ export class Sockets {
   readonly #limits: SocketsLimits
   readonly #sockets = new Set<PeerSocket>()
   readonly #acceptListeners = new Set<() => void>()
+  readonly #others = new Set<() => void>()
   readonly #heartbeat: NodeJS.Timeout
   #drained: Promise<void> | undefined
   #refusal: RelayError | undefined
@@ -60,6 +61,16 @@ export class Sockets {
     return () => { this.#acceptListeners.delete(listener) }
   }
 
+  /**
+   * A socket that is no peer's is closed when the peers have been.
+   * @param close what closes it
+   * @returns what is to be called when it is gone
+   */
+  add (close: () => void): () => void {
+    this.#others.add(close)
+    return () => { this.#others.delete(close) }
+  }
+
   /** Whether it is about to close: nobody new should be sent here. */
   get draining (): boolean { return this.#drained !== undefined }
 
@@ -80,6 +91,7 @@ export class Sockets {
   /** Drains, and ends peers that do not answer; resolves when none is left. */
   async close (): Promise<void> {
     await this.drain()
+    for (const close of [...this.#others]) close()
     clearInterval(this.#heartbeat)
     this.#engine.disconnect()
     await Promise.all([...this.#sockets].map(peer => peer.gone))

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { WebSocket } from 'ws'
 import { Jetstream } from '../lib/feed/jetstream.ts'
 import { happen, until } from '../lib/feed/network.ts'
 import { start } from '../helper.ts'
@@ -83,6 +84,61 @@ t.test('the feed over HTTP', async t => {
   await close()
   await reading
   t.match(text, /event: closing/, 'readers are told that the relay closes')
+})
+
+/** A consumer over a WebSocket: what it was sent, and how it ended. */
+async function consume (url: string, socket = new WebSocket(url)) {
+  const heard = { numbers: [] as number[], messages: [] as any[], status: 101, close: undefined as [number, string] | undefined, socket }
+  socket.on('message', data => {
+    const message = JSON.parse(String(data))
+    heard.messages.push(message)
+    heard.numbers.push(message.number)
+  })
+  socket.on('error', () => {})
+  socket.on('close', (code, reason) => { heard.close = [code, String(reason)] })
+  await new Promise<void>(resolve => {
+    socket.once('open', resolve)
+    socket.once('unexpected-response', (_request, response) => {
+      heard.status = response.statusCode!
+      response.resume()
+      resolve()
+    })
+  })
+  return heard
+}
+
+t.test('consumers over WebSockets: each with its cursor and filter, slow ones wait, and all are told how it ends', async t => {
+  const server = await Jetstream.start()
+  t.teardown(async () => { await server.close() })
+  const { http, ws, close } = await start(t, { feed: { hosts: server.url, hydrate: false, keepBytes: 1024 * 1024 } })
+  const last = async (): Promise<number> => (await (await fetch(`${http}/feed/stats`)).json() as any).records.last
+  await until(async () => (await fetch(`${http}/feed/ready`)).ok)
+  const text = 'x'.repeat(20_000)
+  for (let n = 0; n < 200; n++) happen(server, { collection: n % 2 === 0 ? 'app.bsky.feed.post' : 'app.bsky.graph.follow', record: { text } })
+  await until(async () => await last() === 200)
+
+  const all = await consume(`${ws}/feed/events?after=0`)
+  const some = await consume(`${ws}/feed/events?after=190&collection=app.bsky.feed.*`)
+  const slow = await consume(`${ws}/feed/events?after=0`)
+  slow.socket.pause()
+  await until(() => all.numbers.length === 200 && some.numbers.length === 5)
+  t.strictSame(some.numbers, [191, 193, 195, 197, 199])
+  t.match(all.messages[0], { number: 1, event: { kind: 'commit' }, references: [], visibility: 'unknown' })
+  happen(server, { collection: 'app.bsky.feed.post' })
+  await until(() => all.numbers.length === 201 && some.numbers.length === 6)
+  slow.socket.resume()
+  await until(() => slow.numbers.length === 201)
+  t.strictSame(slow.numbers, Array.from({ length: 201 }, (_, n) => n + 1))
+
+  some.socket.send('hello')
+  await until(() => some.close !== undefined)
+  t.strictSame(some.close, [1008, 'RELAY_BAD_REQUEST'])
+  for (const query of ['after=x', 'collection=']) t.equal((await consume(`${ws}/feed/events?${query}`)).status, 400, query)
+  await fetch(`${http}/feed/seal`, { method: 'POST' })
+  t.equal((await consume(`${ws}/feed/events?after=10`)).status, 410, 'it is not kept any more')
+  await close()
+  await until(() => all.close !== undefined)
+  t.strictSame(all.close, [1001, 'RELAY_CLOSING'])
 })
 
 t.test('options that are wrong stop the start by name', async t => {
