@@ -239,6 +239,29 @@ t.test('chunks in an adapter that fails for a while: edits go on, and are in it 
   t.strictSame(readdirSync(folder).sort(), ['journal', 'lock.d', 'tmp'], 'in the folder is nothing of it')
 })
 
+t.test('killed while an adapter saves that does not do it at once: the next relay has all from the journal', async t => {
+  const adapter = new MemoryAdapter()
+  const { documents, folder } = await open(t, { adapter })
+  const original = new Original()
+  await documents.append(original.id, original.saved)
+  await documents.append(original.id, original.change({ text: 'x'.repeat(500) }))
+  const save = adapter.save.bind(adapter)
+  adapter.save = async (key, data) => {
+    await save(key, data.subarray(0, data.length / 2))
+    throw new Error('here it was killed')
+  }
+  await t.rejects(documents.fold(), { code: 'RELAY_STORAGE_FAILED' })
+  adapter.save = save
+  const left = new MemoryAdapter()
+  for (const [name, stored] of adapter.stored) left.stored.set(name, stored)
+  const next = await open(t, { folder: copyTo(path.join(await scratch(t), 'copy'), folder), adapter: left })
+  t.ok(holds(await next.documents.chunks(original.id), original.heads))
+  await next.documents.fold()
+  t.ok(holds(await next.documents.chunks(original.id), original.heads))
+  t.strictSame(journalOf(next.folder), [])
+  t.match(next.documents.damage.of(original.id), /cut short/, 'what was left of the save is told of')
+})
+
 t.test('a full disk: nothing is acknowledged, what was is there, and all is well when space returns', {
   skip: noMount
 }, async t => {
