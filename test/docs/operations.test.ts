@@ -9,7 +9,9 @@ const read = (file: string): string =>
 /** The names that a relay exports, with those that a histogram makes of its own. */
 async function exported (t: Test): Promise<Set<string>> {
   const { http } = await start(t, {
-    tunnel: {}, webhooks: [{ url: 'https://hooks.example', secret: 'at least sixteen characters' }]
+    tunnel: {},
+    webhooks: [{ url: 'https://hooks.example', secret: 'at least sixteen characters' }],
+    feed: { hosts: 'ws://127.0.0.1:9', hydrate: false }
   })
   const text = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
   const names = new Set<string>()
