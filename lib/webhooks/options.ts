@@ -39,7 +39,8 @@ function checked (webhooks: Webhook[], fault: Fault): Webhook[] {
 }
 
 /** Checks and fills in. @throws RelayError RELAY_BAD_OPTION */
-export const parseWebhooks = (given: unknown): Webhook[] => validateOption(given)
+export const parseWebhooks = (given: unknown): Webhook[] =>
+  Array.isArray(given) && given.length === 0 ? [] : validateOption(given)
 
 /** A file with a JSON list of webhooks. @throws RelayError RELAY_BAD_OPTION */
 export function readWebhooks (file: string): Webhook[] {
