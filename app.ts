@@ -43,6 +43,7 @@ export { Revocations } from './lib/access/revocations.ts'
 export type {
   BundleFile, BundlePage, BundleStore, ByteRange, ListedBundle, StoredBundle
 } from './lib/bundles/stores/store.ts'
+export { RelayError, type RelayErrorCode } from './lib/errors.ts'
 export type { Relay } from './host.ts'
 export type { HostBundles, HostSync } from './lib/host.ts'
 export type { RelayOptions } from './lib/options.ts'

@@ -34,7 +34,7 @@ const flags: NonNullable<ParseArgsConfig['options']> = {
  */
 export function parseArguments (argv: string[]): Command {
   const { values, positionals } = parse(argv)
-  if (values.help === true) return { name: 'help' }
+  if (values.help === true || positionals[0] === 'help') return { name: 'help' }
   if (values.version === true) return { name: 'version' }
   const all = Object.entries(values)
   const own = Object.fromEntries(all.filter(([flag]) => flag in ownFlags)) as Task['own']

@@ -15,7 +15,7 @@ import { storedBundles, type BundleEntry, type BundlePlace } from './stored-bund
 
 /** Something that is not as it should be. `orphan`s belong to nothing and do no harm. */
 export interface Finding {
-  kind: 'document' | 'bundle' | 'journal' | 'orphan'
+  kind: 'folder' | 'document' | 'bundle' | 'journal' | 'orphan'
   /** What it is about: an id, a file. */
   name: string
   problem: string
@@ -60,15 +60,18 @@ export class Check {
       findings.push(repair === undefined ? finding : { ...finding, repair })
     }
     const { storage } = this.#parts
+    if (!await this.#isStorage()) {
+      note({ kind: 'folder', name: storage, problem: 'is no storage folder: neither a storage id nor a document is in it' })
+      return { documents: 0, bundles: 0, findings }
+    }
     let [documents, bundles] = [0, 0]
     for await (const document of this.#reader.documents()) {
       if (document.isDeleted) continue
       documents++
       const found = await this.#document(document)
       if (found === undefined) continue
-      const problem = [...found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ` +
-        `${problem}`), found.problem].filter(Boolean)
-        .join('; ')
+      const damages = found.damaged.map(({ key, problem }) => `${key.slice(1).join('/')}: ${problem}`)
+      const problem = [...damages, found.problem].filter(Boolean).join('; ')
       note({ kind: 'document', name: document.id, problem }, await wrong(found))
     }
     for await (const entry of storedBundles(this.#parts)) {
@@ -86,6 +89,12 @@ export class Check {
     }
     for (const name of await this.#orphans(storage)) note({ kind: 'orphan', name, problem: 'belongs to nothing' })
     return { documents, bundles, findings }
+  }
+
+  /** Whether a relay or an automerge-repo has ever used the folder, or there is a document at least. */
+  async #isStorage (): Promise<boolean> {
+    if (await this.#reader.folder.load(['storage-adapter-id']) !== undefined) return true
+    return !await this.#reader.isEmpty()
   }
 
   async #document (document: ReadDocument): Promise<DocumentProblem | undefined> {

@@ -43,6 +43,12 @@ export class FolderReader {
     group = []
   }
 
+  /** Whether no document has been stored, deleted ones included. */
+  async isEmpty (): Promise<boolean> {
+    const { done } = await this.#ids().next()
+    return done === true
+  }
+
   async read (id: DocumentId): Promise<ReadDocument> {
     try {
       const { files, pending } = await this.#read(id)

@@ -24,8 +24,12 @@ t.test('flags and positionals mix in any order', async t => {
   t.same(flagsOf('--', '8100'), { port: 8100 })
 })
 
-t.test('every setting can be given as a flag', async t => {
-  for (const { flag, type, schema } of settings) {
+t.test('every setting can be given as a flag, but secrets', async t => {
+  for (const { flag, type, schema, isSecret } of settings) {
+    if (isSecret) {
+      t.throws(() => flagsOf(`--${flag}`, 'x'), /Unknown option/, flag)
+      continue
+    }
     const { enum: [choice] = [], pattern, minimum = 0 } =
       schema as { enum?: string[], pattern?: string, minimum?: number }
     const word = choice ?? (pattern?.includes('http') === true ? 'http://localhost' : 'text')
@@ -37,6 +41,7 @@ t.test('every setting can be given as a flag', async t => {
 t.test('help and version win over everything but nonsense', async t => {
   t.equal(flagsOf('--help'), 'help')
   t.equal(flagsOf('-h', '8100', 'app.tonk'), 'help')
+  t.equal(flagsOf('help'), 'help')
   t.equal(flagsOf('--version'), 'version')
   t.equal(flagsOf('-v'), 'version')
   refuses(t, ['--help', '--nonsense'], "Unknown option '--nonsense'")
@@ -56,8 +61,9 @@ t.test('what cannot be meant is refused by name', async t => {
 
 t.test('help names every flag, variable and default', async t => {
   const text = helpText()
-  for (const { flag, variable, default: preset } of settings) {
-    const line = text.split('\n').find(line => new RegExp(`^ {2}--(\\[no-\\])?${flag} `).test(line))
+  for (const { flag, variable, default: preset, isSecret } of settings) {
+    const left = isSecret ? `\\(${variable}\\)` : `--(\\[no-\\])?${flag}`
+    const line = text.split('\n').find(line => new RegExp(`^ {2}${left} `).test(line))
     t.ok(line?.includes(variable) && (preset === undefined || line.includes(`default ${preset}`)), flag)
   }
   t.match(text, /Usage: tonk-relay \[port\] \[bundle\] \[storage\]/)

@@ -10,6 +10,7 @@ import { Check, type CheckSummary } from '../../../lib/maintenance/check.ts'
 import { checkAndRepair } from '../../../lib/maintenance/repair.ts'
 import { readStat, statText } from '../../../lib/maintenance/stat.ts'
 import { nameOf } from '../../../lib/storage/compactor.ts'
+import { scratch } from '../../scratch.ts'
 import { Original, holds, load, open, place } from '../storage/stored.ts'
 
 const limits = { maxEntries: 100, maxDocument: 2 ** 24, maxInflated: 2 ** 26 }
@@ -79,6 +80,14 @@ t.test('a deleted document is no document, before its files are gone and after',
     t.match(statText(stat), /1 deleted/)
   }
   t.strictSame((await checker(t, folder).repair()).findings, [])
+})
+
+t.test('a folder that no relay has used is told to be none, and nothing in it to be an orphan', async t => {
+  const folder = await scratch(t)
+  await writeFile(path.join(folder, 'package.json'), '{}')
+  t.match(await checker(t, folder).check(), {
+    documents: 0, bundles: 0, findings: [{ kind: 'folder', name: folder, problem: /^is no storage folder/ }]
+  })
 })
 
 t.test('what belongs to nothing is told and left alone', async t => {
