@@ -13,7 +13,10 @@ export function SignIn ({ error }: { error: ApiError }) {
   }
   return (
     <form class='sign-in' onSubmit={show}>
-      <p>This relay shows its dashboard to who may <code>administer</code> it. The token is kept in this tab only.</p>
+      <p>
+        This relay shows its dashboard only to callers that may <code>administer</code> it. The token is kept in this
+        tab only.
+      </p>
       <label for='token'>Token</label>
       <input
         id='token' type='password' autocomplete='off' required spellcheck={false} value={token}

@@ -52,20 +52,20 @@ export const optionsSchema = Type.Object({
   }),
   bundles: path('Folder whose `bundles/` holds the uploaded bundles; the storage folder by default'),
   s3: Type.Optional(s3Schema),
-  maxUpload: bytes(100 * MiB, 'Largest bundle taken, in bytes'),
-  maxInflated: bytes(1024 * MiB, 'Largest bundle taken, in bytes after decompression'),
+  maxUpload: bytes(100 * MiB, 'Largest bundle that is accepted, in bytes'),
+  maxInflated: bytes(1024 * MiB, 'Largest bundle that is accepted, in bytes after decompression'),
   maxDocument: bytes(64 * MiB, 'Largest single document in a bundle, in bytes after decompression'),
   maxEntries: Type.Integer({ default: 20_000, minimum: 1, description: 'Most entries in a bundle' }),
   slimCache: Type.Integer({
     default: 32 * MiB, minimum: 0, description: 'Memory for slim bundles kept ready, in bytes'
   }),
-  maxFrame: bytes(64 * MiB, 'Largest WebSocket message taken, in bytes'),
+  maxFrame: bytes(64 * MiB, 'Largest WebSocket message that is accepted, in bytes'),
   maxBacklog: bytes(128 * MiB, 'Bytes a peer may leave unread before it is disconnected (it resyncs when it returns)'),
-  idleTimeout: millis(300_000, 'Time a document stays in memory after its last peer left, at least, in ms'),
+  idleTimeout: millis(300_000, 'How long a document stays in memory after its last peer has left, at least, in ms'),
   handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
   pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses two in a row is dropped, in ms'),
   closeTimeout: millis(
-    500, 'Time for peers to answer the closing handshake at shutdown, and for requests under way to be answered, in ms'
+    500, 'How long a shutdown waits for peers to answer the closing handshake and for running requests, in ms'
   ),
   drainDelay: Type.Integer({
     default: 0,
@@ -81,7 +81,7 @@ export const optionsSchema = Type.Object({
   }),
   origins: Type.Optional(Type.String({
     minLength: 1,
-    description: 'Origins whose pages may read answers, open sockets and change anything, ' +
+    description: 'Origins whose pages may read responses, open WebSockets and make changes, ' +
       'comma-separated; all by default'
   })),
   limits: { ...limitsSchema, default: {} },
@@ -95,11 +95,11 @@ export const optionsSchema = Type.Object({
   dashboard: Type.Boolean({
     default: false,
     description: 'Serve a page at `/dashboard` that shows what is going on: ' +
-    'to who may `administer`, in an open relay to this machine only'
+      'to callers that may `administer` the relay, or, when it is open, only to this machine'
   }),
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),
   anyPath: Type.Boolean({
-    default: false, description: 'Take WebSocket peers on every path, not only `/`; on in the executable'
+    default: false, description: 'Accept WebSocket peers on every path, not only `/`; on in the executable'
   })
 }, { additionalProperties: false })
 

@@ -29,7 +29,9 @@ async function peers (fastify: FastifyInstance, options: Options): Promise<void>
   // else the websocket plugin opens a WebSocket only to close it, and waits half a minute for a peer that does not
   // answer
   fastify.addHook('preValidation', async ({ ws, routeOptions }) => {
-    if (ws && routeOptions.config.peers !== true) throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'No WebSocket here')
+    if (ws && routeOptions.config.peers !== true) {
+      throw new RelayError('RELAY_ROUTE_NOT_FOUND', 'There is no WebSocket at this path')
+    }
     if (ws && sockets.refusal !== undefined) throw sockets.refusal
   })
   // before @fastify/websocket adds its own preClose: that one closes without a code

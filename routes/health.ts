@@ -15,12 +15,12 @@ const tags = ['Operations']
 
 const live = {
   tags,
-  summary: 'Whether it runs',
-  response: { 200: Type.Object({ status: Type.Literal('ok') }, { description: 'The process answers' }) }
+  summary: 'Liveness: the process responds',
+  response: { 200: Type.Object({ status: Type.Literal('ok') }, { description: 'The process responds' }) }
 }
 const ready = {
   tags,
-  summary: 'Whether it is of use',
+  summary: 'Readiness: the relay can serve its clients',
   response: { 200: report('Everything works'), 503: report('Something does not; each check says what') }
 }
 

@@ -13,7 +13,7 @@ const schema = {
   summary: 'Figures',
   response: {
     200: {
-      description: 'The figures of now; Prometheus text for whoever prefers text',
+      description: 'The current metrics, as Prometheus text for clients that prefer text',
       content: {
         'application/json': {
           schema: Type.Object({

@@ -10,7 +10,7 @@ const GREETING = '\u{1F44D} Tonk relay server is running'
 
 const schema = {
   tags: ['Sync'],
-  summary: 'That it runs; with `Upgrade: websocket`, the sync socket',
+  summary: 'Says that the relay runs; with `Upgrade: websocket`, opens the sync socket',
   description: 'The socket speaks automerge-repo’s WebSocket protocol 1. Where access is controlled an upgrade needs ' +
     'a token, a plain request none.',
   response: {

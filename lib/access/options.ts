@@ -12,12 +12,12 @@ export const accessProperties = {
   jwtKeys: text(
     'Keys that signed tokens (JWT) are checked with: a JWKS, as file or URL, or a file with a public key (PEM)'
   ),
-  jwtIssuer: text('What `iss` of a signed token must be'),
-  jwtAudience: text('What `aud` of a signed token must be or hold'),
+  jwtIssuer: text('What the `iss` claim of a signed token must be'),
+  jwtAudience: text('What the `aud` claim of a signed token must be or contain'),
   jwtTolerance: Type.Integer({
-    default: 30_000, minimum: 0, maximum: 3_600_000, description: 'How much clocks may differ, in ms'
+    default: 30_000, minimum: 0, maximum: 3_600_000, description: 'How far clocks may differ, in ms'
   }),
-  rules: text('File with a JSON object of who may do what; read again when it changes')
+  rules: text('JSON file with the access rules; read again when it changes')
 }
 
 /** What a host says itself. */
@@ -37,7 +37,7 @@ export function parseAccessOptions (given: AccessOptions & { rules?: string | un
     if (value !== undefined && typeof value !== 'function') throw badOption(name, 'must be a function')
   }
   if (revocations !== undefined && !(revocations instanceof Revocations)) {
-    throw badOption('revocations', 'must be a Revocations')
+    throw badOption('revocations', 'must be an instance of Revocations')
   }
   if (authorize !== undefined && rules !== undefined) {
     throw badOption('authorize, rules', 'exclude each other: give one')

@@ -64,7 +64,9 @@ export class Session implements Grant {
 
   async renew (token: string): Promise<void> {
     const principal = await this.#parts.authenticate({ ...this.#credentials, token })
-    if (principal.id !== this.#principal.id) throw new RelayError('RELAY_ACCESS_DENIED', 'The token is somebody else’s')
+    if (principal.id !== this.#principal.id) {
+      throw new RelayError('RELAY_ACCESS_DENIED', 'The token belongs to somebody else')
+    }
     this.#principal = principal
     if (this.#connection === undefined) return
     this.#watchExpiry()

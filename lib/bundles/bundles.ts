@@ -141,7 +141,9 @@ export class Bundles {
       await stored.close()
       await permit(stored)
       const { store } = this.#parts
-      if (store.remove === undefined) throw new RelayError('RELAY_METHOD_NOT_ALLOWED', 'Bundles are not deleted here')
+      if (store.remove === undefined) {
+        throw new RelayError('RELAY_METHOD_NOT_ALLOWED', 'This relay’s store does not delete bundles')
+      }
       await store.remove(id)
     })
   }

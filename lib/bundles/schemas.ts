@@ -73,7 +73,7 @@ export const schemas = {
   },
   remove: {
     tags,
-    summary: 'Deletes one’s own bundle; its documents stay',
+    summary: 'Deletes your own bundle; its documents stay',
     params,
     querystring: Type.Object(preconditionQuery),
     headers: preconditionHeaders,
@@ -85,7 +85,7 @@ export const schemas = {
   },
   slim: {
     tags,
-    summary: 'A bundle as a slim one',
+    summary: 'A bundle in its slim form',
     params,
     headers: conditionalHeaders,
     response: { ...represented(SLIM_TYPE, 'Its manifest and its root document as it is now'), ...CUT }

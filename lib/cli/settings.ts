@@ -10,7 +10,7 @@ import { unknown } from '../validate.ts'
 /** What the process needs beside the relay's own options. */
 export const serverSchema = Type.Object({
   port: Type.Integer({
-    minimum: 0, maximum: 65535, default: 8081, description: 'Port to listen on; 0 takes a free one'
+    minimum: 0, maximum: 65535, default: 8081, description: 'Port to listen on; 0 picks a free one'
   }),
   host: Type.String({
     minLength: 1, default: '127.0.0.1', description: 'Address or name to listen on; `0.0.0.0` for every interface'
@@ -22,7 +22,7 @@ export const serverSchema = Type.Object({
   }),
   trustProxy: Type.Optional(Type.String({
     minLength: 1,
-    description: 'Proxies whose `X-Forwarded-For` is believed: how many there are in a row, or their addresses and ' +
+    description: 'Proxies whose `X-Forwarded-For` is trusted: how many there are in a row, or their addresses and ' +
       'networks, comma-separated'
   }))
 })

@@ -11,7 +11,7 @@ const listing = <Schema extends TSchema>(row: Schema) =>
   ({ list: Type.Array(row), isMore: Type.Boolean({ description: 'Ask again with the last id as `after`' }) })
 
 const limit = Type.Integer({ minimum: 1, maximum: 200, default: 50 })
-const after = Type.Optional(Type.String({ maxLength: 64, description: 'Begin after this id' }))
+const after = Type.Optional(Type.String({ maxLength: 64, description: 'Start after this id' }))
 const params = Type.Object({ id: Type.String() })
 
 export const shell = {
@@ -19,8 +19,8 @@ export const shell = {
   summary: 'The page',
   response: {
     200: { description: 'The page', content: bytes('text/html') },
-    304: { type: 'null', description: 'It is as the client knows it' },
-    308: { type: 'null', description: 'It is at the address without the last slash' },
+    304: { type: 'null', description: 'The client’s copy is current' },
+    308: { type: 'null', description: 'The page is at the URL without the trailing slash' },
     ...refusals('RELAY_ACCESS_DENIED')
   }
 }
@@ -69,7 +69,7 @@ export const connections = {
       principal: Type.String(),
       since: Type.Integer({ description: 'ms since 1970' }),
       followed: Type.Integer({ description: 'Documents' }),
-      backlog: Type.Integer({ description: 'Bytes that the peer has not taken yet' }),
+      backlog: Type.Integer({ description: 'Bytes that the peer has not read yet' }),
       received: amount,
       sent: amount
     }))
@@ -97,16 +97,16 @@ export const documents = {
   querystring: Type.Object({
     after,
     limit,
-    prefix: Type.Optional(Type.String({ maxLength: 64, description: 'What the ids begin with' })),
+    prefix: Type.Optional(Type.String({ maxLength: 64, description: 'Prefix of the ids' })),
     open: Type.Boolean({ default: false, description: 'Only those in memory' }),
-    damaged: Type.Boolean({ default: false, description: 'Only those of which something stored was found damaged' })
+    damaged: Type.Boolean({ default: false, description: 'Only damaged ones' })
   }),
   response: answer(Type.Object(listing(documentRow)), 'RELAY_STORAGE_FAILED')
 }
 
 export const document = {
   tags,
-  summary: 'What is stored and in memory of a document',
+  summary: 'What is stored of a document, and what is in memory',
   params,
   response: answer(documentRow, 'RELAY_ID_INVALID', 'RELAY_STORAGE_FAILED')
 }

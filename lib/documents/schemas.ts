@@ -9,13 +9,13 @@ const hashes = (description: string) => Type.Array(Type.String({ pattern: '^[0-9
 const heads = hashes('The document’s heads, sorted')
 const atHeads = {
   heads: Type.Optional(Type.String({
-    description: 'The document as it was at these heads: hashes joined by dots, or as an ETag has them; as it is now ' +
-      'without them'
+    description: 'Show the document as it was at these heads: hashes joined by dots, or in the form that an ETag ' +
+      'has. Without them, as it is now'
   }))
 }
 const message = {
   message: Type.Optional(Type.String({
-    minLength: 1, maxLength: 1_000, description: 'What history tells of the change'
+    minLength: 1, maxLength: 1_000, description: 'What the history says about the change'
   }))
 }
 
@@ -31,7 +31,7 @@ const OPENED = refusals(
   'RELAY_DOCUMENT_BUSY',
   'RELAY_STORAGE_FAILED'
 )
-const unchanged = { type: 'null', description: 'It is as the client knows it' } as const
+const unchanged = { type: 'null', description: 'The client’s copy is current' } as const
 
 /** A body that is read, and checked, on another thread. */
 const read = (type: string, description: string) => ({ [type]: { schema: { description } } })
@@ -40,7 +40,7 @@ const entry = Type.Object({
   hash: Type.String(),
   actor: Type.String(),
   seq: Type.Integer({ description: 'Its number among the changes of its actor' }),
-  time: Type.Union([Type.String({ description: 'ISO 8601, as its author says; to the second' }), Type.Null()]),
+  time: Type.Union([Type.String({ description: 'ISO 8601, by its author’s clock; to the second' }), Type.Null()]),
   message: Type.Union([Type.String(), Type.Null()]),
   deps: hashes('The changes it was made on')
 })
@@ -68,8 +68,8 @@ export const schemas = {
     params,
     querystring: Type.Object({
       ...atHeads,
-      offset: Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1, default: 0, description: 'How many to leave out' }),
-      limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100, description: 'How many to tell' })
+      offset: Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1, default: 0, description: 'How many to skip' }),
+      limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100, description: 'How many to list' })
     }),
     headers: Type.Pick(conditionalHeaders, ['if-none-match']),
     response: {
@@ -77,8 +77,8 @@ export const schemas = {
         heads,
         total: Type.Integer({ description: 'How many changes there are' }),
         changes: Type.Array(entry),
-        next: Type.Union([Type.String({ description: 'Where the next ones are, relative to this' }), Type.Null()])
-      }, { description: 'Some of the changes' }),
+        next: Type.Union([Type.String({ description: 'URL of the next page, relative to this one' }), Type.Null()])
+      }, { description: 'A page of the changes' }),
       304: unchanged,
       ...OPENED
     }
@@ -92,16 +92,16 @@ export const schemas = {
   },
   events: {
     tags,
-    summary: 'What changes in a document, as server-sent events',
+    summary: 'Changes of a document, as server-sent events',
     params,
     querystring: Type.Object({
       ...atHeads,
       patches: Type.Boolean({
-        default: true, description: 'Whether to tell what has changed, and not only that something has'
+        default: true, description: 'Whether events say what has changed, not only that something has'
       })
     }),
     headers: Type.Object({
-      'last-event-id': Type.Optional(Type.String({ description: 'Heads that are known, in place of `heads`' }))
+      'last-event-id': Type.Optional(Type.String({ description: 'Heads that the client knows, in place of `heads`' }))
     }),
     response: {
       200: { description: 'Events `heads`, `patches` and, last, `end`', content: bytes('text/event-stream') },
@@ -110,9 +110,9 @@ export const schemas = {
   },
   create: {
     tags,
-    summary: 'Makes a document',
+    summary: 'Creates a document',
     querystring: Type.Object(message),
-    body: { content: { ...read(JSON_TYPE, 'An object: what the document is to hold'), ...bytes(SNAPSHOT_TYPE) } },
+    body: { content: { ...read(JSON_TYPE, 'An object: the document’s content'), ...bytes(SNAPSHOT_TYPE) } },
     response: {
       201: Type.Object({ id: Type.String(), url: Type.String({ description: 'For Automerge clients' }), heads }, {
         description: 'It is stored'
@@ -135,7 +135,7 @@ export const schemas = {
     querystring: Type.Object({
       ...message,
       heads: Type.Optional(Type.String({
-        description: 'The heads of what the change was thought up on: what came since is merged with it'
+        description: 'The heads that the change is based on; whatever came since is merged with it'
       })),
       ...preconditionQuery
     }),
@@ -147,7 +147,7 @@ export const schemas = {
       }
     },
     response: {
-      200: Type.Object({ heads }, { description: 'It is changed, and on disk' }),
+      200: Type.Object({ heads }, { description: 'Changed, and on disk' }),
       ...OPENED,
       ...refusals(
         'RELAY_PRECONDITION_FAILED', 'RELAY_PATCH_CONFLICT', 'RELAY_MEDIA_TYPE_UNSUPPORTED', 'RELAY_PATCH_INVALID'

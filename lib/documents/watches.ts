@@ -29,7 +29,9 @@ export class Watches {
    */
   listen (id: DocumentId, listener: Listener, known: Hash[]): () => void {
     if (this.#isClosed) throw new RelayError('RELAY_CLOSING', 'the relay is closing')
-    if (this.#count >= MAX_LISTENERS) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many listen to events')
+    if (this.#count >= MAX_LISTENERS) {
+      throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many clients are listening to events')
+    }
     this.#count++
     let watch = this.#watches.get(id)
     if (watch === undefined) this.#watches.set(id, watch = new Watch(id, this.#documents, this.#log))

@@ -47,17 +47,17 @@ export class DocumentWorkers {
   }
 
   async #run (job: Job): Promise<Outcome> {
-    if (this.#jobs >= this.#most) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many documents are asked for')
+    if (this.#jobs >= this.#most) throw new RelayError('RELAY_DOCUMENT_BUSY', 'Too many documents are being requested')
     this.#jobs++
     try {
       return await this.#threads.run(job, { signal: AbortSignal.timeout(this.#timeout) }) as Outcome
     } catch (cause) {
       if (codeOf(cause) === 'ERR_WORKER_OUT_OF_MEMORY') {
-        throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document is too large for this', { cause })
+        throw new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document is too large for this operation', { cause })
       }
       const name = cause instanceof Error ? cause.name : ''
       if (name === 'AbortError' || name === 'TimeoutError') {
-        throw new RelayError('RELAY_DOCUMENT_BUSY', 'That takes too long', { cause })
+        throw new RelayError('RELAY_DOCUMENT_BUSY', 'The operation takes too long', { cause })
       }
       throw new RelayError('RELAY_STORAGE_FAILED', 'a document cannot be read', { cause })
     } finally {

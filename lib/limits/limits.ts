@@ -46,14 +46,14 @@ export class Limits {
       throw this.met(
         'connectionsPerAddress',
         'RELAY_TOO_MANY_CONNECTIONS',
-        `There are ${connectionsPerAddress} connections from your address, as many as are taken`
+        `There are ${connectionsPerAddress} connections from your address already, which is the limit`
       )
     }
     if (principal !== undefined && this.#principals.isFull(principal)) {
       throw this.met(
         'connectionsPerPrincipal',
         'RELAY_TOO_MANY_CONNECTIONS',
-        `You have ${connectionsPerPrincipal} connections, as many as are taken`
+        `You have ${connectionsPerPrincipal} connections already, which is the limit`
       )
     }
     this.#connections++
@@ -73,13 +73,13 @@ export class Limits {
   upload ({ address }: Client): () => void {
     const { uploads, uploadsPerAddress } = this.settings
     if (this.#uploads >= uploads) {
-      throw this.met('uploads', 'RELAY_OVERLOADED', `There are ${uploads} uploads, as many as are taken at once`)
+      throw this.met('uploads', 'RELAY_OVERLOADED', `There are ${uploads} uploads at the moment, which is the limit`)
     }
     if (this.#uploaders.isFull(address)) {
       throw this.met(
         'uploadsPerAddress',
         'RELAY_TOO_MANY_UPLOADS',
-        `There are ${uploadsPerAddress} uploads from your address, as many as are taken at once`
+        `There are ${uploadsPerAddress} uploads from your address at the moment, which is the limit`
       )
     }
     this.#uploads++

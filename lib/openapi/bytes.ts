@@ -5,20 +5,20 @@ const text = (description: string) => Type.Optional(Type.String({ description })
 
 /** Request headers of a GET that `reply.represent()` answers. */
 export const conditionalHeaders = Type.Object({
-  'if-none-match': text('ETags that are known: 304 when one of them is the current'),
-  'if-range': text('An ETag: the range is sent if it is the current, else everything'),
+  'if-none-match': text('ETags of the client’s copies: 304 when one of them is current'),
+  'if-range': text('An ETag: the range is sent if it is current, otherwise everything'),
   range: text('One range of bytes: `bytes=<first>-<last>`')
 })
 
 /** Request headers of what changes a bundle only if it is as expected. */
 export const preconditionHeaders = Type.Object({
-  'if-match': text('ETags: 412 unless one of them is the current'),
+  'if-match': text('ETags: 412 unless one of them is current'),
   'if-none-match': text('`*`: 412 if there is one already')
 })
 
 /** The query of the same, for whom a proxy changes ETags. */
 export const preconditionQuery = {
-  ifMatch: text('What the ETag has in quotes, in place of If-Match: 412 unless it is the current')
+  ifMatch: text('The text between the quotes of the ETag, in place of If-Match: 412 unless it is current')
 }
 
 /** Bytes are of no JSON type; OpenAPI 3.1 says so with an empty schema. */
@@ -38,6 +38,6 @@ export const represented = (type: string, description: string): Record<number, R
     headers: { ...etag, 'content-range': { type: 'string', description: '`bytes <first>-<last>/<size>`' } },
     content: bytes(type)
   },
-  304: { type: 'null', description: 'It is as the client knows it', headers: etag },
+  304: { type: 'null', description: 'The client’s copy is current', headers: etag },
   ...refusals('RELAY_RANGE_NOT_SATISFIABLE')
 })

@@ -3,9 +3,9 @@ import { statusOf, type RelayErrorCode } from '../errors.ts'
 
 /** The body of every error; `plugins/openapi.ts` adds it to the scope's schemas, so that documents name it once. */
 export const errorSchema = Type.Object({
-  error: Type.String({ description: 'What is wrong, for people' }),
+  error: Type.String({ description: 'What is wrong, for people to read' }),
   code: Type.String({
-    description: 'What is wrong, for programs; it does not change', examples: ['RELAY_BUNDLE_NOT_FOUND']
+    description: 'The error code, for programs; codes do not change', examples: ['RELAY_BUNDLE_NOT_FOUND']
   })
 }, { $id: 'RelayError', description: 'Why a request was refused' })
 
@@ -19,12 +19,12 @@ export interface ResponseSchema {
 }
 
 const RETRY_AFTER = {
-  'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until it is worth another try' }
+  'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until another try is worthwhile' }
 }
 
 const HEADERS: Record<number, Record<string, object>> = {
   401: { 'www-authenticate': { type: 'string', description: 'Always `Bearer`' } },
-  405: { allow: { type: 'string', description: 'The methods that there are' } },
+  405: { allow: { type: 'string', description: 'The methods that are allowed' } },
   416: { 'content-range': { type: 'string', description: '`bytes */<size>`' } },
   429: RETRY_AFTER,
   503: RETRY_AFTER

@@ -16,33 +16,36 @@ const count = bytes
 /** Every setting of a tunnel that can be written down, its default and its meaning. */
 export const tunnelSchema = Type.Object({
   basePath: Type.String({
-    default: '/__runner', pattern: '^[^?#*:%\\s]*$', description: 'Where the tunnel is, below the relay’s own prefix'
+    default: '/__runner', pattern: '^[^?#*:%\\s]*$', description: 'Path of the tunnel, below the relay’s own prefix'
   }),
-  tokens: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Tokens that callers may show' }),
+  tokens: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Tokens that callers may send' }),
   tokenFile: Type.Optional(Type.String({
     minLength: 1, description: 'File with a token on each line; turns the tunnel on'
   })),
   tokenHeader: Type.String({
-    default: 'x-runner-token', pattern: '^[A-Za-z0-9-]+$', description: 'Header that callers show their token in'
+    default: 'x-runner-token', pattern: '^[A-Za-z0-9-]+$', description: 'Header in which callers send their token'
   }),
-  allowAnonymous: Type.Boolean({ default: false, description: 'Let everybody call when there are no tokens' }),
+  allowAnonymous: Type.Boolean({ default: false, description: 'Let anyone call when there are no tokens' }),
   corsOrigins: Type.Array(Type.String({ minLength: 1 }), {
     default: ['*'], description: 'Origins whose pages may read answers'
   }),
-  corsCredentials: Type.Boolean({ default: false, description: 'Whether those pages may send cookies' }),
-  discovery: Type.Boolean({ default: true, description: 'Tell callers at `<base>/discovery` what there is' }),
+  corsCredentials: Type.Boolean({ default: false, description: 'Whether pages of those origins may send cookies' }),
+  discovery: Type.Boolean({ default: true, description: 'List tasks and events at `<base>/discovery`' }),
   allow: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
-    description: 'Ids that may be called, if not all that are registered'
+    description: 'Ids that may be called; all that are registered by default'
   })),
-  maxBody: bytes(2 * MiB, 'Largest JSON body taken, in bytes'),
+  maxBody: bytes(2 * MiB, 'Largest JSON body that is accepted, in bytes'),
   maxFile: bytes(20 * MiB, 'Largest file in a form, in bytes'),
   maxFiles: count(10, 'Most files in a form'),
   maxFields: count(100, 'Most fields in a form'),
   maxField: bytes(MiB, 'Largest field in a form, in bytes'),
   timeout: Type.Integer({
-    default: 300_000, minimum: 1, maximum: 2 ** 31 - 1, description: 'Time for a task or event to be handled, in ms'
+    default: 300_000,
+    minimum: 1,
+    maximum: 2 ** 31 - 1,
+    description: 'Time that a task or the handler of an event may take, in ms'
   }),
-  concurrency: count(1000, 'Calls handled at once')
+  concurrency: count(1000, 'Calls handled at the same time')
 }, { additionalProperties: false })
 
 type Settings = Static<typeof tunnelSchema>

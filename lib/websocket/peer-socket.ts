@@ -188,7 +188,7 @@ export class PeerSocket implements Transport, OpenSocket {
     if (this.#messagesIn > this.#messagesBefore || this.#connection.followed.size > 0) this.#heardAt = now
     this.#messagesBefore = this.#messagesIn
     if (now - this.#heardAt > this.#idle) {
-      this.#connection.refuse(new RelayError('RELAY_IDLE', 'no document, and no message for a while'))
+      this.#connection.refuse(new RelayError('RELAY_IDLE', 'idle: no document followed and no message for a while'))
     }
   }
 

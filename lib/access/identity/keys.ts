@@ -54,7 +54,7 @@ export function remoteKeys (url: URL): Keys {
     } catch (cause) {
       if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JOSENotSupported) throw cause
       throw new RelayError(
-        'RELAY_KEYS_UNAVAILABLE', 'The keys that tokens are checked with cannot be had at the moment', { cause }
+        'RELAY_KEYS_UNAVAILABLE', 'The keys that verify tokens are not available at the moment', { cause }
       )
     }
   }

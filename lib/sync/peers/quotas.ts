@@ -65,12 +65,10 @@ export class Quotas {
   /** Which limit a document would be past with some more changes. */
   past ({ size, changes = 0 }: History, more: Uint8Array[]): Full | undefined {
     const { documentSize, documentChanges } = this.#parts.settings
-    const full = (limit: LimitName, what: string): Full =>
-      ({
-        limit,
-        error: new RelayError('RELAY_DOCUMENT_TOO_LARGE', 'The document takes no more changes: it may have ' +
-        `${what}`)
-      })
+    const full = (limit: LimitName, most: string): Full => {
+      const text = `The document accepts no more changes: it may have at most ${most}`
+      return { limit, error: new RelayError('RELAY_DOCUMENT_TOO_LARGE', text) }
+    }
     if (changes + more.length > documentChanges) return full('documentChanges', `${documentChanges} of them`)
     const sum = more.reduce((sum, { length }) => sum + length, size)
     return sum > documentSize ? full('documentSize', `${documentSize} bytes`) : undefined
