@@ -141,9 +141,7 @@ export class Bundles {
       await stored.close()
       await permit(stored)
       const { store } = this.#parts
-      if (store.remove === undefined) {
-        throw new RelayError('RELAY_METHOD_NOT_ALLOWED', 'This relay’s store does not delete bundles')
-      }
+      if (store.remove === undefined) throw new RelayError('RELAY_METHOD_NOT_ALLOWED', 'The store deletes no bundles')
       await store.remove(id)
     })
   }
