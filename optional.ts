@@ -9,6 +9,7 @@ type Modules = () => Array<Promise<{ default: Plugin }>>
 const optional: Record<ConcernName | 'dashboard', Modules> = {
   tunnel: () => [import('./plugins/tunnel.ts'), import('./plugins/tasks.ts'), import('./routes/tunnel.ts')],
   feed: () => [import('./plugins/feed.ts'), import('./routes/feed.ts')],
+  vault: () => [import('./plugins/vault.ts'), import('./routes/vault.ts')],
   dashboard: () => [import('./plugins/dashboard.ts'), import('./routes/dashboard.ts')]
 }
 

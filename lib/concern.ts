@@ -23,6 +23,9 @@ export interface Concern<Given extends object = any, Settings = unknown> {
   readonly verbs?: Readonly<Record<string, Verb>>
 }
 
+/** The storage folder unless another one is given. */
+export const DEFAULT_STORAGE = 'automerge-repo-data'
+
 /** What a concern may go by of the relay's own options. */
 export interface RelaySettings {
   readonly storage: string

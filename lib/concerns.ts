@@ -1,12 +1,13 @@
 import type { Concern } from './concern.ts'
 import { feed } from './feed/options.ts'
 import { tunnel } from './tunnel/options.ts'
+import { vault } from './vault/options.ts'
 
 /**
  * Everything that is off unless its options are given, in the order of the documentation. Its plugins are in
  * optional.ts.
  */
-export const concerns = { tunnel, feed } satisfies Record<string, Concern>
+export const concerns = { tunnel, feed, vault } satisfies Record<string, Concern>
 
 export type ConcernName = keyof typeof concerns
 

@@ -62,6 +62,7 @@ const table = {
   RELAY_VAULT_KEY_WRONG: { status: 409, close: 1008 },
   RELAY_VAULT_KEY_MISSING: { status: 503, close: 1013, retryAfter: 60 },
   RELAY_VAULT_NOT_FOUND: { status: 404, close: 1008 },
+  RELAY_VAULT_TOO_LARGE: { status: 413, close: 1009 },
   RELAY_VAULT_LOST: { status: 410, close: 1008 },
   RELAY_VAULT_UNREACHABLE: { status: 503, close: 1013, retryAfter: 30 },
   RELAY_VAULT_DAMAGED: { status: 502, close: 1011 },

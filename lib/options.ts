@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { accessProperties, parseAccessOptions, type AccessOptions } from './access/options.ts'
-import type { Concern, RelaySettings } from './concern.ts'
+import { DEFAULT_STORAGE, type Concern, type RelaySettings } from './concern.ts'
 import { concerns, type ConcernName, type ConcernOptions, type ConcernSettings } from './concerns.ts'
 import { badOption } from './errors.ts'
 import { withoutFastifys } from './fastify-names.ts'
@@ -34,7 +34,7 @@ export const optionsSchema = Type.Object({
   wasm: path('File to serve at `/tonk_core_bg.wasm`; without one the route answers 404'),
   storage: Type.String({
     minLength: 1,
-    default: 'automerge-repo-data',
+    default: DEFAULT_STORAGE,
     description: 'Folder of the documents, in automerge-repo’s nodefs layout; a host may give a storage adapter'
   }),
   durability: Type.Unsafe<Durability>({

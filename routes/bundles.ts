@@ -8,11 +8,10 @@ import type { Admission } from '../lib/bundles/stores/admission.ts'
 import { SLIM_TYPE, WHOLE_TYPE, schemas } from '../lib/bundles/schemas.ts'
 import { RelayError, messageOf } from '../lib/errors.ts'
 import { holds, isConditional, type Preconditions } from '../lib/http/conditional.ts'
+import { discardRest } from '../lib/http/discard-rest.ts'
 import { isDocumentId, type DocumentId } from '../lib/ids.ts'
 import type { Options } from '../lib/options.ts'
 import type { Representation } from '../lib/http/representation.ts'
-
-const LINGER_MS = 2_000 // ms that the rest of a refused upload may still come, so that its sender gets to read why
 
 /** Bundles: upload, download, slim ones to start from, live ones to share. */
 async function bundleRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
@@ -64,11 +63,7 @@ async function bundleRoutes (fastify: FastifyInstance, options: Options): Promis
         release()
       }
     },
-    onResponse: async ({ raw }) => {
-      if (raw.complete) return
-      raw.unpipe().resume()
-      setTimeout(() => { if (!raw.complete) raw.destroy() }, LINGER_MS).unref()
-    }
+    onResponse: async ({ raw }) => { discardRest(raw) }
   })
 
   fastify.get<{ Params: { id: string }, Querystring: { state?: string } }>('/api/bundles/:id', {

@@ -4,7 +4,7 @@ import type { DocumentId } from '../ids.ts'
 export const ACTIONS = [
   'document:read', 'document:write', 'document:create', 'document:delete',
   'bundle:read', 'bundle:create', 'bundle:replace', 'bundle:delete',
-  'feed:read', 'feed:manage', 'metrics:read', 'administer'
+  'feed:read', 'feed:manage', 'vault:read', 'vault:write', 'vault:manage', 'metrics:read', 'administer'
 ] as const
 
 export type Action = typeof ACTIONS[number]

@@ -39,7 +39,7 @@ export interface DocumentProblem {
   problem: string | undefined
 }
 
-const OWN = /^(tmp|merged|owned|journal|bundles|webhooks|damaged|blank\.tonk|lock(\..*)?|lost\+found)$/
+const OWN = /^(tmp|merged|owned|vault|journal|bundles|webhooks|damaged|blank\.tonk|lock(\..*)?|lost\+found)$/
 
 /** Verifies everything that is stored; a relay may be using it, and nothing is written. */
 export class Check {

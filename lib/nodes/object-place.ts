@@ -19,6 +19,7 @@ export class ObjectPlace implements Place {
   readonly manifests: ObjectBlocks
   readonly #objects: ObjectStore
   readonly #room: Room
+  #isClaimed = false
   #day = 0
 
   private constructor (objects: ObjectStore, room: Room) {
@@ -61,6 +62,7 @@ export class ObjectPlace implements Place {
 
   async claim (vault: string, id: string = randomUUID(), signal?: AbortSignal): Promise<PlaceIdentity> {
     const known = await this.identity(signal)
+    this.#isClaimed = true
     if (known?.vault === vault) return known
     if (known !== null) {
       throw new RelayError('RELAY_VAULT_KEY_WRONG', `the place belongs to the vault of another key (${known.vault})`)
@@ -70,7 +72,11 @@ export class ObjectPlace implements Place {
     return identity
   }
 
-  async free (): Promise<number> {
+  /** Asked before anything is stored: a disk that was unmounted is not to be taken for an empty one. */
+  async free (signal?: AbortSignal): Promise<number> {
+    if (this.#isClaimed && await this.#objects.head(IDENTITY, { signal }) === null) {
+      throw new RelayError('RELAY_STORE_UNAVAILABLE', `${IDENTITY} is gone: the place is not the one that was opened`)
+    }
     return await this.#room.free()
   }
 

@@ -22,6 +22,7 @@ export class Holdings {
   readonly #holders = new Map<string, Set<Node>>()
   readonly #manifests = new Map<string, Manifest>()
   readonly #tombstones = new Map<string, Tombstone>()
+  readonly #told = new Set<Node>()
   /** Shards of puts that are under way: nobody refers to them yet. */
   readonly pending = new Set<string>()
 
@@ -70,6 +71,11 @@ export class Holdings {
     return [...this.#tombstones.values()]
   }
 
+  /** Whether a place has ever told what it holds. */
+  hasTold (node: Node): boolean {
+    return this.#told.has(node)
+  }
+
   /** All names that a place is known to hold. */
   * of (node: Node): Generator<string> {
     for (const [name, holders] of this.#holders) if (holders.has(node)) yield name
@@ -97,6 +103,7 @@ export class Holdings {
       const held = new Set([...lists.shards, ...lists.manifests])
       for (const name of this.of(node)) if (!held.has(name)) this.drop(name, node)
       for (const name of held) this.add(name, node)
+      this.#told.add(node)
       return lists
     } catch (error) {
       this.#log.warn(

@@ -66,6 +66,7 @@ async function serve (t: Test) {
   const stream = await Jetstream.start()
   t.teardown(async () => { await stream.close() })
   const feed = { hosts: stream.url, hydrate: false }
+  const vault = { places: [{ id: 'here', kind: 'folder' as const, path: await scratch(t) }] }
   app.register(relay, {
     storage: await scratch(t),
     ...options,
@@ -74,7 +75,8 @@ async function serve (t: Test) {
     openapiUi: true,
     dashboard: true,
     tunnel: {},
-    feed
+    feed,
+    vault
   })
   const { http, ws } = await listen(t, app)
   await until(() => stream.readers > 0)

@@ -3,6 +3,7 @@ import type { Segment } from '../../ces/segment.ts'
 import type { Node } from '../../nodes/node.ts'
 import type { BlockStore } from '../../shards/block-store.ts'
 import type { VaultContext } from '../context.ts'
+import type { Holdings } from '../holdings.ts'
 import { shardName, type Manifest } from '../manifest/manifest.ts'
 import { isKept } from '../placement.ts'
 import { readShards } from './read-shards.ts'
@@ -161,6 +162,10 @@ async function look ({ nodes, holdings }: VaultContext, segment: Segment, signal
       }
     })
   )
+  // a place that has not told yet what it holds may hold what no other does
+  if (untold(nodes, holdings).length > 0) {
+    for (const [index, name] of names.entries()) if (holdings.holdersOf(name).length === 0) away.add(index)
+  }
   for (const index of present.keys()) away.delete(index)
   const lost = names.map((_, index) => index).filter(index => !present.has(index) && !away.has(index))
   return { present, away: [...away].sort((a, b) => a - b), lost }
@@ -181,10 +186,15 @@ async function missingAt (
   }
 }
 
-const isGone = ({ holdings, grace }: VaultContext, segment: Segment, index: number): boolean =>
-  holdings
-    .holdersOf(shardName(segment, index))
+/** Places that may hold anything: they have not told since the start, and nobody has given them up. */
+const untold = (nodes: readonly Node[], holdings: Holdings): Node[] =>
+  nodes.filter(node => !holdings.hasTold(node) && node.health.state !== 'dead')
+
+function isGone ({ nodes, holdings, grace }: VaultContext, segment: Segment, index: number): boolean {
+  const holders = holdings.holdersOf(shardName(segment, index))
+  return (holders.length > 0 ? holders : untold(nodes, holdings))
     .every(({ health }) => health.state === 'dead' || health.silentFor(performance.now()) >= grace)
+}
 
 /** Every place that has a shard of it has the manifest, too. */
 async function spreadManifest (

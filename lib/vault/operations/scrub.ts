@@ -11,7 +11,8 @@ export interface ScrubReport {
   looked: number
   /** Names and places of those that were damaged, read twice, and of those that were not there */
   damaged: Array<{ name: string; place: string }>
-  missing: Array<{ name: string; place: string }>
+  /** `place` is null where no place says that it has it */
+  missing: Array<{ name: string; place: string | null }>
   /** Places that did not answer */
   silent: string[]
   healed: RepairReport
@@ -44,7 +45,7 @@ export async function scrub (
     looked: 0,
     damaged: [],
     missing: [],
-    silent: [],
+    silent: context.nodes.filter(node => !context.holdings.hasTold(node)).map(({ id }) => id),
     position: names.length < due.length ? names.at(-1) : undefined,
     healed: await repair(context, [])
   }
@@ -53,6 +54,10 @@ export async function scrub (
       await scrubPlace(context, node, names, report, signal)
     })
   )
+  for (const name of names) {
+    const isMissing = context.holdings.holdersOf(name).length === 0 && !report.missing.some(other => other.name === name)
+    if (isMissing && report.silent.length === 0) report.missing.push({ name, place: null })
+  }
   const broken = new Set([...report.damaged, ...report.missing].map(({ name }) => owners.get(name)!))
   report.healed = await repair(context, [...broken], { signal })
   return report

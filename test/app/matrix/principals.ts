@@ -41,8 +41,15 @@ export const PRINCIPALS = {
   },
   'metrics-reader': { grants: [{ allow: ['metrics:read'] }] },
   'feed-reader': { grants: [{ allow: ['feed:read'] }] },
+  'vault-reader': { grants: [{ allow: ['vault:read'] }] },
+  'vault-writer': { grants: [{ allow: ['vault:write'] }] },
   administrator: {
-    grants: [{ allow: [...READING, ...WRITING, 'feed:read', 'feed:manage', 'metrics:read', 'administer'] }]
+    grants: [{
+      allow: [
+        ...READING, ...WRITING, 'feed:read', 'feed:manage', 'vault:read', 'vault:write', 'vault:manage', 'metrics:read',
+        'administer'
+      ]
+    }]
   }
 } as const satisfies Record<string, Row>
 

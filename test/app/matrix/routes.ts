@@ -23,6 +23,7 @@ export interface RouteRow {
   streams?: true
 }
 
+const NO_OBJECT = '0'.repeat(64)
 const THERE = { mine: 200, other: 200, absent: 404 }
 const GONE = { mine: 204, other: 204, absent: 404 }
 
@@ -32,7 +33,7 @@ const document = (row: Partial<RouteRow> = {}): RouteRow =>
   ({ access: ['document:read'], of: 'document', answer: THERE, ...row })
 const bundle = (row: Partial<RouteRow> = {}): RouteRow =>
   ({ access: ['bundle:read'], of: 'bundle', answer: THERE, ...row })
-const feed = (action: Action, status = 200, path?: string): RouteRow =>
+const other = (action: Action, status = 200, path?: string): RouteRow =>
   ({ access: [action], answer: ['other', status], ...path !== undefined && { path } })
 const administration = (answer: RouteRow['answer']): RouteRow => ({ access: ['administer'], answer })
 
@@ -80,15 +81,29 @@ export const ROUTES: Record<string, RouteRow> = {
 
   'GET /feed/health': open(),
   'GET /feed/ready': open(),
-  'GET /feed/stats': feed('feed:read'),
-  'GET /feed/gaps': feed('feed:read'),
-  'GET /feed/records': feed('feed:read'),
-  'GET /feed/events': { ...feed('feed:read'), streams: true },
-  'POST /feed/seal': feed('feed:manage'),
-  'POST /feed/sinks/:sink/replay': feed('feed:manage', 404, '/feed/sinks/none/replay?after=0'),
-  'GET /feed/dead-letters': feed('feed:manage'),
-  'POST /feed/dead-letters/:letter': feed('feed:manage', 404, '/feed/dead-letters/none'),
-  'DELETE /feed/dead-letters/:letter': feed('feed:manage', 404, '/feed/dead-letters/none'),
+  'GET /feed/stats': other('feed:read'),
+  'GET /feed/gaps': other('feed:read'),
+  'GET /feed/records': other('feed:read'),
+  'GET /feed/events': { ...other('feed:read'), streams: true },
+  'POST /feed/seal': other('feed:manage'),
+  'POST /feed/sinks/:sink/replay': other('feed:manage', 404, '/feed/sinks/none/replay?after=0'),
+  'GET /feed/dead-letters': other('feed:manage'),
+  'POST /feed/dead-letters/:letter': other('feed:manage', 404, '/feed/dead-letters/none'),
+  'DELETE /feed/dead-letters/:letter': other('feed:manage', 404, '/feed/dead-letters/none'),
+
+  'GET /api/vault': other('vault:read'),
+  'POST /api/vault': {
+    ...other('vault:write', 503, '/api/vault?name=a'), type: 'application/octet-stream', body: 'a' // there is no key
+  },
+  'GET /api/vault/:id': other('vault:read', 404, `/api/vault/${NO_OBJECT}`),
+  'GET /api/vault/:id/content': other('vault:read', 503, `/api/vault/${NO_OBJECT}/content`),
+  'DELETE /api/vault/:id': other('vault:write', 503, `/api/vault/${NO_OBJECT}`),
+  'POST /api/vault/:id/repair': other('vault:manage', 404, `/api/vault/${NO_OBJECT}/repair`),
+  'POST /api/vault/repair': other('vault:manage'),
+  'POST /api/vault/scrub': other('vault:manage'),
+  'POST /api/vault/drill': other('vault:manage', 503),
+  'POST /api/vault/collect': other('vault:manage'),
+  'GET /api/nodes': other('metrics:read'),
 
   'GET /dashboard': open(),
   'GET /dashboard/:file': open(404, '/dashboard/none.js'),

@@ -83,6 +83,20 @@ t.test('a place that fails half way is replaced by others, with the same bytes',
   t.ok((await collected((await open()).get(id).bytes)).equals(plain))
 })
 
+t.test('a place that is away when a relay starts is waited for, and what nobody has is found', async t => {
+  const { open, faults, wipe } = await cluster(t, ['one', 'two', 'three', 'four', 'five', 'six'])
+  const { id } = await (await open()).put([plain], about)
+  faults.set('four', { isAway: true })
+  const vault = await open()
+  t.match(await vault.repair(), { shards: 0, found: { waiting: [id] } }, 'no storm after a reboot')
+  t.match(await vault.scrub(), { silent: ['four'], missing: [], damaged: [] })
+  t.match(await (await open({ grace: 0 })).repair(), { repaired: 1, shards: 8 }, 'gone for too long')
+  faults.clear()
+  await wipe('one')
+  t.match(await (await open()).scrub(), { silent: [], damaged: [], healed: { repaired: 1, found: { irreparable: [] } } })
+  t.match((await (await open()).scrub()).missing, [])
+})
+
 t.test('lost and not to be reached are different answers', async t => {
   const { open, faults, wipe } = await cluster(t, THREE)
   const { id } = await (await open()).put([plain], about)

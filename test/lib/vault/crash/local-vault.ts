@@ -14,7 +14,7 @@ export const PLACES = ['one', 'two', 'three']
 export async function openLocalVault (folder: string): Promise<{ vault: Vault, close: () => Promise<void> }> {
   const key = new ClusterKey(createHash('sha256').update('a key of tests').digest())
   const vault = new Vault({
-    nodes: PLACES.map(id => openNode({ id, kind: 'folder', path: path.join(folder, id) }, 0)),
+    nodes: PLACES.map(id => openNode({ id, kind: 'folder', path: path.join(folder, id) }, { reserve: 0 })),
     workers: new CesWorkers({ threads: 1 }),
     holdings: new Holdings(silent),
     geometry: { k: 2, m: 1, survive: 1, segment: 64 * 1024 },
