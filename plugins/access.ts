@@ -87,7 +87,7 @@ async function admit (
       if (actions.some(isOf) && await access.allows(principal, read, id) !== true) throw missing(id)
     }
   }
-  for (const action of actions) if (await access.allows(principal, action, id)) return
+  for (const action of actions) if (await access.allows(principal, action, id) === true) return
   throw new RelayError('RELAY_ACCESS_DENIED', `Not allowed: ${actions.join(' or ')}`)
 }
 

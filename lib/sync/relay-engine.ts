@@ -189,13 +189,14 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   }
 
   reassessed (peer: PeerConnection): void {
+    const withheld = this.#permissions.drainWithheld(peer) // not what is withheld in the next lines
     for (const id of [...this.#followers.documents(peer)]) {
       this.#permissions.admit(peer, id, rights => {
         if (rights.read) this.#open.get(id)?.audience.regrant(peer, rights)
         else this.#withhold(peer, id, false)
       })
     }
-    for (const id of this.#permissions.drainWithheld(peer)) this.#readmit(peer, id)
+    for (const id of withheld) this.#readmit(peer, id)
   }
 
   gone (peer: PeerConnection): void {
@@ -235,7 +236,7 @@ export class RelayEngine implements SyncEngine, ConnectionEvents {
   /** Has a peer told of a document that was withheld from it, if it may read it now. */
   #readmit (peer: PeerConnection, id: DocumentId): void {
     this.#permissions.admit(peer, id, ({ read }) => {
-      if (!read) return
+      if (!read) { this.#permissions.remember(peer, id); return }
       this.#followers.add(peer, id)
       this.#open.open(id).then(
         document => { if (peer.open) document.audience.invite(peer) },

@@ -142,6 +142,31 @@ t.test('where nobody can say what one may do with a document, its peers go on wi
   t.equal(await figure('relay_connections_refused_total'), 0)
 })
 
+for (const delay of [0, 5]) {
+  t.test(`a right that is taken counts from then on, and one that is given back too: ${delay === 0 ? 'known soon' : 'after a while'}`, async t => {
+    const { may, url, stored, revocations } = await serve(t, { delay })
+    may.set('writer', ALL).set('reader', READ)
+    const [writer, reader] = [client(t, url('writer')), client(t, url('reader'))]
+    const theirs = writer.create<Doc>({ a: 1 })
+    await until(async () => await stored(idOf(theirs)) !== null)
+    const read = await reader.find<Doc>(theirs.url)
+    const ears = await RawPeer.join(t, url('reader'))
+    ears.sync(idOf(theirs), {}, 'request')
+    await ears.next('sync')
+    may.set('reader', [])
+    revocations.refresh('reader')
+    await ears.next('doc-unavailable')
+    for (let n = 0; n < 3; n++) revocations.refresh('reader') // nothing has changed
+    theirs.change(d => { d['a'] = 2 })
+    await until(async () => (await stored(idOf(theirs)) as Doc)['a'] === 2)
+    t.equal(read.doc()['a'], 1)
+    may.set('reader', READ)
+    revocations.refresh('reader')
+    await until(() => read.doc()['a'] === 2)
+    await ears.next('sync')
+  })
+}
+
 t.test('changes made while they were not taken arrive when they are', async t => {
   const { may, url, stored, revocations } = await serve(t)
   may.set('writer', ALL).set('reader', READ)

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import * as Automerge from '@automerge/automerge'
 import type { PeerId } from '@automerge/automerge-repo'
 import type { Action } from '../../lib/access/action.ts'
+import { Revocations } from '../../lib/access/revocations.ts'
 import { newDocumentId } from '../../lib/ids.ts'
 import { connect } from '../client.ts'
 import { FIXTURES, client, noFixtures, start, until, urlOf } from '../helper.ts'
@@ -171,6 +172,31 @@ for (const version of ['0.16', '0.5']) {
 
       const stranger = await connected(t, `${ws}/?token=stranger`)
       t.notOk((await stranger.do('find', { id })).found)
+    })
+
+    t.test('a right that is taken and given back counts on the same connection', async t => {
+      const may = new Map<string, Action[]>([['writer', ALL], ['reader', READ]])
+      const revocations = new Revocations()
+      const { ws, http } = await start(t, {
+        revocations,
+        authenticate: ({ token }) => token === undefined ? null : { id: token },
+        authorize: ({ id }, action, resource) => resource.id === undefined || may.get(id)!.includes(action)
+      })
+      const writer = await connected(t, `${ws}/?token=writer`)
+      const { id, heads: made } = await writer.do('create', { put: { n: 'first' } })
+      await until(async () => await headsAt(http, id, 'writer') === made.join())
+      const reader = await connected(t, `${ws}/?token=reader`)
+      await until(async () => (await reader.do('find', { id })).found)
+      await reader.do('await', { id, heads: made })
+      may.set('reader', [])
+      for (let n = 0; n < 3; n++) revocations.refresh('reader')
+      const { heads: hidden } = await writer.do('put', { id, key: 'n', value: 'second' })
+      await until(async () => await headsAt(http, id, 'writer') === hidden.join())
+      may.set('reader', READ)
+      revocations.refresh('reader')
+      const { heads } = await writer.do('put', { id, key: 'n', value: 'third' })
+      await reader.do('await', { id, heads })
+      t.strictSame((await reader.do('read', { id })).value, { n: 'third' })
     })
 
     t.test('two that claim one peer id both get everything', async t => {

@@ -47,10 +47,13 @@ export class Permissions {
 
   /** Answers as if there were no such document. @param isChange the peer brought changes */
   withhold (peer: PeerConnection, id: DocumentId, isChange: boolean): void {
-    remember(this.#withheld, peer, id)
+    this.remember(peer, id)
     peer.send({ type: 'doc-unavailable', documentId: id })
     if (isChange) peer.deny(id, changeDenied())
   }
+
+  /** Has the document asked about again, when the peer's rights may be others. */
+  remember (peer: PeerConnection, id: DocumentId): void { addTo(this.#withheld, peer, id) }
 
   /** What was kept from the peer; forgotten. */
   drainWithheld (peer: PeerConnection): Iterable<DocumentId> {
@@ -63,7 +66,7 @@ export class Permissions {
   close (): void { clearTimeout(this.#retry) }
 
   #couldNotAsk (peer: PeerConnection, id: DocumentId, error: RelayError): void {
-    remember(this.#unclear, peer, id)
+    addTo(this.#unclear, peer, id)
     this.#events.unclear(peer, id, error)
     this.#retry ??= setTimeout(() => { this.#askAgain() }, RETRY).unref()
   }
@@ -81,7 +84,7 @@ export class Permissions {
   }
 }
 
-function remember (documents: Map<PeerConnection, Set<DocumentId>>, peer: PeerConnection, id: DocumentId): void {
+function addTo (documents: Map<PeerConnection, Set<DocumentId>>, peer: PeerConnection, id: DocumentId): void {
   let known = documents.get(peer)
   if (known === undefined) documents.set(peer, known = new Set())
   if (known.size < MAX_WITHHELD) known.add(id)

@@ -67,6 +67,16 @@ t.test('what cannot be found out is the document’s trouble, and asked again', 
   t.equal(seen.used.length, 2)
 })
 
+t.test('what may still not be read is kept for the next time', async t => {
+  const { permissions: one, connection, seen } = permissions(t, async () => ALL_RIGHTS)
+  one.withhold(connection, a, false)
+  t.strictSame([...one.drainWithheld(connection)], [a])
+  one.remember(connection, a)
+  t.strictSame([...one.drainWithheld(connection)], [a])
+  t.strictSame([...one.drainWithheld(connection)], [])
+  t.equal(seen.sent.length, 1, 'and not told twice')
+})
+
 t.test('who is gone is not asked about again', async t => {
   const { permissions: one, connection, peer, seen, admit } = permissions(t, async () => { throw new Error('away') })
   admit(b)
