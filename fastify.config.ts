@@ -40,7 +40,9 @@ export const environment: Values = readValues(process.env, 'variable')
  * Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds.
  * @throws RelayError RELAY_BAD_OPTION
  */
-export const serverOptions = ({ logLevel, trustProxy }: { logLevel?: string | undefined, trustProxy?: string | undefined }): FastifyHttpOptions<Server> => ({
+export const serverOptions = (
+  { logLevel, trustProxy }: { logLevel?: string | undefined, trustProxy?: string | undefined }
+): FastifyHttpOptions<Server> => ({
   logger: {
     ...(logLevel !== undefined && { level: logLevel }),
     redact: ['', '*.'].flatMap(at => [

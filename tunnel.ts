@@ -47,7 +47,9 @@ export interface TunnelServerOptions extends TunnelOptions {
   logger?: FastifyServerOptions['logger']
 }
 
-export interface TunnelServer extends Pick<Tunnel, 'registerTask' | 'registerEvent' | 'defineError' | 'defineContext' | 'getTaskIds' | 'getEventIds'> {
+export interface TunnelServer extends Pick<
+  Tunnel, 'registerTask' | 'registerEvent' | 'defineError' | 'defineContext' | 'getTaskIds' | 'getEventIds'
+> {
   /** Resolves when it can be called; gives its address, without the base path. */
   listen (): Promise<string>
   close (): Promise<void>

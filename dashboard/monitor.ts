@@ -89,10 +89,8 @@ export class Monitor {
     if (now.time === this.now?.time) return
     // another process, or a sleep: what is before it says nothing of now
     const last = this.now
-    if (last !== undefined &&
-        (total(last, 'process_start_time_seconds') !== total(now, 'process_start_time_seconds') || now.time - last.time > 30_000)) {
-      this.figures = []
-    }
+    const started = (figures: Figures): number | undefined => total(figures, 'process_start_time_seconds')
+    if (last !== undefined && (started(last) !== started(now) || now.time - last.time > 30_000)) this.figures = []
     const previous = this.now ?? now
     this.figures = [...this.figures, now].slice(-1 - READINGS)
     this.points = [...this.points, pointOf(this.before!, previous, now)].slice(-POINTS)

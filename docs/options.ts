@@ -6,7 +6,8 @@ import { optionsSchema } from '../lib/options.ts'
 
 const MARKED = /(<!-- options -->\n)[^]*?(<!-- \/options -->)/
 const INTRODUCTION = `\
-# Settings of tonk-relay, each with its default. Copy to .env in the folder it is started in, and uncomment what you change.
+# Settings of tonk-relay, each with its default. Copy to .env in the folder it is started in, and uncomment what you
+# change.
 # S3 credentials are found as the AWS SDK finds them; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may be set here too.
 `
 

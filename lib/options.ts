@@ -116,7 +116,9 @@ export interface Options extends Static<typeof optionsSchema>, AccessOptions, Co
 type Nullable<T> = { [Key in keyof T]?: T[Key] | undefined }
 
 /** What `app.register(relay, …)` takes; everything is optional. */
-export type RelayOptions = Nullable<Omit<Options, 'storage' | 'adapter' | 's3' | 'webhooks' | 'limits' | ConcernName>> & ConcernOptions & {
+export type RelayOptions = Nullable<
+  Omit<Options, 'storage' | 'adapter' | 's3' | 'webhooks' | 'limits' | ConcernName>
+> & ConcernOptions & {
   storage?: StorageOption | undefined
   limits?: Nullable<LimitsSettings> | undefined
   webhooks?: WebhookOptions[] | undefined

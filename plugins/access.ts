@@ -59,7 +59,8 @@ async function access (fastify: FastifyInstance, options: Options): Promise<void
     request.principal = ANONYMOUS
     if (access.isOpen || request.is404) return
     const { access: asked = ADMINISTER } = request.routeOptions.config
-    const actions = request.ws && asked === 'public' ? CONNECT : asked // a socket of documents, and none of another kind
+    // a public socket is one of documents, and none of another kind
+    const actions = request.ws && asked === 'public' ? CONNECT : asked
     if (actions === 'public') return
     try {
       request.principal = await access.authenticate(request.credentials())

@@ -31,7 +31,9 @@ async function cors (fastify: FastifyInstance, options: Options): Promise<void> 
  */
 function answer (fastify: FastifyInstance, origins: Origins): void {
   fastify.addHook('onRequest', async (request, reply) => {
-    const { origin, 'access-control-request-method': method, 'access-control-request-headers': asked = 'content-type' } =
+    const {
+      origin, 'access-control-request-method': method, 'access-control-request-headers': asked = 'content-type'
+    } =
       request.headers
     reply.header('access-control-expose-headers', EXPOSED)
     if (origins.areAll) reply.header('access-control-allow-origin', '*')

@@ -32,7 +32,9 @@ async function healthRoutes (fastify: FastifyInstance): Promise<void> {
   const { health } = fastify
   const typed = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
-  typed.get('/health/live', { schema: live, logLevel: 'warn', config: { access: 'public', unlimited: true } }, async (_request, reply) =>
+  typed.get('/health/live', {
+    schema: live, logLevel: 'warn', config: { access: 'public', unlimited: true }
+  }, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' as const }))
 
   typed.get('/health/ready', {

@@ -57,7 +57,9 @@ async function run (task: Task): Promise<Result> {
     : { problem: `the load generator ended or took longer than ${TIME_LIMIT / 1000} s` }
 }
 
-const report: Array<{ load: string, title: string, server: string, runs: Figures[], median: Figures, problems: string[] }> = []
+interface Row { load: string, title: string, server: string, runs: Figures[], median: Figures, problems: string[] }
+
+const report: Row[] = []
 for (const load of work) {
   await load.prepare?.()
   const rows = servers.filter(load.suits).map(({ name }) => ({

@@ -131,6 +131,9 @@ function refuseUnknownVariables (texts: Record<string, unknown>): void {
   }
 }
 
+/** What env-schema says of a value that is wrong. */
+interface SettingError { instancePath: string, message?: string, params: { allowedValues?: string[] } }
+
 /**
  * Turns texts into typed values. An empty variable counts as not set, as in every `.env` file; variables of others are
  * passed over.
@@ -150,9 +153,7 @@ export function readValues (texts: Record<string, unknown>, by: 'flag' | 'variab
     })
     return Object.fromEntries(given.map(setting => [setting.flag, values[setting[by]]]))
   } catch (cause) {
-    const [first] =
-      (cause as { errors?: Array<{ instancePath: string, message?: string, params: { allowedValues?: string[] } }> }).errors ??
-        []
+    const [first] = (cause as { errors?: SettingError[] }).errors ?? []
     if (first === undefined) throw cause
     const name = first.instancePath.slice(1)
     const problem = [first.message, first.params.allowedValues?.join(', ')].filter(Boolean).join(': ')

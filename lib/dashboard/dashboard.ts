@@ -23,7 +23,9 @@ export interface DashboardParts {
 }
 
 /** `followed` is a number of documents, times are ms since 1970. */
-export interface ConnectionRow extends Pick<OpenSocket, 'key' | 'peerId' | 'address' | 'principal' | 'backlog' | 'received' | 'sent'> {
+export interface ConnectionRow extends Pick<
+  OpenSocket, 'key' | 'peerId' | 'address' | 'principal' | 'backlog' | 'received' | 'sent'
+> {
   since: number
   followed: number
 }
@@ -139,15 +141,8 @@ export class Dashboard {
   }
 }
 
-const rowOf = ({ key, peerId, address, principal, backlog, received, sent, followed, age }: OpenSocket): ConnectionRow =>
-  ({
-    key,
-    peerId,
-    address,
-    principal,
-    backlog,
-    received,
-    sent,
-    followed: followed.size,
-    since: Math.round(Date.now() - age)
-  })
+function rowOf (socket: OpenSocket): ConnectionRow {
+  const { key, peerId, address, principal, backlog, received, sent, followed, age } = socket
+  const since = Math.round(Date.now() - age)
+  return { key, peerId, address, principal, backlog, received, sent, followed: followed.size, since }
+}

@@ -72,7 +72,9 @@ const jobs = {
     encoded(diffJson(viewOf(at(document, from)), viewOf(at(document, to))))),
 
   /** The changes up to some heads, the newest first. */
-  history: (chunks: Uint8Array[], heads: Hash[], offset: number, limit: number): HistoryPage => withDocument(chunks, document => {
+  history: (
+    chunks: Uint8Array[], heads: Hash[], offset: number, limit: number
+  ): HistoryPage => withDocument(chunks, document => {
     requireHeads(document, heads)
     const changes = upTo(heads, Automerge.getChangesMetaSince(document, []))
     return { total: changes.length, changes: changes.slice(offset, offset + limit).map(entryOf) }
@@ -93,7 +95,9 @@ const jobs = {
   },
 
   /** Makes a change: its chunk, null when there is nothing to change, and the heads that it was made on. */
-  edit: (chunks: Uint8Array[], { type, patch, actor, message, base }: Edit): { change: Uint8Array | null, heads: Hash[] } => withDocument(chunks, document => {
+  edit: (
+    chunks: Uint8Array[], { type, patch, actor, message, base }: Edit
+  ): { change: Uint8Array | null, heads: Hash[] } => withDocument(chunks, document => {
     const json = parseJson(patch)
     const heads = Automerge.getHeads(document)
     const edit = (root: Doc): void => { apply(new Editor(root), type, json) }

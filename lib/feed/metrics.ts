@@ -11,7 +11,18 @@ export function registerFeedMetrics (feed: Feed, registry: Registry): void {
     new Gauge({ name, help, registers, collect () { this.set(read()) } }) // eslint-disable-line no-new
   }
   const ofSinks = (name: string, help: string, read: (follower: Feed['followers'][number]) => number): void => {
-    new Gauge({ name, help, registers, labelNames: ['sink'], collect () { for (const follower of feed.followers) this.set({ sink: follower.sink.name }, read(follower)) } }) // eslint-disable-line no-new
+    // eslint-disable-next-line no-new
+    new Gauge({
+      name,
+      help,
+      registers,
+      labelNames: ['sink'],
+      collect () {
+        for (const follower of feed.followers) {
+          this.set({ sink: follower.sink.name }, read(follower))
+        }
+      }
+    })
   }
   counter('relay_feed_events_total', 'Events that came from the stream', () => feed.events)
   counter('relay_feed_repeats_total', 'Events that had come before, and were left out', () => feed.repeats)

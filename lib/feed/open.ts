@@ -37,7 +37,9 @@ export interface OpenFeed {
 }
 
 /** The feed that the options ask for, with all its parts; it is not started. @throws RelayError RELAY_BAD_OPTION */
-export async function openFeed ({ settings, storage, durability, dial, s3, host, isControlled, log }: OpenFeed): Promise<Feed> {
+export async function openFeed (
+  { settings, storage, durability, dial, s3, host, isControlled, log }: OpenFeed
+): Promise<Feed> {
   const { hosts, filter, exclude, shard, shards, shardBy, rotateAfter, rotateBytes, keepFor, keepBytes } = settings
   const folder = path.join(storage, 'feed')
   const sinks = await openSinks({ settings, folder, host, isControlled, log })
@@ -61,7 +63,11 @@ export async function openFeed ({ settings, storage, durability, dial, s3, host,
 
 function hydratorOf (settings: FeedSettings, folder: string, log: Log): Hydrator {
   const { logins, appView, appViewRate, reactions, references, contact, profileCache, postCache, cacheTime } = settings
-  const breaker = new Breaker({ onChange: state => { log.warn({ appView, state }, `the feed’s calls to ${appView}: the circuit breaker is ${state}`) } })
+  const breaker = new Breaker({
+    onChange: state => {
+      log.warn({ appView, state }, `the feed’s calls to ${appView}: the circuit breaker is ${state}`)
+    }
+  })
   const userAgent = `fastify-automerge-relay/${version}${contact === undefined ? '' : ` (${contact})`}`
   const store = new TokenFiles(path.join(folder, 'logins'))
   const accounts = logins.map(({ service, identifier, password, accessJwt, refreshJwt }) => new LoggedIn({
@@ -75,7 +81,9 @@ function hydratorOf (settings: FeedSettings, folder: string, log: Log): Hydrator
   }))
   return new AppViewHydrator({
     appView: new AppView({
-      callers: (accounts.length === 0 ? [nobody(appView)] : accounts).map(account => ({ account, pace: new Pace({ rate: appViewRate }) })),
+      callers: (accounts.length === 0 ? [nobody(appView)] : accounts).map(account => ({
+        account, pace: new Pace({ rate: appViewRate })
+      })),
       breaker,
       userAgent,
       timeout: TIMEOUT,

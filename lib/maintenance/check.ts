@@ -61,7 +61,9 @@ export class Check {
     }
     const { storage } = this.#parts
     if (!await this.#isStorage()) {
-      note({ kind: 'folder', name: storage, problem: 'is no storage folder: neither a storage id nor a document is in it' })
+      note({
+        kind: 'folder', name: storage, problem: 'is no storage folder: neither a storage id nor a document is in it'
+      })
       return { documents: 0, bundles: 0, findings }
     }
     let [documents, bundles] = [0, 0]

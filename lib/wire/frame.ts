@@ -35,10 +35,18 @@ export interface OtherFrame {
 export type PeerFrame = JoinFrame | SyncFrame | UnavailableFrame | EphemeralFrame | AccessFrame | OtherFrame
 export type FrameType = PeerFrame['type'] | 'peer'
 
+/** The relay's own: when a token expires, or what was refused. */
+interface AccessNotice {
+  expires?: number | undefined
+  documentId?: DocumentId | undefined
+  code?: string
+  message?: string
+}
+
 export type RelayFrame =
   | { type: 'peer', senderId: string, targetId: string, peerMetadata: PeerMetadata, selectedProtocolVersion: string }
   | { type: 'error', senderId: string, targetId: string, message: string }
-  | { type: 'access', senderId: string, targetId: string, expires?: number | undefined, documentId?: DocumentId | undefined, code?: string, message?: string }
+  | { type: 'access', senderId: string, targetId: string } & AccessNotice
   | (SyncFrame | UnavailableFrame | EphemeralFrame) & { targetId: string }
 
 /** What the relay says of a document, to whom it may concern. */

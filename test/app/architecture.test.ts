@@ -4,7 +4,7 @@ import path from 'node:path'
 import Fastify from 'fastify'
 import relay from '../../app.ts'
 import { scratch } from '../scratch.ts'
-import { circlesIn, sourcesIn, type Source } from './sources.ts'
+import { circlesIn, sourceOf, sourcesIn, type Source } from './sources.ts'
 
 t.test('imports go one way, those of types too', async t => {
   const expect = async (folder: string, forbidden: RegExp): Promise<void> => {
@@ -166,12 +166,16 @@ t.test('what tests and CI call their own is no setting: the relay would not star
   }
 })
 
-/** Where no line is over 120 characters. The rest is to be reflowed when nobody is at work there. */
-const NARROW = ['lib/objects', 'lib/http', 'lib/bundles', 'test/lib/objects', 'test/lib/http']
+/** Still to be broken: no other file may have lines of more than 120 characters. */
+const WIDE = /^(dashboard|bench|test|lib\/(feed|vault|nodes|shards)|(plugins|routes)\/(feed|vault))\b/
 
 t.test('no line is over 120 characters', async t => {
-  for (const { file, text } of (await Promise.all(NARROW.map(sourcesIn))).flat()) {
-    for (const [n, line] of text.split('\n').entries()) t.ok(line.length <= 120, `${file}:${n + 1}`)
+  const roots = await Promise.all((await readdir('.')).filter(name => name.endsWith('.ts')).map(sourceOf))
+  const folders = ['lib', 'plugins', 'routes', 'bin', 'dashboard', 'bench', 'docs', 'test']
+  for (const { file, text } of [...roots, ...(await Promise.all(folders.map(sourcesIn))).flat()]) {
+    if (WIDE.test(file)) continue
+    const wide = text.split('\n').flatMap((line, n) => line.length > 120 ? [n + 1] : [])
+    t.strictSame(wide, [], file)
   }
 })
 

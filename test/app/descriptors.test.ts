@@ -68,7 +68,9 @@ t.test('silent connections take the descriptors of nobody else', { skip: isWindo
   t.equal(stdout.split('\n').filter(line => line.includes('"source":"connections"')).length, 1, 'told once a minute')
 })
 
-t.test('with no descriptor left housekeeping goes on, and nothing is taken for damaged', { skip: noPrlimit }, async t => {
+t.test('with no descriptor left housekeeping goes on, and nothing is taken for damaged', {
+  skip: noPrlimit
+}, async t => {
   const rules = (...actions: string[]) => JSON.stringify({ rules: [{ principals: ['anonymous'], allow: actions }] })
   const READ = ['document:read', 'document:write', 'metrics:read', 'bundle:create']
   const folder = await scratch(t, {
@@ -81,14 +83,17 @@ t.test('with no descriptor left housekeeping goes on, and nothing is taken for d
   const url = urlIn(await relay.ready())
   const agent = agentOf(t)
   const get = async (path: string, headers = {}) => await ask(agent, url + path, { headers })
-  const figure = async (name: string) => Number((await get('/metrics', { accept: 'text/plain' })).body.split('\n').find(line => line.startsWith(`${name} `))?.split(' ').at(-1))
+  const figure = async (name: string) =>
+    Number((await get('/metrics', { accept: 'text/plain' })).body.split('\n').find(line => line.startsWith(`${name} `))?.split(' ').at(-1))
   const { id } = JSON.parse((await ask(agent, `${url}/api/documents`, document)).body)
   const repo = client(t, url.replace('http', 'ws'))
   const handle = repo.create<{ n: number }>({ n: 0 })
   await until(async () => (await get(`/api/documents/${handle.documentId}/heads`)).status === 200)
 
   const limit = (most: string): void => { spawnSync('prlimit', ['--pid', String(relay.child.pid), `--nofile=${most}`]) }
-  const { stdout } = spawnSync('prlimit', ['--pid', String(relay.child.pid), '--nofile', '--raw', '--noheadings', '--output', 'SOFT,HARD'])
+  const { stdout } = spawnSync('prlimit', [
+    '--pid', String(relay.child.pid), '--nofile', '--raw', '--noheadings', '--output', 'SOFT,HARD'
+  ])
   const [soft, hard] = String(stdout).trim().split(/\s+/)
   limit(`1:${hard}`)
 
@@ -101,11 +106,16 @@ t.test('with no descriptor left housekeeping goes on, and nothing is taken for d
   t.match(JSON.parse((await get('/metrics')).body), { memory: { rss: Number } })
   t.ok(await figure('process_open_fds') > 0)
   t.match(await get(`/api/documents/${id as string}`), { status: 503, body: /RELAY_STORAGE_FAILED/ })
-  t.match(await ask(agent, `${url}/api/bundles`, { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: 'x' }), { status: 503 })
+  t.match(await ask(agent, `${url}/api/bundles`, {
+    method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: 'x'
+  }), {
+    status: 503
+  })
   t.match((await get('/dashboard', { host: 'localhost' })).status, /^(200|401|403)$/)
 
   limit(`${soft}:${hard}`)
-  await until(async () => (await ask(agent, `${url}/api/documents`, document)).status === 403) // the rules have been read again
+  // the rules have been read again
+  await until(async () => (await ask(agent, `${url}/api/documents`, document)).status === 403)
   await until(async () => (await get(`/api/documents/${id as string}`)).status === 200)
   await until(async () => (await get(`/api/documents/${handle.documentId}`)).body === '{"n":1}') // its peer has stayed
   await until(async () => (await get('/health/ready')).status === 200)

@@ -27,23 +27,30 @@ const fetchBytes = async (url: string) => {
 }
 
 const fixtures = noFixtures === false ? await bundleFixtures() : []
-const flows = storages.flatMap(({ name, skip, place }, n) => (n === 0 ? fixtures : fixtures.slice(0, 1)).map(file => ({ file, name, skip, place })))
+const flows = storages.flatMap(({ name, skip, place }, n) => (n === 0 ? fixtures : fixtures.slice(0, 1)).map(file => ({
+  file, name, skip, place
+})))
 
 for (const { file, name, skip, place } of flows) {
-  t.test(`${path.basename(file)} in ${name}: uploaded, slimmed, read file by file by a fresh client, before and after a restart`, { skip }, async t => {
+  t.test(`${path.basename(file)} in ${name}: uploaded, slimmed, read file by file by a fresh client, before and ` +
+    'after a restart', { skip }, async t => {
     const storage = await place(t)
     const bundle = await readFile(file)
     const documents = await documentsOf(bundle)
     const { rootId } = JSON.parse((await manifestOf(bundle)).toString())
     const first = await start(t, { storage: storage() })
-    const uploaded = await fetch(`${first.http}/api/bundles`, { method: 'POST', body: bundle, headers: { 'content-type': 'application/octet-stream' } })
+    const uploaded = await fetch(`${first.http}/api/bundles`, {
+      method: 'POST', body: bundle, headers: { 'content-type': 'application/octet-stream' }
+    })
     t.equal(uploaded.status, 200)
     t.strictSame(await uploaded.json(), { id: rootId, message: 'Bundle uploaded successfully' })
     await first.close()
 
     const again = await start(t, { storage: storage() })
     for (const relay of [again, await start(t, { bundle: file })]) {
-      const slimUrls = relay === again ? [`${relay.http}/api/bundles/${rootId}/manifest`] : [`${relay.http}/.manifest.tonk`]
+      const slimUrls = relay === again
+        ? [`${relay.http}/api/bundles/${rootId}/manifest`]
+        : [`${relay.http}/.manifest.tonk`]
       for (const url of slimUrls) {
         const slim = await fetchBytes(url)
         t.strictSame([...(await documentsOf(slim)).keys()], [rootId], 'exactly the root document')
@@ -54,7 +61,11 @@ for (const { file, name, skip, place } of flows) {
         const handle = await repo.find(urlOf(id))
         t.strictSame(Automerge.getHeads(handle.doc()), Automerge.getHeads(document), id)
       }
-      if (relay === again) t.strictSame(Buffer.from(await fetchBytes(`${relay.http}/api/bundles/${rootId}`)), bundle, 'the bundle byte by byte')
+      if (relay === again) {
+        t.strictSame(
+          Buffer.from(await fetchBytes(`${relay.http}/api/bundles/${rootId}`)), bundle, 'the bundle byte by byte'
+        )
+      }
       await relay.close()
     }
   })
@@ -67,10 +78,18 @@ t.test('the storage folder of a Rust relay is taken over as it is', { skip: noFi
   const relay = await start(t, { storage })
   const repo = client(t, relay.ws)
   for (const id of ['S3Fx1ZVKBS8V9GKqdnG1wdCnUbs', '2ksc7hdLboHLS7gk3QMh1GBtSx1A', 'KA6LqANnSB1KRJcnVKmxU4HQXUM']) {
-    const stored = await Promise.all((await readdir(`${FIXTURES}/samod-storage/${id.slice(0, 2)}/${id.slice(2)}/incremental`))
-      .map(async name => await readFile(`${FIXTURES}/samod-storage/${id.slice(0, 2)}/${id.slice(2)}/incremental/${name}`)))
+    const stored = await Promise.all((await readdir(
+      `${FIXTURES}/samod-storage/${id.slice(0, 2)}/${id.slice(2)}/incremental`
+    ))
+      .map(async name => await readFile(
+        `${FIXTURES}/samod-storage/${id.slice(0, 2)}/${id.slice(2)}/incremental/${name}`
+      )))
     const handle = await repo.find(urlOf(id))
-    t.strictSame(Automerge.getHeads(handle.doc()), Automerge.getHeads(Automerge.loadIncremental(Automerge.init(), Buffer.concat(stored))), id)
+    t.strictSame(
+      Automerge.getHeads(handle.doc()),
+      Automerge.getHeads(Automerge.loadIncremental(Automerge.init(), Buffer.concat(stored))),
+      id
+    )
   }
 })
 
@@ -82,8 +101,12 @@ for (const { name, skip, place } of storages) {
     t.strictSame(await fetchBytes(`${relay.http}/api/blank-tonk`), blank, 'all clients get the same template')
     const { rootId } = JSON.parse((await manifestOf(blank)).toString())
     const figures = await (await fetch(`${relay.http}/metrics`, { headers: { accept: 'text/plain' } })).text()
-    for (const operation of ['part="storage",operation="append"', 'part="storage",operation="read"', 'part="bundle",operation="blank"']) {
-      t.match(figures, new RegExp(`relay_operation_duration_seconds_count\\{${operation},result="ok"\\} [1-9]`), operation)
+    for (const operation of [
+      'part="storage",operation="append"', 'part="storage",operation="read"', 'part="bundle",operation="blank"'
+    ]) {
+      t.match(
+        figures, new RegExp(`relay_operation_duration_seconds_count\\{${operation},result="ok"\\} [1-9]`), operation
+      )
     }
     const form = new FormData()
     form.set('bundle', new Blob([blank]), 'app.tonk')
@@ -114,19 +137,25 @@ for (const { name, skip, place } of storages) {
 
     await relay.close()
     const again = await start(t, { storage: storage() })
-    t.ok((await documentsOf(await fetchBytes(liveUrl.replace(relay.http, again.http)))).has(file.documentId), 'after a restart too')
+    t.ok(
+      (await documentsOf(await fetchBytes(liveUrl.replace(relay.http, again.http)))).has(file.documentId),
+      'after a restart too'
+    )
     t.equal((await client(t, again.ws).find<{ content: string }>(file.url)).doc().content, 'made after the upload')
   })
 }
 
 for (const { name, skip, place } of storages) {
-  t.test(`documents over HTTP in ${name}: made, changed, listed, deleted, and so after a restart`, { skip }, async t => {
+  t.test(`documents over HTTP in ${name}: made, changed, listed, deleted, and so after a restart`, {
+    skip
+  }, async t => {
     const storage = await place(t)
     const options = { dashboard: true, authorize: () => true }
     const first = await start(t, { ...options, storage: storage() })
     const call = async (relay: Running, path: string, method: string, body?: unknown) => await fetch(`${relay.http}${path}`, {
       method,
-      ...body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': method === 'PATCH' ? 'application/json-patch+json' : 'application/json' } }
+      ...body !== undefined &&
+        { body: JSON.stringify(body), headers: { 'content-type': method === 'PATCH' ? 'application/json-patch+json' : 'application/json' } }
     })
     const made = await Promise.all([1, 2, 3].map(async n => {
       const response = await call(first, '/api/documents', 'POST', { n })
@@ -134,11 +163,17 @@ for (const { name, skip, place } of storages) {
       return (await response.json() as { id: DocumentId }).id
     }))
     const [kept, gone, large] = made as [DocumentId, DocumentId, DocumentId]
-    t.equal((await call(first, `/api/documents/${kept}`, 'PATCH', [{ op: 'replace', path: '/n', value: 10 }])).status, 200)
-    t.equal((await call(first, `/api/documents/${large}`, 'PATCH', [{ op: 'add', path: '/text', value: 'x'.repeat(200_000) }])).status, 200)
+    t.equal(
+      (await call(first, `/api/documents/${kept}`, 'PATCH', [{ op: 'replace', path: '/n', value: 10 }])).status, 200
+    )
+    t.equal(
+      (await call(first, `/api/documents/${large}`, 'PATCH', [{ op: 'add', path: '/text', value: 'x'.repeat(200_000) }])).status,
+      200
+    )
     t.equal((await call(first, `/api/documents/${gone}`, 'DELETE')).status, 204)
     const listed = async (relay: Running): Promise<Array<[string, boolean]>> => {
-      const { list } = await (await fetch(`${relay.http}/dashboard/data/documents?limit=10`)).json() as { list: Array<{ id: string, isDeleted: boolean }> }
+      const { list } =
+        await (await fetch(`${relay.http}/dashboard/data/documents?limit=10`)).json() as { list: Array<{ id: string, isDeleted: boolean }> }
       // the blank bundle's root is there as well
       return list.filter(({ id }) => (made as string[]).includes(id)).map(({ id, isDeleted }) => [id, isDeleted])
     }
@@ -147,7 +182,9 @@ for (const { name, skip, place } of storages) {
     await first.close()
     const second = await start(t, { ...options, storage: storage() })
     t.match(await (await call(second, `/api/documents/${kept}`, 'GET')).json(), { n: 10 })
-    t.equal((await (await call(second, `/api/documents/${large}`, 'GET')).json() as { text: string }).text.length, 200_000)
+    t.equal(
+      (await (await call(second, `/api/documents/${large}`, 'GET')).json() as { text: string }).text.length, 200_000
+    )
     t.equal((await call(second, `/api/documents/${gone}`, 'GET')).status, 410)
     t.strictSame(await listed(second), expected)
     t.equal((await fetch(`${second.http}/health/ready`)).status, 200)

@@ -88,7 +88,13 @@ t.test('the feed over HTTP', async t => {
 
 /** A consumer over a WebSocket: what it was sent, and how it ended. */
 async function consume (url: string, socket = new WebSocket(url)) {
-  const heard = { numbers: [] as number[], messages: [] as any[], status: 101, close: undefined as [number, string] | undefined, socket }
+  const heard = {
+    numbers: [] as number[],
+    messages: [] as any[],
+    status: 101,
+    close: undefined as [number, string] | undefined,
+    socket
+  }
   socket.on('message', data => {
     const message = JSON.parse(String(data))
     heard.messages.push(message)
@@ -107,14 +113,17 @@ async function consume (url: string, socket = new WebSocket(url)) {
   return heard
 }
 
-t.test('consumers over WebSockets: each with its cursor and filter, slow ones wait, and all are told how it ends', async t => {
+t.test('consumers over WebSockets: each with its cursor and filter, slow ones wait, and all are told how ' +
+  'it ends', async t => {
   const server = await Jetstream.start()
   t.teardown(async () => { await server.close() })
   const { http, ws, close } = await start(t, { feed: { hosts: server.url, hydrate: false, keepBytes: 1024 * 1024 } })
   const last = async (): Promise<number> => (await (await fetch(`${http}/feed/stats`)).json() as any).records.last
   await until(async () => (await fetch(`${http}/feed/ready`)).ok)
   const text = 'x'.repeat(20_000)
-  for (let n = 0; n < 200; n++) happen(server, { collection: n % 2 === 0 ? 'app.bsky.feed.post' : 'app.bsky.graph.follow', record: { text } })
+  for (let n = 0; n < 200; n++) {
+    happen(server, { collection: n % 2 === 0 ? 'app.bsky.feed.post' : 'app.bsky.graph.follow', record: { text } })
+  }
   await until(async () => await last() === 200)
 
   const all = await consume(`${ws}/feed/events?after=0`)
@@ -133,7 +142,9 @@ t.test('consumers over WebSockets: each with its cursor and filter, slow ones wa
   some.socket.send('hello')
   await until(() => some.close !== undefined)
   t.strictSame(some.close, [1008, 'RELAY_BAD_REQUEST'])
-  for (const query of ['after=x', 'collection=']) t.equal((await consume(`${ws}/feed/events?${query}`)).status, 400, query)
+  for (const query of ['after=x', 'collection=']) {
+    t.equal((await consume(`${ws}/feed/events?${query}`)).status, 400, query)
+  }
   await fetch(`${http}/feed/seal`, { method: 'POST' })
   t.equal((await consume(`${ws}/feed/events?after=10`)).status, 410, 'it is not kept any more')
   await close()

@@ -91,7 +91,8 @@ async function findPublic (set: PublicSet, header: JWSHeaderParameters): Promise
 
 function findSecrets (secrets: JWK[], { alg = '', kid }: JWSHeaderParameters): Uint8Array[] {
   return secrets
-    .filter(secret => (kid === undefined || secret.kid === undefined || secret.kid === kid) && (secret.alg === undefined || secret.alg === alg))
+    .filter(secret => kid === undefined || secret.kid === undefined || secret.kid === kid)
+    .filter(secret => secret.alg === undefined || secret.alg === alg)
     .map(({ k }) => Buffer.from(k!, 'base64url'))
     .filter(({ length }) => length >= SYMMETRIC[alg]!)
 }

@@ -8,7 +8,10 @@ import type { ReferenceData } from './references.ts'
  * A document's operations, a row each, in the document's order; deletions are not among them. Actors are the
  * document's.
  */
-export type DocumentRows = Pick<Operations, 'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action' | 'valueMeta'> & {
+export type DocumentRows = Pick<
+  Operations,
+  'objectActor' | 'objectCounter' | 'keyActor' | 'keyCounter' | 'keyText' | 'insert' | 'action' | 'valueMeta'
+> & {
   idActor: Int32Array
   idCounter: Int32Array
 }

@@ -22,8 +22,8 @@ export function isBefore (a: Place, b: Place, elements: Elements): boolean {
     const [leftChain, rightChain] =
       [left, right].map(place => place.actor === START_OF_LIST ? undefined : elements.chain(place))
     if (left.actor === right.actor && leftChain?.start === rightChain?.start) break
-    if (rightChain === undefined ||
-        (leftChain !== undefined && compare({ ...left, counter: leftChain.start }, { ...right, counter: rightChain.start }) > 0)) {
+    if (rightChain === undefined || (leftChain !== undefined &&
+        compare({ ...left, counter: leftChain.start }, { ...right, counter: rightChain.start }) > 0)) {
       leftBranch = { actor: left.actor, counter: leftChain!.start }
       left = leftChain!.after
     } else {

@@ -128,7 +128,8 @@ export class Resolution {
 
   compareActors (a: number, b: number): number {
     const [one, other] =
-      [a, b].map(index => index === this.author.index ? this.author.id : this.#documentActors[index]!.id) as [string, string]
+      [a, b].map(index =>
+        index === this.author.index ? this.author.id : this.#documentActors[index]!.id) as [string, string]
     return one < other ? -1 : one > other ? 1 : 0
   }
 

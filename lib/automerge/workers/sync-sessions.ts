@@ -33,7 +33,9 @@ export class SyncSessions {
   #count = 0
 
   constructor (
-    { log, idleTimeout = 5_000, maxHeld = 16 * 2 ** 20, callTimeout = 30_000, maxMemory = 256 * 2 ** 20 }: SyncSessionsOptions
+    {
+      log, idleTimeout = 5_000, maxHeld = 16 * 2 ** 20, callTimeout = 30_000, maxMemory = 256 * 2 ** 20
+    }: SyncSessionsOptions
   ) {
     this.#options = { log, idleTimeout, maxHeld, callTimeout, maxMemory }
   }

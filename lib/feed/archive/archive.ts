@@ -25,8 +25,8 @@ export interface ArchiveParts {
 }
 
 /**
- * Sealed files of records, gzipped, in a bucket or a folder: `<prefix><file>.gz`, and `<prefix><file>.json` with its manifest,
- * which is written when the file was read back and is what was sealed. What has no manifest is not archived.
+ * Sealed files of records, gzipped, in a bucket or a folder: `<prefix><file>.gz`, and `<prefix><file>.json` with its
+ * manifest, which is written when the file was read back and is what was sealed. What has no manifest is not archived.
  */
 export class Archive {
   /** Called when a file is archived: it may go here */
@@ -88,7 +88,11 @@ export class Archive {
       } catch (error) {
         if (signal.aborted) return
         this.failures++
-        if (this.problem === undefined) log.error({ file: manifest!.file, err: error }, `the feed cannot archive a file, and tries again: ${messageOf(error)}`)
+        if (this.problem === undefined) {
+          log.error(
+            { file: manifest!.file, err: error }, `the feed cannot archive a file, and tries again: ${messageOf(error)}`
+          )
+        }
         this.problem = messageOf(error)
         await sleep(wait, undefined, { signal }).catch(() => {})
         wait = Math.min(LONGEST, wait * 2)

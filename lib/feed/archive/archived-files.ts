@@ -26,7 +26,9 @@ export class ArchivedFiles {
 
   constructor (parts: ArchivedFilesParts) {
     this.#parts = parts
-    this.#rows = new Rows(parts.scratch, () => this.#open === undefined ? [] : [this.#open], () => this.#open?.last ?? 0)
+    this.#rows = new Rows(
+      parts.scratch, () => this.#open === undefined ? [] : [this.#open], () => this.#open?.last ?? 0
+    )
   }
 
   /** There are others now. */

@@ -33,7 +33,8 @@ export const verifyRecords = async (folder: string): Promise<Verdict> => await v
       if (codeOf(error) === 'ENOENT') return [] as string[]
       throw error
     })
-    return all.filter(name => firstNumberOf(name) !== undefined && sealedName(name) === undefined).sort((a, b) => firstNumberOf(a)! - firstNumberOf(b)!)
+    return all.filter(name => firstNumberOf(name) !== undefined && sealedName(name) === undefined)
+      .sort((a, b) => firstNumberOf(a)! - firstNumberOf(b)!)
   },
   async manifest (name) {
     const manifest = await readManifest(path.join(folder, `${name}.json`))
@@ -70,7 +71,9 @@ async function verify (files: Files): Promise<Verdict> {
     try {
       const manifest = await files.manifest(name)
       const { sha256, bytes } = await files.measure(name)
-      if (sha256 !== manifest.sha256 || bytes !== manifest.bytes) verdict.problems.push(`${name} is not what was sealed`)
+      if (sha256 !== manifest.sha256 || bytes !== manifest.bytes) {
+        verdict.problems.push(`${name} is not what was sealed`)
+      }
       verdict.problems.push(...touching(before, manifest))
       verdict.gaps.push(...manifest.gaps)
       verdict.files++
@@ -87,9 +90,15 @@ async function verify (files: Files): Promise<Verdict> {
 
 /** What is wrong with a file as the next after another. */
 function touching (before: Manifest | undefined, { file, rows, firstNumber, lastNumber, from }: Manifest): string[] {
-  const problems = rows === lastNumber - firstNumber + 1 ? [] : [`${file} has ${rows} records for the numbers ${firstNumber} to ${lastNumber}`]
+  const problems = rows === lastNumber - firstNumber + 1
+    ? []
+    : [`${file} has ${rows} records for the numbers ${firstNumber} to ${lastNumber}`]
   if (before === undefined) return problems
-  if (firstNumber !== before.lastNumber + 1) return [...problems, `records ${before.lastNumber + 1} to ${firstNumber - 1} are missing, between ${before.file} and ${file}`]
-  const isSame = from !== null && before.to !== null && from.host === before.to.host && from.cursor === before.to.cursor && from.timeUs === before.to.timeUs
+  if (firstNumber !== before.lastNumber + 1) {
+    return [...problems, `records ${before.lastNumber + 1} to ` +
+    `${firstNumber - 1} are missing, between ${before.file} and ${file}`]
+  }
+  const isSame = from !== null && before.to !== null &&
+    from.host === before.to.host && from.cursor === before.to.cursor && from.timeUs === before.to.timeUs
   return isSame ? problems : [...problems, `${file} does not begin where ${before.file} ends`]
 }

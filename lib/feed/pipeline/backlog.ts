@@ -5,7 +5,9 @@ import type { RecordStore } from '../store/store.ts'
 const RECENT = 16 // batches kept in memory
 const BATCH = 500 // records read at once
 
-/** What sinks are fed from: memory while they keep up, else the files, and the archive for what is in no file any more. */
+/**
+ * What sinks are fed from: memory while they keep up, else the files, and the archive for what is in no file any more.
+ */
 export class Backlog {
   readonly #store: RecordStore
   readonly #archive: Archive | undefined
@@ -22,7 +24,10 @@ export class Backlog {
     if (this.#recent.length > RECENT) this.#recent.shift()
   }
 
-  /** The records after a number, at most one batch; empty when there are no more. What is kept nowhere any more is passed over. */
+  /**
+   * The records after a number, at most one batch; empty when there are no more. What is kept nowhere any more is
+   * passed over.
+   */
   async next (after: number): Promise<Batch> {
     if ((this.#recent[0]?.[0]?.number ?? Infinity) <= after + 1) {
       const batch = this.#recent.find(batch => batch.at(-1)!.number > after)

@@ -107,7 +107,8 @@ export class Follower {
     const skipped = batch[0]!.number - this.number - 1
     if (skipped > 0) {
       this.missed += skipped
-      this.#parts.log.error({ sink: this.sink.name, after: this.number, missed: skipped }, `the feed’s sink ${this.sink.name} misses records that are not kept any more`)
+      this.#parts.log.error({ sink: this.sink.name, after: this.number, missed: skipped }, 'the feed’s sink ' +
+        `${this.sink.name} misses records that are not kept any more`)
     }
     const refusals = await this.sink.write(batch, this.#stop.signal)
     if (refusals.length > 0) await this.#parts.refused(refusals)

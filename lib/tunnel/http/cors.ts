@@ -46,5 +46,7 @@ export class Cors {
   }
 }
 
-const listTest = (origins: Array<string | RegExp>): OriginTest => origin => origin !== undefined && origins.some(allowed =>
-  typeof allowed === 'string' ? allowed === origin : new RegExp(allowed.source, allowed.flags.replace(/[gy]/g, '')).test(origin))
+const listTest = (origins: Array<string | RegExp>): OriginTest => origin =>
+  origin !== undefined && origins.some(allowed => typeof allowed === 'string'
+    ? allowed === origin
+    : new RegExp(allowed.source, allowed.flags.replace(/[gy]/g, '')).test(origin))

@@ -1,10 +1,12 @@
 import t from 'tap'
 import { FigureReader } from '../../../lib/dashboard/figures.ts'
 import { Metrics } from '../../../lib/metrics/metrics.ts'
+import { SyncMeter } from '../../../lib/sync/metrics.ts'
 
 t.test('who asks at the same time is answered by one reading', async t => {
   const metrics = new Metrics({ version: '1.2.3' })
   t.teardown(() => { metrics.close() })
+  metrics.include(registry => new SyncMeter(registry))
   let readings = 0
   metrics.watch(() => ({ connections: ++readings, peers: 0, documents: 0 }))
   await metrics.operation('store', 'open', async () => {})

@@ -22,8 +22,19 @@ t.test('a feed is looked after from the command line', async t => {
   const storage = await scratch(t)
   const archive = await scratch(t)
   const numbers: number[] = []
-  const sink = { name: 'own', required: false, async write (batch: any) { numbers.push(...batch.map(({ number }: any) => number)); return [] }, stats: () => ({}), async close () {} }
-  const relay = await start(t, { storage, feed: { hosts: server.url, hydrate: false, archiveFolder: archive, sinks: [sink] } })
+  const sink = {
+    name: 'own',
+    required: false,
+    async write (batch: any) {
+      numbers.push(...batch.map(({ number }: any) => number))
+      return []
+    },
+    stats: () => ({}),
+    async close () {}
+  }
+  const relay = await start(t, {
+    storage, feed: { hosts: server.url, hydrate: false, archiveFolder: archive, sinks: [sink] }
+  })
   const at = ['--url', relay.http]
   const status = async () => JSON.parse((await feed(['status', ...at])).text)
   await until(async () => (await status()).source.state === 'connected')
@@ -46,7 +57,11 @@ t.test('a feed is looked after from the command line', async t => {
   t.strictSame(await feed(['dead', 'drop', id, ...at]), { code: 0, text: '{}\n' })
 
   const given = { storage, feed: { archiveFolder: archive } }
-  t.strictSame(await feed(['verify'], given), { code: 0, text: 'records: 1 files, 20 records, 1 to 20, nothing is missing\narchive: 1 files, 20 records, 1 to 20, nothing is missing\n' })
+  t.strictSame(await feed(['verify'], given), {
+    code: 0,
+    text: 'records: 1 files, 20 records, 1 to 20, nothing is ' +
+    'missing\narchive: 1 files, 20 records, 1 to 20, nothing is missing\n'
+  })
   const names = await readdir(path.join(archive, 'feed'))
   await rm(path.join(archive, 'feed', names.find(name => name.endsWith('.gz'))!))
   t.match(await feed(['verify'], given), { code: 2, text: /archive: .*\n {2}feed_.*is gone/ })
@@ -54,6 +69,12 @@ t.test('a feed is looked after from the command line', async t => {
 })
 
 t.test('what is wrong with a command line is said', async t => {
-  for (const words of [['nothing'], ['dead', 'retry'], ['replay', 'own'], ['status', 'now'], ['verify', 'now'], ['verify', '--repair']]) await t.rejects(feed(words), { code: 'RELAY_BAD_OPTION' }, words.join(' '))
-  await t.rejects(feed(['status', '--url', 'http://127.0.0.1:1']), { code: 'RELAY_NOT_READY', message: /no relay answers at http:\/\/127\.0\.0\.1:1: / })
+  for (const words of [
+    ['nothing'], ['dead', 'retry'], ['replay', 'own'], ['status', 'now'], ['verify', 'now'], ['verify', '--repair']
+  ]) {
+    await t.rejects(feed(words), { code: 'RELAY_BAD_OPTION' }, words.join(' '))
+  }
+  await t.rejects(feed(['status', '--url', 'http://127.0.0.1:1']), {
+    code: 'RELAY_NOT_READY', message: /no relay answers at http:\/\/127\.0\.0\.1:1: /
+  })
 })

@@ -239,7 +239,8 @@ t.test('chunks in an adapter that fails for a while: edits go on, and are in it 
   t.strictSame(readdirSync(folder).sort(), ['journal', 'lock.d', 'tmp'], 'in the folder is nothing of it')
 })
 
-t.test('killed while an adapter saves that does not do it at once: the next relay has all from the journal', async t => {
+t.test('killed while an adapter saves that does not do it at once: the next relay has all from the ' +
+  'journal', async t => {
   const adapter = new MemoryAdapter()
   const { documents, folder } = await open(t, { adapter })
   const original = new Original()

@@ -35,7 +35,10 @@ class Memory implements Sink {
   async close () {}
 }
 
-async function start (t: Test, options: { objects?: (folder: string) => ObjectStore, store?: Partial<FeedParts['store']>, sinks?: Sink[] } = {}) {
+async function start (
+  t: Test,
+  options: { objects?: (folder: string) => ObjectStore, store?: Partial<FeedParts['store']>, sinks?: Sink[] } = {}
+) {
   const root = await scratch(t, { feed: null, archive: null, scratch: null })
   const [folder, archived] = [path.join(root, 'feed'), path.join(root, 'archive')]
   const server = await Jetstream.start()
@@ -48,8 +51,12 @@ async function start (t: Test, options: { objects?: (folder: string) => ObjectSt
       selection: { exclude: new Set(), shard: 0, shards: 1, shardBy: 'account' },
       hydrator: bare,
       sinks: options.sinks ?? [],
-      archive: new Archive({ objects, prefix: PREFIX, folder: path.join(folder, 'records'), scratch: path.join(folder, 'replay'), log: silent }),
-      store: { durability: 'write', rotateAfter: 900_000, rotateBytes: 1e9, keepFor: 1e9, keepBytes: 1e12, ...options.store },
+      archive: new Archive({
+        objects, prefix: PREFIX, folder: path.join(folder, 'records'), scratch: path.join(folder, 'replay'), log: silent
+      }),
+      store: {
+        durability: 'write', rotateAfter: 900_000, rotateBytes: 1e9, keepFor: 1e9, keepBytes: 1e12, ...options.store
+      },
       log: silent
     })
     feed.start()
@@ -65,11 +72,14 @@ async function start (t: Test, options: { objects?: (folder: string) => ObjectSt
     await until(() => feed.store.lastNumber === last)
     await feed.store.seal()
   }
-  const verify = async () => await verifyArchive({ objects: new FolderObjects({ folder: archived }), prefix: PREFIX, scratch: path.join(root, 'scratch') })
+  const verify = async () => await verifyArchive({
+    objects: new FolderObjects({ folder: archived }), prefix: PREFIX, scratch: path.join(root, 'scratch')
+  })
   return { folder, archived, server, feed, open, fill, verify }
 }
 
-const filesIn = async (folder: string): Promise<string[]> => (await readdir(folder)).filter(name => !name.includes('.open.')).sort()
+const filesIn = async (folder: string): Promise<string[]> =>
+  (await readdir(folder)).filter(name => !name.includes('.open.')).sort()
 
 t.test('sealed files are archived, verified, and only then dropped', async t => {
   const { folder, archived, feed, fill, verify } = await start(t, { store: { keepBytes: 1 } })

@@ -33,7 +33,9 @@ t.test('a document takes as many changes as it may have, and is there to be read
   }
   t.equal(limits.refusals.met.size, 0, 'at the limit')
   bring(3)
-  t.match(await peer.next('access'), { documentId: id, code: 'RELAY_DOCUMENT_TOO_LARGE', message: /may have at most 3/ })
+  t.match(await peer.next('access'), {
+    documentId: id, code: 'RELAY_DOCUMENT_TOO_LARGE', message: /may have at most 3/
+  })
   t.strictSame([...limits.refusals.met], [['documentChanges', 1]])
   const other = await RawPeer.join(t, url)
   t.strictSame(await other.heads(id), [Automerge.decodeChange(list[2]!).hash], 'others read it')
