@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { RelayError } from '../lib/errors.ts'
 import { discardRest } from '../lib/http/discard-rest.ts'
+import type { Options } from '../lib/options.ts'
 import { entryJson, nodeJson } from '../lib/vault/http/answers.ts'
 import { schemas } from '../lib/vault/http/schemas.ts'
 
@@ -13,7 +14,8 @@ const MANAGE = { access: ['vault:manage'] } as const
 interface OfObject { Params: { id: string } }
 
 /** The vault over HTTP: objects in and out, and its upkeep. */
-async function vaultRoutes (fastify: FastifyInstance): Promise<void> {
+async function vaultRoutes (fastify: FastifyInstance, options: Options): Promise<void> {
+  const { maxObject } = options.vault!
   const { access, limits, vault } = fastify
 
   // a body is a stream here, whatever it is called; nothing reads it into memory
@@ -39,7 +41,9 @@ async function vaultRoutes (fastify: FastifyInstance): Promise<void> {
       try {
         const media = headers['content-type']
         // who is refused reads why before the connection ends
-        const entry = await vault.put(raw.iterator({ destroyOnReturn: false }), { name, kind, ...media !== undefined && { media: media.slice(0, 255) } })
+        const body = raw.iterator({ destroyOnReturn: false })
+        const about = { name, kind, ...media !== undefined && { media: media.slice(0, 255) } }
+        const entry = await vault.put(body, about, { most: maxObject })
         return await reply.code(201).send(entryJson(entry))
       } finally {
         release()

@@ -8,7 +8,10 @@ import { restore } from '../maintenance/restore.ts'
 import { readStat, statText } from '../maintenance/stat.ts'
 import type { BundlePlace, ListedStore } from '../maintenance/stored-bundles.ts'
 import type { Perform, Task } from '../concern.ts'
+import { RelayError } from '../errors.ts'
+import { silent } from '../log.ts'
 import { parseOptions, type Options } from '../options.ts'
+import type { VaultService } from '../vault/service.ts'
 
 /** What is stored is not all sound. */
 const UNSOUND = 2
@@ -41,17 +44,47 @@ async function s3Store ({ s3 }: Options): Promise<ListedStore | undefined> {
   return new ObjectBundles(new S3Objects(s3))
 }
 
+/** What stands in place of a folder or a file for the vault, and for one of the backups in it. */
+const IN_VAULT = /^vault(?::(.+))?$/
+
+type VaultBackups = typeof import('../vault/backup.ts')
+
+/** Works with the vault that the options ask for. */
+async function inVault<T> (
+  place: string, { vault: settings }: Options,
+  work: (parts: VaultBackups & { vault: VaultService, named: string }) => Promise<T>
+): Promise<T> {
+  if (settings === undefined) {
+    throw new RelayError(
+      'RELAY_BAD_OPTION',
+      'the vault needs --vault-places-file (RELAY_VAULT_PLACES_FILE); a folder of this name is ./vault'
+    )
+  }
+  const [backups, { openVault }] = await Promise.all([import('../vault/backup.ts'), import('../vault/open.ts')])
+  const warn = (_fields: object, message: string): void => { process.stderr.write(`tonk-relay: ${message}\n`) }
+  const vault = openVault(settings, { ...silent, warn, error: warn })
+  try {
+    return await work({ ...backups, vault, named: IN_VAULT.exec(place)?.[1] ?? backups.BACKUP })
+  } finally {
+    await vault.close()
+  }
+}
+
 async function performIn (
   places: Places, { verb, words: [place = ''], own: { json, repair } }: Task, options: Options, print: Print
 ): Promise<number> {
   if (verb === 'backup') {
-    const { documents, bundles, files, bytes } = await backUp({ ...places, target: place })
+    const { documents, bundles, files, bytes, id } = IN_VAULT.test(place)
+      ? await inVault(place, options, async ({ vault, backUpInto }) => await backUpInto(vault, places))
+      : { ...await backUp({ ...places, target: place }), id: undefined }
     print(
       `${documents} documents and ${bundles} bundles, ${bytes} bytes in ${files} files, from ${places.storage} to ` +
-        `${place}\n`
+        `${id === undefined ? place : `vault:${id}`}\n`
     )
   } else if (verb === 'restore') {
-    const { files, bytes, createdAt } = await restore({ ...places, source: place })
+    const { files, bytes, createdAt } = IN_VAULT.test(place)
+      ? await inVault(place, options, async ({ vault, restoreFrom, named }) => await restoreFrom(vault, named, places))
+      : await restore({ ...places, source: place })
     print(`${bytes} bytes in ${files} files, as they were at ${createdAt}, from ${place} to ${places.storage}\n`)
   } else if (verb === 'stat') {
     const stat = await readStat(places)

@@ -7,9 +7,11 @@ const load = async () => (await import('./perform.ts')).perform
 
 const maintenance: Record<string, Verb> = {
   backup: {
-    help: [['backup <folder|file.tar>', 'copy what is stored, while a relay runs or not']], words: [1, 1], load
+    help: [['backup <folder|file.tar|vault>', 'copy what is stored, while a relay runs or not']], words: [1, 1], load
   },
-  restore: { help: [['restore <folder|file.tar>', 'put a backup into an empty folder']], words: [1, 1], load },
+  restore: {
+    help: [['restore <folder|file.tar|vault[:id]>', 'put a backup into an empty folder']], words: [1, 1], load
+  },
   check: {
     help: [['check [--repair] [--json]', 'verify what is stored; 2 when something is wrong']],
     flags: { repair: 'boolean', json: 'boolean' },

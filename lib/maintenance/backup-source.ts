@@ -15,21 +15,25 @@ const invalid = (problem: string, cause?: unknown): RelayError =>
   new RelayError('RELAY_BAD_OPTION', `not a backup: ${problem}`, { cause })
 
 /**
- * The files of a backup, a folder or a `.tar` archive. Whoever has made it: paths lead nowhere else, and there is
+ * The files of a backup: a folder, a `.tar` archive, or the bytes of one. Whoever has made it: paths lead nowhere else, and there is
  * nothing but files.
  * @throws RelayError RELAY_BAD_OPTION
  */
-export async function * openSource (name: string): AsyncGenerator<SourceFile> {
-  const facts = await stat(name).catch(cause => {
-    throw codeOf(cause) === 'ENOENT' ? new RelayError('RELAY_BAD_OPTION', `there is no ${name}`, { cause }) : cause
-  })
-  for await (const file of facts.isDirectory() ? folderFiles(name) : archiveFiles(name)) {
+export async function * openSource (source: string | AsyncIterable<Uint8Array>): AsyncGenerator<SourceFile> {
+  for await (const file of typeof source === 'string' ? namedFiles(source) : archiveFiles(source)) {
     const parts = file.path.split('/')
     if (parts.length > MAX_PARTS || !parts.every(part => PART.test(part))) {
       throw invalid(`it has a file ${JSON.stringify(file.path.slice(0, 200))}`)
     }
     yield file
   }
+}
+
+async function * namedFiles (name: string): AsyncGenerator<SourceFile> {
+  const facts = await stat(name).catch(cause => {
+    throw codeOf(cause) === 'ENOENT' ? new RelayError('RELAY_BAD_OPTION', `there is no ${name}`, { cause }) : cause
+  })
+  yield * facts.isDirectory() ? folderFiles(name) : archiveFiles(createReadStream(name))
 }
 
 async function * folderFiles (folder: string): AsyncGenerator<SourceFile> {
@@ -42,9 +46,9 @@ async function * folderFiles (folder: string): AsyncGenerator<SourceFile> {
   }
 }
 
-async function * archiveFiles (file: string): AsyncGenerator<SourceFile> {
+async function * archiveFiles (bytes: AsyncIterable<Uint8Array>): AsyncGenerator<SourceFile> {
   const extract = tar.extract()
-  const read = pipeline(createReadStream(file), extract)
+  const read = pipeline(bytes, extract)
   read.catch(() => {}) // the loop below gets the error
   try {
     for await (const entry of extract) {

@@ -35,7 +35,10 @@ export async function openTarget (name: string): Promise<BackupTarget> {
   await workshop.open()
   try {
     await refuseThere(name, place) // since another one has finished it
-    return place.endsWith('.tar') ? new TarTarget(workshop) : new FolderTarget(workshop)
+    if (!place.endsWith('.tar')) return new FolderTarget(workshop)
+    return new TarTarget(async archive => {
+      await pipeline(archive, createWriteStream(workshop.made, { flags: 'wx', flush: true }))
+    }, workshop)
   } catch (error) {
     await workshop.close()
     throw error
@@ -135,32 +138,37 @@ class FolderTarget implements BackupTarget {
   }
 }
 
-class TarTarget implements BackupTarget {
-  readonly #workshop: Workshop
+/** An archive, handed on as it is made. */
+export class TarTarget implements BackupTarget {
   readonly #pack = tar.pack()
   readonly #written: Promise<void>
+  readonly #workshop: Workshop | undefined
 
-  constructor (workshop: Workshop) {
+  /** @param take takes the archive's bytes; resolved when they are where they are to stay */
+  constructor (take: (archive: AsyncIterable<Uint8Array>) => Promise<void>, workshop?: Workshop) {
     this.#workshop = workshop
-    this.#written = pipeline(this.#pack, createWriteStream(workshop.made, { flags: 'wx', flush: true }))
+    this.#pack.on('error', () => {}) // of one that nobody has begun to take
+    this.#written = take(this.#pack as AsyncIterable<Uint8Array>)
     this.#written.catch(() => {}) // told to who adds or finishes
   }
 
   async add ({ path: name, size, body }: BackupFile): Promise<void> {
     const entry = this.#pack.entry({ name, size, mode: 0o600 })
-    await Promise.race([pipeline(body, entry), this.#written])
+    const added = pipeline(body, entry)
+    added.catch(() => {}) // where taking failed, that is told
+    await Promise.race([added, this.#written])
   }
 
   async finish (): Promise<void> {
     this.#pack.finalize()
     await this.#written
-    await this.#workshop.finish()
+    await this.#workshop?.finish()
   }
 
   async abort (): Promise<void> {
-    this.#pack.destroy()
+    this.#pack.destroy(new Error('the backup was broken off'))
     await this.#written.catch(() => {}) // that it was broken off
-    await this.#workshop.close()
+    await this.#workshop?.close()
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { open, readdir, type FileHandle } from 'node:fs/promises'
+import { open, readdir, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { BUNDLES } from '../bundles/stores/key.ts'
@@ -21,8 +21,8 @@ export const FORMAT = 1
 export interface BackupOptions extends BundlePlace {
   /** Folder of the documents. A relay may be using it. */
   storage: string
-  /** A folder, or a file that ends in `.tar`; neither is there yet. */
-  target: string
+  /** A folder, or a file that ends in `.tar`; neither is there yet. Or what takes the files. */
+  target: string | BackupTarget
 }
 
 export interface BackupSummary { documents: number, bundles: number, files: number, bytes: number }
@@ -31,6 +31,7 @@ export interface BackupSummary { documents: number, bundles: number, files: numb
  * What a relay makes anew, or what is only its own: no part of a backup. Documents, bundles and the journal are read
  * otherwise.
  */
+export const VAULT = 'vault'
 const LEFT_OUT = /^(tmp|merged|journal|bundles|webhooks|lock(\..*)?)$/
 
 /**
@@ -39,10 +40,10 @@ const LEFT_OUT = /^(tmp|merged|journal|bundles|webhooks|lock(\..*)?)$/
  * plain nodefs.
  * @throws RelayError RELAY_BAD_OPTION or RELAY_STORAGE_FAILED
  */
-export async function backUp ({ storage, target: name, ...place }: BackupOptions): Promise<BackupSummary> {
+export async function backUp ({ storage, target: given, ...place }: BackupOptions): Promise<BackupSummary> {
   const reader = new FolderReader(storage)
   await proveThere(storage)
-  const target = await openTarget(name)
+  const target = typeof given === 'string' ? await openTarget(given) : given
   const writer = new Writer(target)
   try {
     await writer.bytes(
@@ -108,6 +109,8 @@ async function addBundles (writer: Writer, place: BundlePlace): Promise<number> 
   return count
 }
 
+const isFile = async (file: string): Promise<boolean> => (await stat(file).catch(() => undefined))?.isFile() === true
+
 /** Whatever else there is: the storage's id, the blank bundle, what was set aside as damaged. */
 async function addOthers (writer: Writer, storage: string): Promise<void> {
   const add = async (name: string): Promise<void> => {
@@ -118,6 +121,11 @@ async function addOthers (writer: Writer, storage: string): Promise<void> {
   }
   for (const entry of await readdir(storage, { withFileTypes: true })) {
     if (LEFT_OUT.test(entry.name) || (entry.isDirectory() && entry.name.length === 2)) continue
+    if (entry.name === VAULT) {
+      const key = path.join(storage, VAULT, 'key')
+      if (await isFile(key)) await writer.file(`${VAULT}/key`, key) // shards are copies themselves
+      continue
+    }
     if (entry.isFile()) await writer.file(entry.name, path.join(storage, entry.name))
     else if (entry.isDirectory()) await add(entry.name)
   }

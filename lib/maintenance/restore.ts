@@ -7,13 +7,13 @@ import { makeFolder, syncFolder } from '../objects/atomic-file.ts'
 import { FolderLock } from '../storage/local/lock.ts'
 import { openSource } from './backup-source.ts'
 import { summed } from './backup-target.ts'
-import { FACTS, FORMAT, SUMS } from './backup.ts'
+import { FACTS, FORMAT, SUMS, VAULT } from './backup.ts'
 import { storedBundles, type BundlePlace, type ListedStore } from './stored-bundles.ts'
 
 /** The place of the bundles is empty, too. */
 export interface RestoreOptions extends BundlePlace {
-  /** A backup: a folder, or an archive. */
-  source: string
+  /** A backup: a folder, an archive, or the bytes of one. */
+  source: string | AsyncIterable<Uint8Array>
   /** Folder of the documents: empty, or not there yet. */
   storage: string
 }
@@ -21,7 +21,8 @@ export interface RestoreOptions extends BundlePlace {
 export interface RestoreSummary { files: number, bytes: number, createdAt: string }
 
 const OF_ITS_OWN = new Set([FACTS, SUMS])
-const NOT_IN_THE_WAY = new Set(['lock', 'lock.d', 'lost+found'])
+/** The key of a vault may be what the backup was opened with. */
+const NOT_IN_THE_WAY = new Set(['lock', 'lock.d', 'lost+found', VAULT])
 
 const refused = (problem: string): RelayError => new RelayError('RELAY_BAD_OPTION', problem)
 
@@ -44,7 +45,8 @@ export async function restore ({ source, storage, bundles, store }: RestoreOptio
     if (store === undefined) await moveBundles(path.join(aside, BUNDLES), path.join(path.resolve(bundles), BUNDLES))
     else await putBundles(path.join(aside, BUNDLES), store)
     for (const name of await readdir(aside)) {
-      if (!OF_ITS_OWN.has(name)) await rename(path.join(aside, name), path.join(folder, name))
+      if (OF_ITS_OWN.has(name) || (name === VAULT && await isFilled(path.join(folder, VAULT)))) continue
+      await rename(path.join(aside, name), path.join(folder, name))
     }
     await syncFolder(folder)
     return summary
@@ -59,6 +61,8 @@ export async function restore ({ source, storage, bundles, store }: RestoreOptio
     await lock.release()
   }
 }
+
+const isFilled = async (folder: string): Promise<boolean> => (await readdir(folder).catch(() => [])).length > 0
 
 async function refuseFilled (folder: string): Promise<void> {
   const names = await readdir(folder).catch(error => {
@@ -79,7 +83,7 @@ async function refuseFilledStore (store: ListedStore): Promise<void> {
 }
 
 /** Writes a backup's files to a folder, and holds them against their sums. */
-async function unpack (source: string, folder: string): Promise<RestoreSummary> {
+async function unpack (source: RestoreOptions['source'], folder: string): Promise<RestoreSummary> {
   await rm(folder, { recursive: true, force: true })
   const sums = new Map<string, string>()
   let size = 0

@@ -12,7 +12,8 @@ import type { VaultSettings } from './settings.ts'
 import { Vault } from './vault.ts'
 
 /** The places that the options name, as they are. */
-export const openNodes = ({ places, reserve }: VaultSettings): Node[] => places.map(entry => openNode(entry, { reserve }))
+export const openNodes = ({ places, reserve }: VaultSettings): Node[] =>
+  places.map(entry => openNode(entry, { reserve }))
 
 /** The vault that the options ask for, with places that must be its own. Nothing is asked of them yet. */
 export function openVault (settings: VaultSettings, log: Log): VaultService {
@@ -29,7 +30,9 @@ export function openVault (settings: VaultSettings, log: Log): VaultService {
       throw new RelayError('RELAY_VAULT_KEY_WRONG', `${name} belongs to the vault of another key (${identity.vault})`)
     }
     const other = names.get(identity.id)
-    if (other !== undefined && other !== name) throw new RelayError('RELAY_VAULT_KEY_WRONG', `${other} and ${name} are the same place`)
+    if (other !== undefined && other !== name) {
+      throw new RelayError('RELAY_VAULT_KEY_WRONG', `${other} and ${name} are the same place`)
+    }
     names.set(identity.id, name)
   }
   const vault = new Vault({
@@ -44,5 +47,5 @@ export function openVault (settings: VaultSettings, log: Log): VaultService {
     key: holder.key,
     writer: async () => await writerOf(holder.key().derive('writer'))
   })
-  return new VaultService({ vault, holder, log, maxObject: settings.maxObject })
+  return new VaultService({ vault, holder, log })
 }

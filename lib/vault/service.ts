@@ -14,14 +14,19 @@ export interface VaultServiceParts {
   vault: Vault
   holder: KeyHolder
   log: Log
-  /** Bytes of the largest object taken */
-  maxObject: number
 }
 
 /** An object that is being read. `bytes` begins with what was already got: what cannot be read at all was refused. */
-export interface OpenedObject { readonly id: string, readonly description: Description, readonly bytes: AsyncGenerator<Uint8Array> }
+export interface OpenedObject {
+  readonly id: string
+  readonly description: Description
+  readonly bytes: AsyncGenerator<Uint8Array>
+}
 
-/** A vault in a relay or a command: it knows its key and its places before it answers, and does one job of a kind at a time. */
+/**
+ * A vault in a relay or a command: it knows its key and its places before it answers, and does one job of a kind at a
+ * time.
+ */
 export class VaultService {
   readonly #parts: VaultServiceParts
   readonly #running = new Map<string, Promise<unknown>>()
@@ -63,13 +68,15 @@ export class VaultService {
 
   /**
    * See `putObject`.
+   * @param most bytes of the largest object taken
    * @throws RelayError RELAY_VAULT_KEY_MISSING, RELAY_VAULT_TOO_LARGE, RELAY_VAULT_UNHAPPY
    */
-  async put (source: Content, about: About, signal?: AbortSignal): Promise<VaultEntry> {
-    const { holder, maxObject } = this.#parts
-    await holder.read()
+  async put (
+    source: Content, about: About, { most = Infinity, signal }: { most?: number, signal?: AbortSignal } = {}
+  ): Promise<VaultEntry> {
+    await this.#parts.holder.read()
     const vault = await this.#ready()
-    const { id } = await vault.put(bounded(source, maxObject), about, { signal })
+    const { id } = await vault.put(bounded(source, most), about, { signal })
     return vault.info(id).entry
   }
 
@@ -97,7 +104,8 @@ export class VaultService {
 
   async repair (options: Pick<RepairOptions, 'now'> & { id?: string | undefined } = {}): Promise<RepairReport> {
     const { id, now } = options
-    return await this.#once(`repair ${id}`, async vault => await vault.repair({ now, ...id !== undefined && { id: await this.#idOf(id) } }))
+    return await this.#once(`repair ${id}`, async vault =>
+      await vault.repair({ now, ...id !== undefined && { id: await this.#idOf(id) } }))
   }
 
   async scrub (): Promise<ScrubReport> {
@@ -144,7 +152,10 @@ export class VaultService {
     const [newest, next] = named
     if (newest === undefined) throw new RelayError('RELAY_VAULT_NOT_FOUND', 'the vault has no object of this name')
     if (next !== undefined && next.generation === newest.generation) {
-      throw new RelayError('RELAY_VAULT_NOT_FOUND', `two objects of this name are equally new, as after a partition: ask for one by its id (${newest.id}, ${next.id})`)
+      throw new RelayError(
+        'RELAY_VAULT_NOT_FOUND',
+        `two objects of this name are equally new, as after a partition: ask for one by its id (${newest.id}, ${next.id})`
+      )
     }
     return newest.id
   }
@@ -164,12 +175,16 @@ async function * bounded (source: Content, most: number): AsyncGenerator<Uint8Ar
   let size = 0
   for await (const chunk of source) {
     size += chunk.length
-    if (size > most) throw new RelayError('RELAY_VAULT_TOO_LARGE', `the object has more than ${most} bytes, which is the most that is taken`)
+    if (size > most) {
+      throw new RelayError('RELAY_VAULT_TOO_LARGE', `the object has more than ${most} bytes, the most that is taken`)
+    }
     yield chunk
   }
 }
 
-async function * after (first: IteratorResult<Uint8Array>, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function * after (
+  first: IteratorResult<Uint8Array>, rest: AsyncGenerator<Uint8Array>
+): AsyncGenerator<Uint8Array> {
   try {
     for (let next = first; next.done !== true; next = await rest.next()) if (next.value.length > 0) yield next.value
   } finally {

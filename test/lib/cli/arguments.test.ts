@@ -80,8 +80,8 @@ t.test('work on a storage folder, by words that are no port', async t => {
     name: 'work', task: { verb: 'check', words: [], own: { json: true, repair: true } }, flags: {}
   })
   t.same(parseArguments(['stat']), { name: 'work', task: { verb: 'stat', words: [], own: {} }, flags: {} })
-  refuses(t, ['backup'], 'tonk-relay backup <folder|file.tar>')
-  refuses(t, ['restore', 'a', 'b'], 'tonk-relay restore <folder|file.tar>')
+  refuses(t, ['backup'], 'tonk-relay backup <folder|file.tar|vault>')
+  refuses(t, ['restore', 'a', 'b'], 'tonk-relay restore <folder|file.tar|vault[:id]>')
   refuses(t, ['backup', 'a', '--json'], '--json goes with check or stat')
   refuses(t, ['stat', '--repair'], '--repair goes with check')
   refuses(t, ['check', 'a'], 'unexpected argument "a"')

@@ -1,8 +1,10 @@
 import t from 'tap'
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { perform as work } from '../../../lib/cli/perform.ts'
 import { perform } from '../../../lib/vault/command/perform.ts'
 import { scratch } from '../../scratch.ts'
 
@@ -55,6 +57,44 @@ t.test('a new user makes a vault, loses a machine, and has all back with the rec
   t.match(await run(['scrub'], {}, 'new'), { code: 0, text: /^3 shards read, 0 damaged, 0 missing/ })
   t.match(await run(['forget', entry.id], {}, 'new'), { code: 0 })
   t.strictSame(await run(['list'], {}, 'new'), { code: 0, text: '' })
+})
+
+t.test('all that a relay stores goes into the vault, and comes back on an empty machine as it was', async t => {
+  const root = await scratch(t, { ...Object.fromEntries(PLACES.map(id => [id, null])), data: null })
+  const at = (name: string): string => path.join(root, name)
+  const places = JSON.stringify(PLACES.map(id => ({ id, kind: 'folder', path: at(id) })))
+  await writeFile(at('places.json'), places)
+  await writeFile(at('data/blank.tonk'), randomBytes(300_000))
+  await mkdir(at('data/vault/shards/aa'), { recursive: true })
+  await writeFile(at('data/vault/shards/aa/x'), 'a copy itself')
+  const vault = { placesFile: at('places.json'), reserve: 0 }
+  const run = async (verb: string, words: string[], storage = 'data'): Promise<string> => {
+    let text = ''
+    const options = { storage: at(storage), vault }
+    const code = await (verb === 'vault' ? perform : work)({ verb, words, own: {} }, options, printed => { text += printed })
+    t.equal(code, 0, `${verb} ${words.join(' ')}`)
+    return text
+  }
+  await t.rejects(work({ verb: 'backup', words: ['vault'], own: {} }, { storage: at('data') }, () => {}), { message: /--vault-places-file/ })
+  await t.rejects(run('backup', ['vault']), { code: 'RELAY_VAULT_KEY_MISSING' })
+  await run('vault', ['init'])
+  await t.rejects(run('restore', ['vault'], 'other'), { code: 'RELAY_VAULT_KEY_MISSING' })
+  const first = /vault:([0-9a-f]{64})/.exec(await run('backup', ['vault']))![1]!
+  await writeFile(at('data/blank.tonk'), randomBytes(10))
+  await run('backup', ['vault'])
+  t.match(await run('vault', ['list']), /backup: backup, generation 2[^]*backup: backup, generation 1/)
+
+  await rm(at('two'), { recursive: true })
+  await mkdir(at('two'))
+  for (const [name, source] of [['newest', 'vault'], ['older', `vault:${first}`]] as const) {
+    await mkdir(at(`${name}/vault`), { recursive: true })
+    await cp(at('data/vault/key'), at(`${name}/vault/key`))
+    t.match(await run('restore', [source], name), /as they were at/)
+    const names = (await readdir(at(name), { recursive: true })).filter(file => !file.startsWith('lock.d'))
+    t.strictSame(names.sort(), ['blank.tonk', 'vault', 'vault/key'])
+  }
+  t.ok((await readFile(at('newest/blank.tonk'))).equals(await readFile(at('data/blank.tonk'))))
+  t.equal((await readFile(at('older/blank.tonk'))).length, 300_000)
 })
 
 t.test('what is wrong on the command line is said', async t => {
