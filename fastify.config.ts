@@ -33,8 +33,13 @@ function loadDotenv (): void {
 
 loadDotenv()
 
+// variables of the programs that the feed takes after, which mean nothing without one
+const { texts, ignored } = process.env['RELAY_FEED'] === 'true'
+  ? (await import('./lib/feed/compatible/variables.ts')).withKnownVariables(process.env)
+  : { texts: process.env, ignored: [] }
+
 /** What the environment says, by flag. */
-export const environment: Values = readValues(process.env, 'variable')
+export const environment: Values = readValues(texts, 'variable')
 
 /**
  * Fastify's own server options; without a level, that of the one who asks (fastify-cli's `-l`) holds.
@@ -116,5 +121,6 @@ const HEADERS: FastifyHelmetOptions = {
 /** The relay with what a host would see to. */
 export default async function standalone (fastify: FastifyInstance, options: RelayOptions): Promise<void> {
   await fastify.register(helmet, HEADERS)
+  if (ignored.length > 0) fastify.log.warn({ variables: ignored }, `variables that mean nothing to this feed: ${ignored.join(', ')}`)
   await relay(fastify, options)
 }

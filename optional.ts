@@ -8,7 +8,7 @@ type Modules = () => Array<Promise<{ default: Plugin }>>
 /** What is off unless its option says otherwise, by that option: what it registers, in this order, loaded only then. */
 const optional: Record<ConcernName | 'dashboard', Modules> = {
   tunnel: () => [import('./plugins/tunnel.ts'), import('./plugins/tasks.ts'), import('./routes/tunnel.ts')],
-  feed: () => [import('./plugins/feed.ts'), import('./routes/feed.ts')],
+  feed: () => [import('./plugins/feed.ts'), import('./routes/feed.ts'), import('./routes/feed-compatible.ts')],
   vault: () => [import('./plugins/vault.ts'), import('./routes/vault.ts')],
   dashboard: () => [import('./plugins/dashboard.ts'), import('./routes/dashboard.ts')]
 }

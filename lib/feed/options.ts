@@ -72,6 +72,7 @@ export const feedSchema = Type.Object({
   redisMaxLength: count(100_000, 1, 'Entries that it keeps, roughly'),
   redisMaxAge: Type.Optional(Type.Integer({ minimum: 1_000, description: 'Time that it keeps entries, in ms; counts instead of their number' })),
   redisRequired: Type.Boolean({ default: false, description: 'Whether the stream waits for Redis' }),
+  compatible: Type.Boolean({ default: false, description: 'Answer at `/api/v1/…` and `/ready` too, as jetstream-turbo does' }),
   required: Type.Boolean({ default: false, description: 'Whether the relay is ready only when the feed is well' })
 }, { additionalProperties: false })
 

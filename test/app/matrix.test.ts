@@ -65,7 +65,7 @@ async function serve (t: Test) {
   app.addHook('onRoute', ({ method, url }) => { for (const one of [method].flat()) registered.add(`${one} ${url}`) })
   const stream = await Jetstream.start()
   t.teardown(async () => { await stream.close() })
-  const feed = { hosts: stream.url, hydrate: false }
+  const feed = { hosts: stream.url, hydrate: false, compatible: true }
   const vault = { places: [{ id: 'here', kind: 'folder' as const, path: await scratch(t) }] }
   app.register(relay, {
     storage: await scratch(t),

@@ -7,16 +7,28 @@ const PAGE = 200 // records read at once
 /** What a consumer gets: a record's JSON text, or word that what comes next is not kept any more. */
 export type Told = { readonly number: number, readonly text: string } | { readonly oldest: number }
 
-/**
- * A row as readers get it, put together of texts. Whoever has no login is not shown what was looked up of whom wants
- * none such readers.
- */
+/** Whoever has no login is not shown what was looked up of whom wants none such readers. */
+export function shown (row: Row, isPublic: boolean): Row {
+  const [number, uri, did, timeUs, message, metadata, ...rest] = row
+  if (!isPublic || !/"!(?:no-unauthenticated|hide|takedown)"/.test(metadata)) return row
+  return [number, uri, did, timeUs, message, '{"references":[]}', ...rest]
+}
+
+/** A row as readers get it, put together of texts. */
 export function textOfRow (row: Row, isPublic: boolean): string {
-  const [number, uri, , , message, metadata, , hydratedAt, , , , , , visibility, partial] = row
-  const isHidden = isPublic && /"!(?:no-unauthenticated|hide|takedown)"/.test(metadata)
-  const references = isHidden ? '"references":[]' : metadata.slice(1, -1)
-  return `{"number":${number},"uri":${JSON.stringify(uri)},"event":${message},${references},` +
+  const [number, uri, , , message, metadata, , hydratedAt, , , , , , visibility, partial] = shown(row, isPublic)
+  return `{"number":${number},"uri":${JSON.stringify(uri)},"event":${message},${metadata.slice(1, -1)},` +
     `"visibility":"${visibility}","partial":${partial === 1},"hydratedAt":"${hydratedAt}"}`
+}
+
+/** What a consumer wants. */
+export interface Wish {
+  readonly after: number
+  readonly filter: RecordFilter
+  /** Whether it has no login, and is shown only what anybody may see */
+  readonly isPublic: boolean
+  /** Makes what is sent of a record; its own JSON unless given */
+  readonly textOf?: (row: Row) => string
 }
 
 /** The oldest number that a consumer may go on after; what is before is not kept. */
@@ -27,8 +39,9 @@ export const oldestOf = ({ store }: Feed): number => store.firstNumber - 1
  * consumer that is slow waits, and is told when what it wants is not kept any more, which is the end.
  */
 export async function * follow (
-  feed: Feed, after: number, filter: RecordFilter, isPublic: boolean, signal: AbortSignal
+  feed: Feed, { after: start, filter, isPublic, textOf = row => textOfRow(row, isPublic) }: Wish, signal: AbortSignal
 ): AsyncGenerator<Told> {
+  let after = start
   let wake = (): void => {}
   const listener = (): void => { wake() }
   feed.listeners.add(listener)
@@ -48,7 +61,7 @@ export async function * follow (
       const { rows, next } = await feed.store.rows.page(after, PAGE, filter)
       for (const row of rows) {
         if (signal.aborted) return
-        yield { number: row[0], text: textOfRow(row, isPublic) }
+        yield { number: row[0], text: textOf(row) }
       }
       after = Math.max(after, next)
     }

@@ -1,6 +1,5 @@
 import type { Feed } from '../feed.ts'
-import type { RecordFilter } from '../store/rows.ts'
-import { follow } from './consumer.ts'
+import { follow, type Wish } from './consumer.ts'
 
 /** One consumer's connection. */
 export interface Channel {
@@ -10,17 +9,9 @@ export interface Channel {
   gone: (oldest: number) => void
 }
 
-/** What a consumer wants. */
-export interface Wish {
-  readonly after: number
-  readonly filter: RecordFilter
-  /** Whether it has no login, and is shown only what anybody may see */
-  readonly isPublic: boolean
-}
-
 /** Sends a consumer records as fast as it takes them, until the signal says that it has left. */
-export async function pump (feed: Feed, channel: Channel, { after, filter, isPublic }: Wish, signal: AbortSignal): Promise<void> {
-  for await (const told of follow(feed, after, filter, isPublic, signal)) {
+export async function pump (feed: Feed, channel: Channel, wish: Wish, signal: AbortSignal): Promise<void> {
+  for await (const told of follow(feed, wish, signal)) {
     if ('oldest' in told) return channel.gone(told.oldest)
     await channel.record(told.text, told.number)
   }

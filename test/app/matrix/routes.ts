@@ -105,6 +105,12 @@ export const ROUTES: Record<string, RouteRow> = {
   'POST /api/vault/collect': other('vault:manage'),
   'GET /api/nodes': other('metrics:read'),
 
+  'GET /ready': open(),
+  'GET /api/v1/health': open(),
+  'GET /api/v1/stats': feed('feed:read'),
+  'GET /api/v1/metrics': feed('feed:read'),
+  'GET /api/v1/ws': feed('feed:read', 400),
+
   'GET /dashboard': open(),
   'GET /dashboard/:file': open(404, '/dashboard/none.js'),
   'GET /dashboard/data/figures': administration(['other', 200]),
