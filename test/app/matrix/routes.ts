@@ -107,9 +107,9 @@ export const ROUTES: Record<string, RouteRow> = {
 
   'GET /ready': open(),
   'GET /api/v1/health': open(),
-  'GET /api/v1/stats': feed('feed:read'),
-  'GET /api/v1/metrics': feed('feed:read'),
-  'GET /api/v1/ws': feed('feed:read', 400),
+  'GET /api/v1/stats': other('feed:read'),
+  'GET /api/v1/metrics': other('feed:read'),
+  'GET /api/v1/ws': other('feed:read', 400),
 
   'GET /dashboard': open(),
   'GET /dashboard/:file': open(404, '/dashboard/none.js'),
