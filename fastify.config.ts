@@ -121,6 +121,8 @@ const HEADERS: FastifyHelmetOptions = {
 /** The relay with what a host would see to. */
 export default async function standalone (fastify: FastifyInstance, options: RelayOptions): Promise<void> {
   await fastify.register(helmet, HEADERS)
-  if (ignored.length > 0) fastify.log.warn({ variables: ignored }, `variables that mean nothing to this feed: ${ignored.join(', ')}`)
+  if (ignored.length > 0) {
+    fastify.log.warn({ variables: ignored }, `variables that mean nothing to this feed: ${ignored.join(', ')}`)
+  }
   await relay(fastify, options)
 }

@@ -15,8 +15,8 @@ const invalid = (problem: string, cause?: unknown): RelayError =>
   new RelayError('RELAY_BAD_OPTION', `not a backup: ${problem}`, { cause })
 
 /**
- * The files of a backup: a folder, a `.tar` archive, or the bytes of one. Whoever has made it: paths lead nowhere else, and there is
- * nothing but files.
+ * The files of a backup: a folder, a `.tar` archive, or the bytes of one. Whoever has made it: paths lead nowhere else,
+ * and there is nothing but files.
  * @throws RelayError RELAY_BAD_OPTION
  */
 export async function * openSource (source: string | AsyncIterable<Uint8Array>): AsyncGenerator<SourceFile> {
