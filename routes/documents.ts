@@ -65,7 +65,7 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     schema: schemas.history, config: READ
   }, async ({ params, query, headers }, reply) => {
     const id = documentId(params.id)
-    const { offset, limit } = query
+    const { offset = 0, limit = 100 } = query
     const current = await documents.heads(id)
     const heads = query.heads === undefined ? current : documents.headsOf(id, query.heads)
     const etag = etagOf(heads, 'history', `.${offset}.${limit}`)
@@ -99,7 +99,7 @@ async function documentRoutes (fastify: FastifyInstance, options: Options): Prom
     const stream = new EventStream().once('close', limits.connect(request.source))
     try {
       const grant = access.session(request.credentials(), request.principal)
-      const subscription = new Subscription(id, stream, { grant, wantsPatches: query.patches })
+      const subscription = new Subscription(id, stream, { grant, wantsPatches: query.patches ?? true })
       if (from === undefined) subscription.changed(heads)
       stream.once('close', watches.listen(id, subscription, from ?? heads))
     } catch (error) {

@@ -31,7 +31,7 @@ export const schemas = {
   upload: {
     tags,
     summary: 'Stores a bundle, and its documents',
-    querystring: Type.Object(preconditionQuery),
+    querystring: Type.Object(preconditionQuery('^[^"]+$')),
     headers: preconditionHeaders,
     body: {
       content: {
@@ -75,7 +75,7 @@ export const schemas = {
     tags,
     summary: 'Deletes your own bundle; its documents stay',
     params,
-    querystring: Type.Object(preconditionQuery),
+    querystring: Type.Object(preconditionQuery('^[^"]+$')),
     headers: preconditionHeaders,
     response: {
       204: { type: 'null', description: 'It is gone' },

@@ -4,6 +4,7 @@ import { refusals } from '../openapi/responses.ts'
 import { JSON_PATCH, JSON_TYPE, MERGE_PATCH, SNAPSHOT_TYPE } from './types.ts'
 
 const tags = ['Documents']
+const ifMatch = preconditionQuery('^(sha256-[0-9a-f]{64}|[0-9a-f]{64}(\\.[0-9a-f]{64})*)$')
 const params = Type.Object({ id: Type.String({ description: 'The document’s id, without `automerge:`' }) })
 const hashes = (description: string) => Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), { description })
 const heads = hashes('The document’s heads, sorted')
@@ -68,8 +69,10 @@ export const schemas = {
     params,
     querystring: Type.Object({
       ...atHeads,
-      offset: Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1, default: 0, description: 'How many to skip' }),
-      limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100, description: 'How many to list' })
+      offset: Type.Optional(Type.Integer({
+        minimum: 0, maximum: 2 ** 31 - 1, default: 0, description: 'How many to skip'
+      })),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: 100, description: 'How many to list' }))
     }),
     headers: Type.Pick(conditionalHeaders, ['if-none-match']),
     response: {
@@ -96,9 +99,9 @@ export const schemas = {
     params,
     querystring: Type.Object({
       ...atHeads,
-      patches: Type.Boolean({
+      patches: Type.Optional(Type.Boolean({
         default: true, description: 'Whether events say what has changed, not only that something has'
-      })
+      }))
     }),
     headers: Type.Object({
       'last-event-id': Type.Optional(Type.String({ description: 'Heads that the client knows, in place of `heads`' }))
@@ -137,7 +140,7 @@ export const schemas = {
       heads: Type.Optional(Type.String({
         description: 'The heads that the change is based on; whatever came since is merged with it'
       })),
-      ...preconditionQuery
+      ...ifMatch
     }),
     headers: preconditionHeaders,
     body: {
@@ -158,7 +161,7 @@ export const schemas = {
     tags,
     summary: 'Deletes a document for good',
     params,
-    querystring: Type.Object(preconditionQuery),
+    querystring: Type.Object(ifMatch),
     headers: preconditionHeaders,
     response: {
       204: { type: 'null', description: 'It is gone' },

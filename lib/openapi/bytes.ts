@@ -17,9 +17,11 @@ export const preconditionHeaders = Type.Object({
 })
 
 /** The query of the same, for whom a proxy changes ETags. */
-export const preconditionQuery = {
-  ifMatch: text('The text between the quotes of the ETag, in place of If-Match: 412 unless it is current')
-}
+export const preconditionQuery = (pattern: string) => ({
+  ifMatch: Type.Optional(Type.String({
+    pattern, description: 'The text between the quotes of the ETag, in place of If-Match: 412 unless it is current'
+  }))
+})
 
 /** Bytes are of no JSON type; OpenAPI 3.1 says so with an empty schema. */
 export const bytes = (type: string) => ({ [type]: { schema: {} } })

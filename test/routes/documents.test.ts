@@ -201,7 +201,7 @@ t.test('heads as a condition in the query, for who gets no ETags', async t => {
     t.match(await patch(text, 1), { status: 412, json: { code: 'RELAY_PRECONDITION_FAILED' } })
   }
   for (const text of ['', '*', 'abc', `sha256-${'A'.repeat(64)}`]) {
-    t.match(await patch(text, 1), { status: 400, json: { code: 'RELAY_BAD_REQUEST' } }, text)
+    t.match(await patch(text, 1), { status: 400, json: { code: 'FST_ERR_VALIDATION' } }, text)
   }
   const patched = await patch(heads[0], 1)
   t.equal(patched.status, 200)
