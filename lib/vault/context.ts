@@ -17,6 +17,8 @@ export interface VaultContext {
   readonly log: Log
   /** ms that a place may be away before its shards are made anew elsewhere */
   readonly grace: number
+  /** ms that a block must have been without a manifest before it is collected: a put may be under way elsewhere */
+  readonly patience?: number
   /** @throws RelayError RELAY_VAULT_KEY_MISSING */
   readonly key: () => ClusterKey
   /** @throws RelayError RELAY_VAULT_KEY_MISSING */

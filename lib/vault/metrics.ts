@@ -1,8 +1,9 @@
 import { Gauge, type Registry } from 'prom-client'
 import type { VaultService } from './service.ts'
+import type { Upkeep } from './upkeep/upkeep.ts'
 
 /** Puts what is known of a vault where Prometheus gets it from. */
-export function registerVaultMetrics (vault: VaultService, registry: Registry): void {
+export function registerVaultMetrics (vault: VaultService, upkeep: Upkeep, registry: Registry): void {
   const registers = [registry]
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({ name, help, registers, collect () { this.set(read()) } }) // eslint-disable-line no-new
@@ -16,4 +17,21 @@ export function registerVaultMetrics (vault: VaultService, registry: Registry): 
   ofNodes('relay_vault_place_health', 'How well a place answers, 0 to 1', ({ health }) => health.score)
   ofNodes('relay_vault_place_active', '1 while a place is read and written', ({ health }) => health.state === 'active' ? 1 : 0)
   ofNodes('relay_vault_place_latency_seconds', 'How long a place takes to answer, on average', ({ health }) => health.latency / 1000)
+  const when = (name: string, help: string, work: 'scrubbed' | 'drilled' | 'backedUp'): void => {
+    gauge(`relay_vault_last_${name}_timestamp_seconds`, `${help}, 0 for never`, () => (upkeep.state?.[work] ?? 0) / 1000)
+  }
+  when('scrub', 'When every shard had been read', 'scrubbed')
+  when('drill', 'When an object was last brought back as after a disaster', 'drilled')
+  when('backup', 'When all that is stored was last backed up into the vault', 'backedUp')
+  gauge('relay_vault_damaged_shards', 'Shards found damaged or missing since the start', () => upkeep.damaged)
+  gauge('relay_vault_upkeep_failing', 'Kinds of upkeep that could not be done', () => upkeep.problems.size)
+  new Gauge({ // eslint-disable-line no-new
+    name: 'relay_vault_incomplete_objects',
+    help: 'Objects that lack shards and could not be repaired, by why',
+    registers,
+    labelNames: ['state'],
+    collect () {
+      for (const [state, count] of Object.entries(upkeep.found)) this.set({ state }, count)
+    }
+  })
 }

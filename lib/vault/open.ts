@@ -11,6 +11,8 @@ import { VaultService } from './service.ts'
 import type { VaultSettings } from './settings.ts'
 import { Vault } from './vault.ts'
 
+const PATIENCE = 20 * 3_600_000 // ms, less than from one day's collection to the next
+
 /** The places that the options name, as they are. */
 export const openNodes = ({ places, reserve }: VaultSettings): Node[] =>
   places.map(entry => openNode(entry, { reserve }))
@@ -43,6 +45,7 @@ export function openVault (settings: VaultSettings, log: Log): VaultService {
     holdings: new Holdings(log),
     geometry,
     grace,
+    patience: PATIENCE,
     log,
     key: holder.key,
     writer: async () => await writerOf(holder.key().derive('writer'))

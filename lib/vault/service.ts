@@ -7,7 +7,7 @@ import type { CollectReport } from './operations/collect.ts'
 import type { DrillReport } from './operations/drill.ts'
 import type { About, Content } from './operations/put.ts'
 import type { RepairOptions, RepairReport } from './operations/repair.ts'
-import type { ScrubReport } from './operations/scrub.ts'
+import type { ScrubOptions, ScrubReport } from './operations/scrub.ts'
 import type { SegmentInfo, Vault, VaultEntry } from './vault.ts'
 
 export interface VaultServiceParts {
@@ -50,6 +50,11 @@ export class VaultService {
   /** Objects that are known of, without asking anybody. */
   get known (): readonly VaultEntry[] {
     return this.#parts.vault.list()
+  }
+
+  /** Shards that objects have, as far as is known. */
+  get shards (): number {
+    return this.#parts.vault.shards
   }
 
   get hasKey (): boolean {
@@ -102,14 +107,15 @@ export class VaultService {
     await (await this.#ready()).forget(id)
   }
 
-  async repair (options: Pick<RepairOptions, 'now'> & { id?: string | undefined } = {}): Promise<RepairReport> {
-    const { id, now } = options
+  async repair (options: Omit<RepairOptions, 'progress'> & { id?: string | undefined } = {}): Promise<RepairReport> {
+    const { id, now, signal } = options
     return await this.#once(`repair ${id}`, async vault =>
-      await vault.repair({ now, ...id !== undefined && { id: await this.#idOf(id) } }))
+      await vault.repair({ now, signal, ...id !== undefined && { id: await this.#idOf(id) } }))
   }
 
-  async scrub (): Promise<ScrubReport> {
-    return await this.#once('scrub', async vault => await vault.scrub())
+  /** Of all shards, or of a part of them. */
+  async scrub (options: ScrubOptions = {}): Promise<ScrubReport> {
+    return await this.#once(`scrub ${options.after} ${options.most}`, async vault => await vault.scrub(options))
   }
 
   /** With the key from its file, as recovery would have it. @returns null when there is nothing to bring back */

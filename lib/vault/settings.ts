@@ -27,6 +27,11 @@ export const vaultSchema = Type.Object({
   segment: count(4 * MiB, 64 * 1024, 4 * MiB, 'Size of a segment, in bytes'),
   grace: count(24 * HOUR, 0, 2 ** 31 - 1, 'Time a place may be away before its shards are made anew elsewhere, in ms'),
   reserve: Type.Number({ default: 0.05, minimum: 0, maximum: 0.9, description: 'Share of a disk that the vault never fills' }),
+  scrubDays: count(30, 1, 3_650, 'Days in which every shard is read once'),
+  nightly: Type.Optional(Type.String({
+    pattern: '^([01]\\d|2[0-3]):[0-5]\\d$', description: 'Time of day, `HH:MM`, at which all that is stored is backed up into the vault'
+  })),
+  keepBackups: count(30, 1, 10_000, 'Backups that are kept by `vault.nightly`'),
   maxObject: count(1024 * MiB, 1, 16_384 * MiB, 'Largest object taken over HTTP, in bytes')
 }, { additionalProperties: false })
 
@@ -40,6 +45,10 @@ export interface VaultSettings {
   grace: number
   reserve: number
   maxObject: number
+  scrubDays: number
+  /** Minutes after midnight */
+  nightly: number | undefined
+  keepBackups: number
 }
 
 /** What a host may give. `places`: the list itself, instead of a file */
@@ -57,13 +66,21 @@ const NAMES = [...Object.keys(vaultSchema.properties), 'places']
 export function parseVaultOptions (given: VaultOptions, storage: string): VaultSettings {
   refuseUnknown(given, NAMES, bad)
   const { places: list, ...rest } = given
-  const { placesFile, keyFile, data, parity, survive, segment, ...settings } = validate(rest)
-  if ((placesFile === undefined) === (list === undefined)) throw bad('placesFile', 'give a file of places, or places, and not both')
+  const { placesFile, keyFile, data, parity, survive, segment, nightly, ...settings } = validate(rest)
+  if ((placesFile === undefined) === (list === undefined)) {
+    throw bad('placesFile', 'give a file of places, or places, and not both')
+  }
   const places = placesFile === undefined ? parsePlaces(list, 'vault.places') : readPlaces(placesFile)
   if ((data === undefined) !== (parity === undefined)) throw bad('data', 'vault.data and vault.parity go together')
   const [k, m] = data === undefined || parity === undefined ? usualFor(places) : [data, parity]
   if (k + m > 255) throw bad('data', `${k} and ${m} are more than 255 shards`)
-  return { ...settings, places, keyFile: path.resolve(keyFile ?? path.join(storage, 'vault', 'key')), geometry: { k, m, survive, segment } }
+  return {
+    ...settings,
+    places,
+    keyFile: path.resolve(keyFile ?? path.join(storage, 'vault', 'key')),
+    geometry: { k, m, survive, segment },
+    nightly: nightly === undefined ? undefined : Number(nightly.slice(0, 2)) * 60 + Number(nightly.slice(3))
+  }
 }
 
 /** Shards for so many domains: fewer cost less room where more would lie together anyway. */

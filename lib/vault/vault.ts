@@ -36,7 +36,7 @@ export interface SegmentInfo {
 export class Vault {
   readonly #context: VaultContext
   readonly #checks: Readonly<Record<string, Check>>
-  readonly #suspects = new Set<string>()
+  readonly #suspects = new Map<string, number>()
 
   constructor (context: VaultContext, checks: Readonly<Record<string, Check>> = {}) {
     this.#context = context
@@ -45,6 +45,12 @@ export class Vault {
 
   get nodes (): readonly Node[] {
     return this.#context.nodes
+  }
+
+  /** Shards that the objects that are known have. */
+  get shards (): number {
+    return this.#context.holdings.live()
+      .reduce((sum, { segments }) => sum + segments.reduce((all, { names }) => all + names.length, 0), 0)
   }
 
   /** Asks every place what it holds: once before anything else, and to see what others have stored. */

@@ -11,7 +11,8 @@ async function exported (t: Test): Promise<Set<string>> {
   const { http } = await start(t, {
     tunnel: {},
     webhooks: [{ url: 'https://hooks.example', secret: 'at least sixteen characters' }],
-    feed: { hosts: 'ws://127.0.0.1:9', hydrate: false }
+    feed: { hosts: 'ws://127.0.0.1:9', hydrate: false },
+    vault: { places: [{ id: 'here', kind: 'folder', path: '/nowhere' }] }
   })
   const text = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
   const names = new Set<string>()

@@ -14,11 +14,12 @@ export interface CollectReport {
 
 /**
  * Moves to the trash what no manifest refers to, at the second look: what a put elsewhere has just brought has no
- * manifest yet. Does nothing on a partial view: a manifest that cannot be read may refer to anything. Reads no clock.
- * @param suspects names found by the look before; those of this one are put in their place
+ * manifest yet. Does nothing on a partial view: a manifest that cannot be read may refer to anything. Reads no
+ * clock on the wall.
+ * @param suspects names found by looks before, with ms of a clock that only goes forward; brought up to date
  */
-export async function collect (context: VaultContext, suspects: Set<string>): Promise<CollectReport> {
-  const { nodes, holdings } = context
+export async function collect (context: VaultContext, suspects: Map<string, number>): Promise<CollectReport> {
+  const { nodes, holdings, patience = 0 } = context
   const { silent, unreadable } = await holdings.refresh(nodes)
   if (silent.length > 0) {
     return {
@@ -36,11 +37,13 @@ export async function collect (context: VaultContext, suspects: Set<string>): Pr
     for (const segment of segments) for (const index of segment.names.keys()) needed.add(shardName(segment, index))
   }
   for (const { id } of holdings.tombstones()) needed.add(id)
-  const found = new Set<string>()
+  const found = new Map<string, number>()
+  const now = performance.now()
   let removed = 0
   for (const node of nodes.filter(({ isReadOnly }) => !isReadOnly)) {
     for (const name of [...holdings.of(node)].filter(name => !needed.has(name) && isBlockName(name))) {
-      if (!suspects.has(name)) found.add(name)
+      const since = suspects.get(name)
+      if (since === undefined || now - since < patience) found.set(name, since ?? now)
       else {
         await remove(node, name)
         holdings.drop(name, node)
@@ -52,7 +55,7 @@ export async function collect (context: VaultContext, suspects: Set<string>): Pr
     })
   }
   suspects.clear()
-  for (const name of found) suspects.add(name)
+  for (const [name, since] of found) suspects.set(name, since)
   return { removed, suspects: found.size }
 }
 
