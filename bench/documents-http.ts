@@ -43,8 +43,9 @@ async function measure (run: () => Promise<unknown>): Promise<{ cpu: number, cou
 
 for (const keystrokes of [100, 10_000, 100_000]) {
   const saved = typed(keystrokes)
-  const { id } =
-    (await app.inject({ method: 'POST', url: '/api/documents', headers: { 'content-type': 'application/octet-stream' }, payload: Buffer.from(saved) })).json<{ id: string }>()
+  const headers = { 'content-type': 'application/octet-stream' }
+  const made = await app.inject({ method: 'POST', url: '/api/documents', headers, payload: Buffer.from(saved) })
+  const { id } = made.json<{ id: string }>()
   const url = `/api/documents/${id}`
   const answered = async (status: number, ask: InjectOptions | string): Promise<string> => {
     const { statusCode, headers, body } = await app.inject(ask)

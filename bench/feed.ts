@@ -3,8 +3,9 @@
 //   FEED_PEERS='python=/path/run.sh' .ci/redis run npm run bench:feed
 // Posts of 2,000 accounts, 45 % of them answers and 10 % quotes; an AppView stand-in with 20 ms; caches are warmed by a
 // tenth as many posts before. Everybody gets the variables of the known programs; JETSTREAM_HOSTS and APP_VIEW are on
-// loopback, which peers may have to be pointed at. With REDIS_URL what counts is the length of the Redis stream; without,
-// only the relay is measured, into SQLite. Loopback, and the servers share the machine: compare within a run only.
+// loopback, which peers may have to be pointed at. With REDIS_URL what counts is the length of the Redis stream;
+// without, only the relay is measured, into SQLite. Loopback, and the servers share the machine: compare within a run
+// only.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -31,7 +32,9 @@ const POLL = 20 // ms
 const redisUrl = process.env['REDIS_URL']
 
 const did = (n: number): string => `did:plc:${String(n % ACCOUNTS).padStart(24, 'a')}`
-const strong = (n: number): object => ({ uri: `at://${did(n * 7)}/${POST}/p${n % ACCOUNTS}`, cid: 'bafyreigj6urjlhd4vudcccvzt7qtf32dkoytasvyn6cjwqwo4d2zbmjmce' })
+const strong = (n: number): object => ({
+  uri: `at://${did(n * 7)}/${POST}/p${n % ACCOUNTS}`, cid: 'bafyreigj6urjlhd4vudcccvzt7qtf32dkoytasvyn6cjwqwo4d2zbmjmce'
+})
 
 /** A post of about 765 bytes with its event. */
 function post (n: number) {
@@ -122,7 +125,9 @@ const peers = (process.env['FEED_PEERS'] ?? '').split(',').filter(text => text !
   const [name, ...command] = text.split('=')
   return { name: name!, command: 'sh', args: ['-c', command.join('=')], env: {} }
 })
-if (peers.length > 0 && redisUrl === undefined) throw new Error('peers are measured by what they add to Redis: REDIS_URL')
+if (peers.length > 0 && redisUrl === undefined) {
+  throw new Error('peers are measured by what they add to Redis: REDIS_URL')
+}
 const results: object[] = []
 for (const candidate of [relay, ...peers]) results.push(await measure(candidate))
 console.table(results)

@@ -49,7 +49,9 @@ export function readPlaces (file: string): PlaceEntry[] {
 
 /** @throws RelayError RELAY_BAD_OPTION */
 export function parsePlaces (json: unknown, file = 'places'): PlaceEntry[] {
-  if (!Array.isArray(json) || json.length === 0) throw new RelayError('RELAY_BAD_OPTION', `${file}: not a list of places`)
+  if (!Array.isArray(json) || json.length === 0) {
+    throw new RelayError('RELAY_BAD_OPTION', `${file}: not a list of places`)
+  }
   const places = json.map((entry: unknown, at) => checked(entry, `${file}: place ${at + 1}`))
   const ids = places.map(({ id }) => id)
   const twice = ids.find((id, at) => ids.indexOf(id) !== at)

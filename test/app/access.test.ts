@@ -143,7 +143,8 @@ t.test('where nobody can say what one may do with a document, its peers go on wi
 })
 
 for (const delay of [0, 5]) {
-  t.test(`a right that is taken counts from then on, and one that is given back too: ${delay === 0 ? 'known soon' : 'after a while'}`, async t => {
+  t.test('a right that is taken counts from then on, and one that is given back too: ' +
+    `${delay === 0 ? 'known soon' : 'after a while'}`, async t => {
     const { may, url, stored, revocations } = await serve(t, { delay })
     may.set('writer', ALL).set('reader', READ)
     const [writer, reader] = [client(t, url('writer')), client(t, url('reader'))]

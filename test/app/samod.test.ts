@@ -145,7 +145,8 @@ for (const version of ['0.16', '0.5']) {
       t.equal((await fetch(`${http}/api/documents/${id}`)).status, 410)
     })
 
-    t.test('one that may only read gets everything and changes nothing; one that may not read gets nothing', async t => {
+    t.test('one that may only read gets everything and changes nothing; one that may not read gets ' +
+      'nothing', async t => {
       const may = new Map<string, Action[]>([['writer', ALL], ['reader', READ], ['stranger', []]])
       const { ws, http } = await start(t, {
         authenticate: ({ token }) => token === undefined ? null : { id: token },
@@ -218,7 +219,8 @@ for (const version of ['0.16', '0.5']) {
       t.strictSame(plain(twin.doc()), { n: 'edit 49', twin: 1 })
     })
 
-    t.test('a document that cannot be read costs its peers no other, and is there again when one brings it', async t => {
+    t.test('a document that cannot be read costs its peers no other, and is there again when one ' +
+      'brings it', async t => {
       const first = await start(t)
       const keeper = await connected(t, first.ws)
       const { id } = await keeper.do('create', { put: { title: 'to be damaged' } })
@@ -279,7 +281,8 @@ for (const version of ['0.16', '0.5']) {
       for (const start of (await readdir(`${FIXTURES}/samod-storage`)).filter(name => name !== 'st')) {
         for (const rest of await readdir(`${FIXTURES}/samod-storage/${start}`)) {
           const folder = `${FIXTURES}/samod-storage/${start}/${rest}/incremental`
-          const chunks = await Promise.all((await readdir(folder)).map(async name => await readFile(`${folder}/${name}`)))
+          const chunks =
+            await Promise.all((await readdir(folder)).map(async name => await readFile(`${folder}/${name}`)))
           const [document] = Automerge.applyChanges(Automerge.init<Doc>(), chunks)
           const heads = [...Automerge.getHeads(document)].sort()
           t.equal(await headsAt(http, start + rest), heads.join())

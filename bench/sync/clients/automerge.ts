@@ -96,10 +96,9 @@ export class AutomergeClient implements Client {
     const { doc, state } = this.#seeding!
     const [next, message] = Automerge.generateSyncMessage(doc, state)
     this.#seeding!.state = next
+    const shared = (): string => String(Automerge.decodeSyncState(Automerge.encodeSyncState(next)).sharedHeads)
     if (message !== null) this.#send({ type: 'sync', documentId: this.#history.id, data: message })
-    else if (String(Automerge.decodeSyncState(Automerge.encodeSyncState(next)).sharedHeads) === this.#history.seedHead) {
-      this.#proceed()
-    }
+    else if (shared() === this.#history.seedHead) this.#proceed()
   }
 
   #receive (bytes: Buffer): void {

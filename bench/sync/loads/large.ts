@@ -31,7 +31,8 @@ async function run (kind: ServerKind, server: Server): Promise<Figures> {
   await Promise.all([large.settle(SETTLE), small.settle(SETTLE)])
   const use = meter.use()
   return {
-    'CPU per change, ms': Math.max(0, use.server - before.server / before.seconds * use.seconds) / large.acknowledged * 1000,
+    'CPU per change, ms':
+      Math.max(0, use.server - before.server / before.seconds * use.seconds) / large.acknowledged * 1000,
     'acknowledged p50, ms': percentile(large.acknowledgements, 0.5),
     'others’ worst acknowledgement, ms': percentile(small.acknowledgements, 1),
     'the same before, ms': quiet,
