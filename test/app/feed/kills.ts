@@ -2,9 +2,11 @@ import { readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'redis'
+import { verifyArchive, verifyRecords } from '../../../lib/feed/archive/verify.ts'
 import { eventOf, parseEvent } from '../../../lib/feed/event.ts'
 import { firstNumberOf, sealedName } from '../../../lib/feed/store/manifest.ts'
 import { Database } from '../../../lib/feed/store/sqlite.ts'
+import { FolderObjects } from '../../../lib/objects/folder-objects.ts'
 import { random } from '../../fuzz.ts'
 import { StandInAppView } from '../../lib/feed/appview.ts'
 import { Jetstream, type WireEvent } from '../../lib/feed/jetstream.ts'
@@ -40,12 +42,17 @@ export interface Kills {
   isNumbered: boolean
   /** What somebody wrote into the first feed document before the kills */
   notes: unknown
+  /** What is wrong with the sealed files, here and in the archive */
+  unsound: string[]
+  /** Records in the archive */
+  archived: number
   errors: string[]
 }
 
 interface Stats {
   position: { timeUs: number } | null
   events: { underWay: number, repeats: number }
+  archive: { waiting: number }
   sinks: Array<{ behind: number, 'news.index': string }>
 }
 
@@ -62,12 +69,14 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
   const closers: Array<() => unknown> = []
   const server = await Jetstream.start()
   const appView = await StandInAppView.start({ teardown: close => { closers.push(close as () => unknown) } })
+  const archive = path.join(folder, 'archive')
   const rules = path.join(folder, 'rules.json')
   await writeFile(rules, JSON.stringify([{ name: 'news' }]))
   const flags = [
     '--feed', '--feed-hosts', server.url, '--feed-wire', wire, '--feed-app-view', appView.url, '--feed-app-view-rate',
     '1000',
-    '--feed-rotate-bytes', '262144', '--feed-documents-file', rules
+    '--feed-rotate-bytes', '262144',
+    '--feed-archive-folder', archive, '--feed-documents-file', rules
   ]
   const stream = `kills-${process.pid}-${wire}`
   const env: Record<string, string> = redis === undefined
@@ -106,13 +115,18 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
   await until(async () => {
     stats = await statsOf(relay)
     return (stats.position?.timeUs ?? 0) >= last &&
-      stats.events.underWay === 0 && stats.sinks.every(({ behind }) => behind === 0)
+      stats.events.underWay === 0 && stats.sinks.every(({ behind }) => behind === 0) &&
+      stats.archive.waiting === 0
   })
   const pages = await pagesOf(relay)
   await relay.end('SIGTERM')
   errors.push(...relay.errors)
   await server.close()
   for (const close of closers) await close()
+  const [records, archived] = await Promise.all([
+    verifyRecords(path.join(folder, 'feed', 'records')),
+    verifyArchive({ objects: new FolderObjects({ folder: archive }), prefix: 'feed/', scratch: path.join(folder, 'verify') })
+  ])
   const events = sent.map(event => eventOf(event))
   const { ids, numbers } = await recorded(folder)
   return {
@@ -125,6 +139,8 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
     isNumbered: numbers.sort((a, b) => a - b).every((number, n) => number === n + 1),
     recognised: stats.events.repeats,
     notes: pages[0]?.notes,
+    unsound: [...records.problems, ...archived.problems],
+    archived: archived.rows,
     errors
   }
 }
