@@ -31,7 +31,13 @@ async function host (t: Test, ...relays: Array<RelayOptions & { prefix?: string 
   return app
 }
 
-const everything: RelayOptions = { openapiUi: true, anyPath: true, dashboard: true, tunnel: { allowAnonymous: true } }
+const everything: RelayOptions = {
+  openapiUi: true,
+  anyPath: true,
+  dashboard: true,
+  tunnel: { allowAnonymous: true },
+  vault: { places: [{ id: 'here', kind: 'folder', path: '/nowhere' }] }
+}
 const controlled: RelayOptions = { authenticate: ({ token }) => token === undefined ? null : { id: token } }
 
 async function documentOf (app: FastifyInstance, prefix = ''): Promise<Document> {
