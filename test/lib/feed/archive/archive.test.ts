@@ -11,6 +11,7 @@ import { EVERYTHING } from '../../../../lib/feed/source/filter.ts'
 import { silent } from '../../../../lib/log.ts'
 import { FolderObjects } from '../../../../lib/objects/folder-objects.ts'
 import type { ObjectStore } from '../../../../lib/objects/object-store.ts'
+import { S3Objects } from '../../../../lib/objects/s3-objects.ts'
 import { dial } from '../../../../plugins/feed.ts'
 import { scratch } from '../../../scratch.ts'
 import { Jetstream } from '../jetstream.ts'
@@ -37,7 +38,7 @@ class Memory implements Sink {
 
 async function start (
   t: Test,
-  options: { objects?: (folder: string) => ObjectStore, store?: Partial<FeedParts['store']>, sinks?: Sink[] } = {}
+  options: { objects?: (folder: string) => ObjectStore, store?: Partial<FeedParts['store']>, sinks?: Sink[], prefix?: string } = {}
 ) {
   const root = await scratch(t, { feed: null, archive: null, scratch: null })
   const [folder, archived] = [path.join(root, 'feed'), path.join(root, 'archive')]
@@ -52,7 +53,7 @@ async function start (
       hydrator: bare,
       sinks: options.sinks ?? [],
       archive: new Archive({
-        objects, prefix: PREFIX, folder: path.join(folder, 'records'), scratch: path.join(folder, 'replay'), log: silent
+        objects, prefix: options.prefix ?? PREFIX, folder: path.join(folder, 'records'), scratch: path.join(folder, 'replay'), log: silent
       }),
       store: {
         durability: 'write', rotateAfter: 900_000, rotateBytes: 1e9, keepFor: 1e9, keepBytes: 1e12, ...options.store
@@ -173,4 +174,25 @@ t.test('a folder of records is verified', async t => {
   await rm(path.join(records, `${feed.store.sealed[0]!.file}.json`))
   t.match((await verifyRecords(records)).problems, [/_000000000000001\.db: it has no manifest/])
   t.match(await verifyRecords(path.join(records, 'none')), { files: 0, problems: [] })
+})
+
+const { TEST_S3_ENDPOINT: endpoint, TEST_S3_BUCKET: bucket = 'relay-test' } = process.env
+const skip = endpoint === undefined && 'needs TEST_S3_ENDPOINT; `.ci/s3-server run npm test` brings a server'
+
+t.test('a bucket is an archive', { skip }, async t => {
+  const prefix = `feed-${process.pid}/`
+  const open = (): ObjectStore => new S3Objects({ bucket, region: 'eu-north-1', endpoint: endpoint! })
+  const sink = new Memory()
+  const { feed, fill, folder } = await start(t, { objects: open, prefix, store: { keepBytes: 1 }, sinks: [sink] })
+  for (const count of [20, 30]) await fill(count)
+  await until(() => feed.archive!.stored === 2 && feed.store.sealed.length === 0 && sink.numbers.length === 50)
+  const objects = open()
+  t.teardown(async () => { await objects.close() })
+  t.match(await verifyArchive({ objects, prefix, scratch: path.join(folder, 'verify') }), {
+    files: 2, rows: 50, problems: []
+  })
+  sink.numbers.length = 0
+  feed.followers[0]!.rewind(0)
+  await until(() => sink.numbers.length === 50)
+  t.strictSame(sink.numbers, Array.from({ length: 50 }, (_, n) => n + 1))
 })
