@@ -50,7 +50,9 @@ export class Upkeep {
 
   start (): void {
     this.#timer = setInterval(() => {
-      this.#running ??= this.run(new Date()).finally(() => { this.#running = undefined })
+      this.#running ??= this.run(new Date())
+        .catch((error: unknown) => { this.#failed('upkeep', error) })
+        .finally(() => { this.#running = undefined })
     }, LOOK)
     this.#timer.unref()
   }
@@ -60,6 +62,7 @@ export class Upkeep {
     const { vault, file, scrubDays, nightly, backUp } = this.#options
     const state = this.#state ??= await readState(file)
     const objects = await vault.list()
+    this.problems.delete('upkeep')
     if (!vault.hasKey && objects.length === 0) return // nothing is there yet
     const due = (name: Work, every: number): boolean => {
       const passed = now.getTime() - state[name]
@@ -113,11 +116,15 @@ export class Upkeep {
       this.problems.delete(name)
       await writeState(this.#options.file, state)
     } catch (error) {
-      if (signal.aborted) return
-      if (this.problems.get(name) === messageOf(error)) return // it was told of
-      this.problems.set(name, messageOf(error))
-      this.#options.log.error({ err: error }, `upkeep of the vault (${name}): ${messageOf(error)}`)
+      this.#failed(name, error)
     }
+  }
+
+  /** Tells of it, unless it was told of. */
+  #failed (name: string, error: unknown): void {
+    if (this.#abort.signal.aborted || this.problems.get(name) === messageOf(error)) return
+    this.problems.set(name, messageOf(error))
+    this.#options.log.error({ err: error }, `upkeep of the vault (${name}): ${messageOf(error)}`)
   }
 
   /** Whether the time of day has passed since the last one. */
