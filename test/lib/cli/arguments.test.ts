@@ -24,16 +24,19 @@ t.test('flags and positionals mix in any order', async t => {
   t.same(flagsOf('--', '8100'), { port: 8100 })
 })
 
+/** One of them fits the pattern of every setting. */
+const WORDS = ['text', 'http://localhost', 'folder/', '03:30']
+
 t.test('every setting can be given as a flag, but secrets', async t => {
   for (const { flag, type, schema, isSecret } of settings) {
     if (isSecret) {
       t.throws(() => flagsOf(`--${flag}`, 'x'), /Unknown option/, flag)
       continue
     }
-    const { enum: [choice] = [], pattern, minimum = 0 } =
-      schema as { enum?: string[], pattern?: string, minimum?: number }
-    const word = choice ?? (pattern?.includes('http') === true ? 'http://localhost' : 'text')
-    const text = type === 'integer' || type === 'number' ? String(minimum + 7) : word
+    const { enum: [choice] = [], pattern = '', minimum = 0, maximum = Infinity } =
+      schema as { enum?: string[], pattern?: string, minimum?: number, maximum?: number }
+    const word = choice ?? WORDS.find(word => new RegExp(pattern).test(word))!
+    const text = type === 'integer' || type === 'number' ? String(Math.min(minimum + 7, maximum)) : word
     t.same(Object.keys(flagsOf(...type === 'boolean' ? [`--${flag}`] : [`--${flag}`, text])), [flag], flag)
   }
 })
