@@ -12,7 +12,10 @@ import { total } from './rates.ts'
 import { useRoute } from './route.ts'
 import { SignIn } from './sign-in.tsx'
 
-const PAGES = [['', 'Overview'], ['connections', 'Connections'], ['documents', 'Documents'], ['bundles', 'Bundles'], ['refusals', 'Refusals']] as const
+const PAGES = [
+  ['', 'Overview'], ['connections', 'Connections'], ['documents', 'Documents'], ['bundles', 'Bundles'],
+  ['refusals', 'Refusals']
+] as const
 
 /** What a page is called that is about one of them. */
 const ONE: Record<string, string> = { documents: 'Document', bundles: 'Bundle' }
@@ -34,11 +37,21 @@ export function App () {
   const isShutOut = state.name === 'lost' && (state.error.status === 401 || state.error.status === 403)
   return (
     <>
-      <a class='skip' href='#main' onClick={event => { event.preventDefault(); title.current?.focus() }}>Skip to content</a>
+      <a
+        class='skip' href='#main'
+        onClick={event => { event.preventDefault(); title.current?.focus() }}
+      >Skip to content
+      </a>
       <header>
-        <div class='brand'><span class='mark' aria-hidden='true' /><strong>Relay</strong><Process monitor={monitor} /></div>
+        <div class='brand'>
+          <span class='mark' aria-hidden='true' /><strong>Relay</strong><Process monitor={monitor} />
+        </div>
         <nav aria-label='Pages'>
-          <ul>{PAGES.map(([path, text]) => <li key={path}><a href={`#/${path}`} aria-current={path === page ? 'page' : undefined}>{text}</a></li>)}</ul>
+          <ul>
+            {PAGES.map(([path, text]) => (
+              <li key={path}><a href={`#/${path}`} aria-current={path === page ? 'page' : undefined}>{text}</a></li>
+            ))}
+          </ul>
         </nav>
         <Status monitor={monitor} />
       </header>
@@ -66,7 +79,8 @@ function Process ({ monitor: { now } }: { monitor: Monitor }) {
   const info = now?.samples.find(({ name }) => name === 'relay_info')?.labels
   const started = now && total(now, 'process_start_time_seconds')
   if (now === undefined || info === undefined || started === undefined) return null
-  return <span class='muted'>{info['version']} · Node {String(info['node']).slice(1)} · up {duration(now.time - started * 1000)}</span>
+  const [version, node] = [info['version'], String(info['node']).slice(1)]
+  return <span class='muted'>{version} · Node {node} · up {duration(now.time - started * 1000)}</span>
 }
 
 /** Whether what is seen is of now. Only changes of that are told to who listens. */
@@ -74,7 +88,8 @@ function Status ({ monitor }: { monitor: Monitor }) {
   const { state, isPaused } = monitor
   const [words, setWords] = useState('')
   useEffect(() => {
-    setWords({ starting: 'Connecting', live: 'Live', paused: 'Paused', lost: state.name === 'lost' ? state.error.message : '' }[state.name])
+    const lost = state.name === 'lost' ? state.error.message : ''
+    setWords({ starting: 'Connecting', live: 'Live', paused: 'Paused', lost }[state.name])
   }, [state.name])
   return (
     <div class='status'>

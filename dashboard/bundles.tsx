@@ -14,8 +14,17 @@ interface BundleRow extends Omit<ListedBundle, 'modified'> { modified: string }
 export function Bundles () {
   const { after, number, back, nextAfter } = usePages()
   const query = new URLSearchParams({ limit: String(LIMIT), ...after !== undefined && { after } })
-  const { answer, error } = useData<Listing<BundleRow> | { list: null, isMore: false }>(`dashboard/data/bundles?${query}`, 5_000)
-  if (answer?.list === null) return <p>The store that this relay’s host has given it does not tell what it holds. A bundle whose id is known is at <code>#/bundles/&lt;id&gt;</code>.</p>
+  const { answer, error } = useData<Listing<BundleRow> | { list: null, isMore: false }>(
+    `dashboard/data/bundles?${query}`, 5_000
+  )
+  if (answer?.list === null) {
+    return (
+      <p>
+        The store that this relay’s host has given it does not tell what it holds. A bundle whose id is known is
+        at <code>#/bundles/&lt;id&gt;</code>.
+      </p>
+    )
+  }
   const last = answer?.list.at(-1)
   return (
     <>
@@ -31,7 +40,12 @@ export function Bundles () {
           { name: 'Stored', cell: ({ modified }) => date(Date.parse(modified)) }
         ]}
       />
-      <Pager label='Pages of bundles' text={`page ${number}`} back={back} next={answer?.isMore === true && last !== undefined ? nextAfter(last.id) : undefined} />
+      <Pager
+        label='Pages of bundles'
+        text={`page ${number}`}
+        back={back}
+        next={answer?.isMore === true && last !== undefined ? nextAfter(last.id) : undefined}
+      />
     </>
   )
 }
@@ -61,7 +75,9 @@ export function Bundle ({ id }: { id: string }) {
       ]}
       />
       <Table<string>
-        caption={documents.length > SHOWN ? `The first ${SHOWN} of ${count(documents.length)} documents in it` : 'Documents in it'}
+        caption={documents.length > SHOWN
+          ? `The first ${SHOWN} of ${count(documents.length)} documents in it`
+          : 'Documents in it'}
         keyOf={one => one}
         rows={ids.slice(0, SHOWN)}
         empty='None.'

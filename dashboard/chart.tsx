@@ -54,14 +54,26 @@ export function Chart (props: ChartProps) {
     <figure class='chart'>
       <figcaption>
         <h3>{title}</h3>
-        <dl>{lines.map(({ key, name }, n) => <div key={key}><dt><i class={`swatch line-${n + 1}`} aria-hidden='true' />{name}</dt><dd>{format(last?.[key])}</dd></div>)}</dl>
+        <dl>
+          {lines.map(({ key, name }, n) => (
+            <div key={key}>
+              <dt><i class={`swatch line-${n + 1}`} aria-hidden='true' />{name}</dt>
+              <dd>{format(last?.[key])}</dd>
+            </div>
+          ))}
+        </dl>
       </figcaption>
       <div class='plot' ref={place} aria-hidden='true' />
       <details>
         <summary>{title} as a table</summary>
         <table>
           <caption class='hidden'>{title}, the last {ROWS} seconds</caption>
-          <thead><tr><th scope='col'>Time</th>{lines.map(({ key, name }) => <th key={key} scope='col' class='number'>{name}</th>)}</tr></thead>
+          <thead>
+            <tr>
+              <th scope='col'>Time</th>
+              {lines.map(({ key, name }) => <th key={key} scope='col' class='number'>{name}</th>)}
+            </tr>
+          </thead>
           <tbody>
             {points.slice(-ROWS).reverse().map(point => (
               <tr key={point.time}>
@@ -86,7 +98,12 @@ const dataOf = (lines: readonly Line[], points: readonly Point[]): UPlot.Aligned
 function drawPlot (place: HTMLElement, { lines, format, isWhole }: ChartProps): UPlot {
   const style = getComputedStyle(document.documentElement)
   const colour = (name: string): string => style.getPropertyValue(name).trim()
-  const axis = { stroke: colour('--muted'), font: '11px system-ui', ticks: { show: false }, grid: { stroke: colour('--grid'), width: 1 } }
+  const axis = {
+    stroke: colour('--muted'),
+    font: '11px system-ui',
+    ticks: { show: false },
+    grid: { stroke: colour('--grid'), width: 1 }
+  }
   return new UPlot({
     width: place.clientWidth,
     height: HEIGHT,
@@ -99,7 +116,13 @@ function drawPlot (place: HTMLElement, { lines, format, isWhole }: ChartProps): 
     },
     axes: [
       { ...axis, grid: { show: false }, space: 90, size: 24, values: (_plot, times) => times.map(clock) },
-      { ...axis, size: 62, space: 36, ...isWhole === true && { incrs: WHOLE }, values: (_plot, values) => values.map(format) }
+      {
+        ...axis,
+        size: 62,
+        space: 36,
+        ...isWhole === true && { incrs: WHOLE },
+        values: (_plot, values) => values.map(format)
+      }
     ],
     series: [{}, ...lines.map((_line, n) => ({
       stroke: colour(`--line-${n + 1}`),

@@ -40,12 +40,22 @@ export function Document ({ id }: { id: string }) {
         />}
       {answer !== undefined && (isOpen.current
         ? <Contents id={id}>{followers}</Contents>
-        : <><p><button type='button' onClick={() => { setWanted(true) }}>Open its {bytes(answer.bytes)} here</button></p>{followers}</>)}
+        : (
+          <>
+            <p>
+              <button type='button' onClick={() => { setWanted(true) }}>Open its {bytes(answer.bytes)} here</button>
+            </p>
+            {followers}
+          </>
+          ))}
     </>
   )
 }
 
-/** The document in a Repo of this page's own, as its peers have it. @param children come before the history, which is long */
+/**
+ * The document in a Repo of this page's own, as its peers have it.
+ * @param children come before the history, which is long
+ */
 function Contents ({ id, children }: { id: string, children: ComponentChildren }) {
   const [document, setDocument] = useState<LiveDocument>()
   const [latest, setView] = useState<View>()
@@ -70,11 +80,15 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
 
   if (problem !== undefined) return <><p class='problem' role='alert'>It cannot be opened: {problem}</p>{children}</>
   if (view === undefined || document === undefined) return <><p role='status'>Opening …</p>{children}</>
+  const moment = past === undefined
+    ? `live, as of ${new Date(view.time).toLocaleTimeString('en-GB')}`
+    : `at the change ${hash(past.hash)}`
   return (
     <>
       <section aria-labelledby='contents'>
-        <h2 id='contents'>Contents <span class='muted'>{past === undefined ? `live, as of ${new Date(view.time).toLocaleTimeString('en-GB')}` : `at the change ${hash(past.hash)}`}</span></h2>
-        {past !== undefined && <p><button type='button' onClick={() => { setPast(undefined) }}>Back to live</button></p>}
+        <h2 id='contents'>Contents <span class='muted'>{moment}</span></h2>
+        {past !== undefined &&
+          <p><button type='button' onClick={() => { setPast(undefined) }}>Back to live</button></p>}
         <pre class='json' tabIndex={0} role='region' aria-label='As JSON'>{past?.text ?? view.text}</pre>
       </section>
       <section aria-labelledby='heads'>
@@ -95,7 +109,17 @@ function Contents ({ id, children }: { id: string, children: ComponentChildren }
             { name: 'Actor', cell: ({ actor, seq }) => <><code>{hash(actor)}</code> no. {count(seq)}</> },
             { name: 'Operations', isNumber: true, cell: ({ operations }) => count(operations) },
             { name: 'Message', cell: ({ message }) => message ?? '' },
-            { name: 'Contents', cell: change => <button type='button' aria-pressed={past?.hash === change.hash} onClick={() => { setPast({ hash: change.hash, text: document.textAt(change.hash) }) }}>Show<span class='hidden'> at {hash(change.hash)}</span></button> }
+            {
+              name: 'Contents',
+              cell: change => (
+                <button
+                  type='button'
+                  aria-pressed={past?.hash === change.hash}
+                  onClick={() => { setPast({ hash: change.hash, text: document.textAt(change.hash) }) }}
+                >Show<span class='hidden'> at {hash(change.hash)}</span>
+                </button>
+              )
+            }
           ]}
         />
         <Pager

@@ -25,7 +25,11 @@ export function Operations () {
           { name: 'Operation', cell: ([, { part, operation }]) => `${part}: ${operation}` },
           { name: 'Result', cell: ([, { result }]) => result === 'ok' ? 'ok' : <strong class='bad'>{result}</strong> },
           { name: 'Count', isNumber: true, cell: ([, { count: n }]) => count(n) },
-          { name: 'Lately', isNumber: true, cell: row => now === before ? '–' : perSecond(recent(row) * 1000 / (now!.time - before!.time)) },
+          {
+            name: 'Lately',
+            isNumber: true,
+            cell: row => now === before ? '–' : perSecond(recent(row) * 1000 / (now!.time - before!.time))
+          },
           { name: 'Average', isNumber: true, cell: ([, { seconds, count: n }]) => latency(seconds / n) }
         ]}
       />

@@ -15,22 +15,52 @@ export function Overview () {
       <Health />
       <dl class='tiles'>
         <Tile name='Connections' value={count(last?.connections)} more={`${count(level('relay_peers'))} joined`} />
-        <Tile name='Documents in memory' value={count(last?.documents)} more={`${bytes(now && byLabel(now, 'relay_memory_bytes', 'part').get('history'))} of changes`} />
-        <Tile name='Messages' value={perSecond(last && sum(last.messagesIn, last.messagesOut))} more={bytes(last && sum(last.bytesIn, last.bytesOut), '/s')} />
+        <Tile
+          name='Documents in memory'
+          value={count(last?.documents)}
+          more={`${bytes(now && byLabel(now, 'relay_memory_bytes', 'part').get('history'))} of changes`}
+        />
+        <Tile
+          name='Messages'
+          value={perSecond(last && sum(last.messagesIn, last.messagesOut))}
+          more={bytes(last && sum(last.bytesIn, last.bytesOut), '/s')}
+        />
         <Tile name='Edit answered, p99' value={latency(last?.sync99)} more={`p50 ${latency(last?.sync50)}`} />
         <Tile name='Event loop late, p99' value={latency(last?.loop99)} more={`CPU ${percent(last?.cpu)}`} />
-        <Tile name='Memory' value={bytes(level('process_resident_memory_bytes'))} more={`heap ${bytes(level('nodejs_heap_size_used_bytes'))}`} />
+        <Tile
+          name='Memory'
+          value={bytes(level('process_resident_memory_bytes'))}
+          more={`heap ${bytes(level('nodejs_heap_size_used_bytes'))}`}
+        />
       </dl>
 
       <section aria-labelledby='rates'>
         <h2 id='rates'>Rates and latencies <span class='muted'>the last five minutes that this page was open</span></h2>
         <div class='charts'>
-          <Chart title='Messages' points={points} format={perSecond} lines={[{ key: 'messagesIn', name: 'received' }, { key: 'messagesOut', name: 'sent' }]} />
-          <Chart title='Traffic' points={points} format={inASecond} isWhole lines={[{ key: 'bytesIn', name: 'received' }, { key: 'bytesOut', name: 'sent' }]} />
-          <Chart title='Connections and documents' points={points} format={count} isWhole lines={[{ key: 'connections', name: 'connections' }, { key: 'documents', name: 'documents in memory' }]} />
-          <Chart title='Edit received to answered' points={points} format={latency} lines={[{ key: 'sync99', name: 'p99' }, { key: 'sync50', name: 'p50' }]} />
-          <Chart title='Journal write to durable' points={points} format={latency} lines={[{ key: 'commit99', name: 'p99' }, { key: 'commit50', name: 'p50' }]} />
-          <Chart title='Processor' points={points} format={percent} lines={[{ key: 'cpu', name: 'of one processor' }]} />
+          <Chart
+            title='Messages' points={points} format={perSecond}
+            lines={[{ key: 'messagesIn', name: 'received' }, { key: 'messagesOut', name: 'sent' }]}
+          />
+          <Chart
+            title='Traffic' points={points} format={inASecond} isWhole
+            lines={[{ key: 'bytesIn', name: 'received' }, { key: 'bytesOut', name: 'sent' }]}
+          />
+          <Chart
+            title='Connections and documents' points={points} format={count} isWhole
+            lines={[{ key: 'connections', name: 'connections' }, { key: 'documents', name: 'documents in memory' }]}
+          />
+          <Chart
+            title='Edit received to answered' points={points} format={latency}
+            lines={[{ key: 'sync99', name: 'p99' }, { key: 'sync50', name: 'p50' }]}
+          />
+          <Chart
+            title='Journal write to durable' points={points} format={latency}
+            lines={[{ key: 'commit99', name: 'p99' }, { key: 'commit50', name: 'p50' }]}
+          />
+          <Chart
+            title='Processor' points={points} format={percent}
+            lines={[{ key: 'cpu', name: 'of one processor' }]}
+          />
         </div>
       </section>
 
@@ -47,7 +77,9 @@ export function Overview () {
         </section>
         <section aria-labelledby='memory'>
           <h2 id='memory'>Memory by part</h2>
-          <Facts facts={[...now === undefined ? [] : byLabel(now, 'relay_memory_bytes', 'part')].map(([part, value]) => [PARTS[part] ?? part, bytes(value)] as const)} />
+          <Facts facts={[...now === undefined ? [] : byLabel(now, 'relay_memory_bytes', 'part')]
+            .map(([part, value]) => [PARTS[part] ?? part, bytes(value)] as const)}
+          />
         </section>
         <section aria-labelledby='fallbacks'>
           <h2 id='fallbacks'>Left to Automerge’s own sync</h2>
@@ -86,6 +118,7 @@ function Health () {
   const { answer, error } = useData<HealthReport>('health/ready', 5_000)
   if (answer === undefined) return <Problem error={error} />
   if (answer.status === 'ok') return <p class='health ok'>Ready: {Object.keys(answer.checks).join(', ')} are fine.</p>
-  const failing = Object.entries(answer.checks).flatMap(([name, check]) => check.status === 'ok' ? [] : [`${name} (${check.reason})`])
+  const failing = Object.entries(answer.checks)
+    .flatMap(([name, check]) => check.status === 'ok' ? [] : [`${name} (${check.reason})`])
   return <p class='health problem' role='alert'>Not ready: {failing.join(', ')}.</p>
 }

@@ -24,18 +24,28 @@ export function Table<Row> ({ caption, columns, rows, keyOf, empty }: TableProps
     <table role='table' aria-busy={rows === undefined}>
       <caption>{caption}</caption>
       <thead role='rowgroup'>
-        <tr role='row'>{columns.map(({ name, isNumber }) => <th key={name} role='columnheader' scope='col' class={isNumber ? 'number' : ''}>{name}</th>)}</tr>
+        <tr role='row'>
+          {columns.map(({ name, isNumber }) => (
+            <th key={name} role='columnheader' scope='col' class={isNumber ? 'number' : ''}>{name}</th>
+          ))}
+        </tr>
       </thead>
       <tbody role='rowgroup'>
         {(rows ?? []).map(row => (
           <tr role='row' key={keyOf(row)}>
             {columns.map(({ name, cell, isNumber }, n) => n === 0
               ? <th key={name} role='rowheader' scope='row'>{cell(row)}</th>
-              : <td key={name} role='cell' data-label={name} class={isNumber ? 'number' : ''}><div>{cell(row)}</div></td>)}
+              : (
+                <td key={name} role='cell' data-label={name} class={isNumber ? 'number' : ''}>
+                  <div>{cell(row)}</div>
+                </td>
+                ))}
           </tr>
         ))}
         {(rows === undefined || rows.length === 0) &&
-          <tr role='row'><td role='cell' class='empty' colSpan={columns.length}>{rows === undefined ? 'Loading …' : empty}</td></tr>}
+          <tr role='row'>
+            <td role='cell' class='empty' colSpan={columns.length}>{rows === undefined ? 'Loading …' : empty}</td>
+          </tr>}
       </tbody>
     </table>
   )

@@ -20,13 +20,20 @@ export function Refusals () {
   const then = figures.find(({ time }) => now!.time - time <= LATELY)
   const rows = now && COUNTERS.flatMap(([name, label, kind]) => {
     const before = byLabel(then!, name, label)
-    return [...byLabel(now, name, label)].map(([reason, total]): Row => ({ kind, reason, total, lately: total - (before.get(reason) ?? 0) }))
+    return [...byLabel(now, name, label)].map(([reason, total]): Row => ({
+      kind, reason, total, lately: total - (before.get(reason) ?? 0)
+    }))
   }).filter(({ total }) => total > 0).sort((a, b) => b.total - a.total)
   return (
     <>
       <section aria-labelledby='rate'>
         <h2 id='rate'>Rate</h2>
-        <div class='charts'><Chart title='Refusals' points={points} format={perSecond} lines={[{ key: 'refused', name: 'connections and access' }]} /></div>
+        <div class='charts'>
+          <Chart
+            title='Refusals' points={points} format={perSecond}
+            lines={[{ key: 'refused', name: 'connections and access' }]}
+          />
+        </div>
       </section>
       <section aria-labelledby='reasons'>
         <h2 id='reasons'>Reasons</h2>
@@ -37,9 +44,16 @@ export function Refusals () {
           empty='Nothing has been refused.'
           columns={[
             { name: 'Reason', cell: ({ reason }) => <code>{reason}</code> },
-            { name: 'What happened', cell: ({ kind, reason }) => <>{kind}<span class='muted sub'>{MEANINGS[reason]}</span></> },
+            {
+              name: 'What happened',
+              cell: ({ kind, reason }) => <>{kind}<span class='muted sub'>{MEANINGS[reason]}</span></>
+            },
             { name: 'Total', isNumber: true, cell: ({ total }) => count(total) },
-            { name: 'Last minute', isNumber: true, cell: ({ lately }) => lately > 0 ? <strong class='bad'>{count(lately)}</strong> : '0' }
+            {
+              name: 'Last minute',
+              isNumber: true,
+              cell: ({ lately }) => lately > 0 ? <strong class='bad'>{count(lately)}</strong> : '0'
+            }
           ]}
         />
       </section>
