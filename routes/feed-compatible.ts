@@ -23,28 +23,47 @@ async function compatibleRoutes (fastify: FastifyInstance, options: Options): Pr
   if (!options.feed!.compatible) return
   const { access, feed, limits, sockets } = fastify
 
-  fastify.get('/api/v1/health', { ...about('Whether the feed is well, as jetstream-turbo says it', { 200: json('It is'), 503: json('It is not') }), config: PUBLIC }, async (_request, reply) => {
+  fastify.get('/api/v1/health', {
+    ...about('Whether the feed is well, as jetstream-turbo says it', { 200: json('It is'), 503: json('It is not') }),
+    config: PUBLIC
+  }, async (_request, reply) => {
     const data = healthOf(feed)
     return await reply.code(data.healthy ? 200 : 503).header('cache-control', 'no-store')
       .send({ status: data.healthy ? 'healthy' : 'unhealthy', data })
   })
 
-  fastify.get('/ready', { ...about('Whether the feed is well, without a body', { 200: { type: 'null', description: 'It is' }, 503: { type: 'null', description: 'It is not' } }), config: PUBLIC }, async (_request, reply) => {
+  fastify.get('/ready', {
+    ...about('Whether the feed is well, without a body', {
+      200: { type: 'null', description: 'It is' }, 503: { type: 'null', description: 'It is not' }
+    }),
+    config: PUBLIC
+  }, async (_request, reply) => {
     return await reply.code(feed.problems.length === 0 ? 200 : 503).header('cache-control', 'no-store').send()
   })
 
-  fastify.get('/api/v1/stats', { ...about('Figures of the feed, as jetstream-turbo names them', { 200: json('Records, and hits of the caches') }), config: READ }, async (_request, reply) => {
+  fastify.get('/api/v1/stats', {
+    ...about('Figures of the feed, as jetstream-turbo names them', { 200: json('Records, and hits of the caches') }),
+    config: READ
+  }, async (_request, reply) => {
     return await reply.header('cache-control', 'no-store').send({ status: 'success', data: statsOf(feed) })
   })
 
-  fastify.get('/api/v1/metrics', { ...about('The same for Prometheus', { 200: { description: 'Gauges', content: { 'text/plain': { schema: Type.String() } } } }), config: READ }, async (_request, reply) => {
-    return await reply.header('cache-control', 'no-store').type('text/plain; version=0.0.4; charset=utf-8').send(metricsText(feed))
+  fastify.get('/api/v1/metrics', {
+    ...about('The same for Prometheus', {
+      200: { description: 'Gauges', content: { 'text/plain': { schema: Type.String() } } }
+    }),
+    config: READ
+  }, async (_request, reply) => {
+    return await reply.header('cache-control', 'no-store').type('text/plain; version=0.0.4; charset=utf-8')
+      .send(metricsText(feed))
   })
 
   fastify.route({
     method: 'GET',
     url: '/api/v1/ws',
-    ...about('With `Upgrade: websocket`, records as they come, in the form of jetstream-turbo', { 101: { type: 'null', description: 'The socket' } }),
+    ...about('With `Upgrade: websocket`, records as they come, in the form of jetstream-turbo', {
+      101: { type: 'null', description: 'The socket' }
+    }),
     config: { ...READ, peers: true },
     handler: async () => { throw new RelayError('RELAY_BAD_REQUEST', 'Ask with Upgrade: websocket') },
     wsHandler: (socket, request) => { serve(new SocketChannel(socket), request) }
@@ -62,7 +81,8 @@ async function compatibleRoutes (fastify: FastifyInstance, options: Options): Pr
     } catch (error) {
       return channel.end(error as RelayError)
     }
-    const wish = { after: feed.store.lastNumber, filter, isPublic, textOf: (row: Row) => turboText(recordOf(shown(row, isPublic))) }
+    const textOf = (row: Row): string => turboText(recordOf(shown(row, isPublic)))
+    const wish = { after: feed.store.lastNumber, filter, isPublic, textOf }
     pump(feed, channel, wish, channel.signal).catch((error: unknown) => {
       request.log.error({ err: error }, 'a consumer of the feed cannot be served')
       channel.end(new RelayError('RELAY_INTERNAL', 'The records cannot be read'))

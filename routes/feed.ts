@@ -73,7 +73,10 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
     return { wish: { after, filter: filterOf(asked, isPublic), isPublic }, isGone: after < oldestOf(feed) }
   }
 
-  /** Ends a consumer's connection when whoever it is may not read any more. @returns what is to be called when it has ended */
+  /**
+   * Ends a consumer's connection when whoever it is may not read any more.
+   * @returns what is to be called when it has ended
+   */
   const watch = (request: FastifyRequest, refuse: (error: RelayError) => void): () => void => {
     const session = access.session(request.credentials(), request.principal)
     session?.attach({
@@ -97,7 +100,9 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
         .type('text/event-stream; charset=utf-8')
       const stream = new EventStream().once('close', limits.connect(request.source))
       stream.once('close', requests.endless(() => { stream.end('closing', '{}') })).greet()
-      const leave = watch(request, ({ message, code }) => { stream.end('end', JSON.stringify({ error: message, code })) })
+      const leave = watch(request, ({ message, code }) => {
+        stream.end('end', JSON.stringify({ error: message, code }))
+      })
       const stop = new AbortController()
       stream.once('close', leave).once('close', () => { stop.abort() })
       pump(feed, new StreamChannel(stream), wish, stop.signal)
@@ -118,7 +123,9 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
           channel.end(new RelayError('RELAY_INTERNAL', 'The records cannot be read'))
         })
       } catch (error) {
-        channel.end(error instanceof RelayError ? error : new RelayError('RELAY_INTERNAL', 'Internal error', { cause: error }))
+        channel.end(error instanceof RelayError
+          ? error
+          : new RelayError('RELAY_INTERNAL', 'Internal error', { cause: error }))
       }
     }
   })
@@ -129,10 +136,15 @@ async function feedRoutes (fastify: FastifyInstance): Promise<void> {
       .send(JSON.stringify({ files: feed.store.sealed.length, last: feed.store.sealed.at(-1)?.file ?? null }))
   })
 
-  typed.post('/feed/sinks/:sink/replay', { schema: schemas.replay, config: MANAGE }, async ({ params, query: { after } }, reply) => {
+  typed.post('/feed/sinks/:sink/replay', {
+    schema: schemas.replay, config: MANAGE
+  }, async ({ params, query: { after } }, reply) => {
     const follower = feed.followers.find(({ sink }) => sink.name === params.sink)
     if (follower === undefined) throw new RelayError('RELAY_FEED_SINK_NOT_FOUND', `The feed has no sink ${params.sink}`)
-    if (after > feed.store.lastNumber) throw new RelayError('RELAY_BAD_REQUEST', `after must be at most ${feed.store.lastNumber}, the number of the last record`)
+    const { lastNumber } = feed.store
+    if (after > lastNumber) {
+      throw new RelayError('RELAY_BAD_REQUEST', `after must be at most ${lastNumber}, the number of the last record`)
+    }
     const oldest = Math.min(oldestOf(feed), (await feed.archive?.firstNumber() ?? Infinity) - 1)
     if (after < oldest) return await gone(reply, oldest)
     follower.rewind(after)

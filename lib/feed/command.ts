@@ -88,9 +88,9 @@ async function verify (given: object, isJson: boolean, print: Print): Promise<nu
       await rm(scratch, { recursive: true, force: true })
     }
   }
-  print(
-    isJson ? `${JSON.stringify(verdicts)}\n` : Object.entries(verdicts).map(([name, verdict]) => textOf(name, verdict)).join('')
-  )
+  print(isJson
+    ? `${JSON.stringify(verdicts)}\n`
+    : Object.entries(verdicts).map(([name, verdict]) => textOf(name, verdict)).join(''))
   return Object.values(verdicts).some(({ problems }) => problems.length > 0) ? UNSOUND : 0
 }
 

@@ -3,47 +3,34 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import type { Archive } from './archive/archive.ts'
-import type { Log } from '../log.ts'
 import { Buffer as EventBuffer, type Group } from './pipeline/buffer.ts'
 import { CursorFile, type Cursor } from './pipeline/cursor.ts'
 import { Backlog } from './pipeline/backlog.ts'
 import { DeadLetters, letterOfFrame } from './pipeline/dead-letters.ts'
 import type { FeedEvent } from './event.ts'
+import type { FeedParts } from './feed-parts.ts'
 import { Gaps } from './pipeline/gaps.ts'
 import type { Hydrator } from './hydrate/hydrator.ts'
 import { Insistence } from './pipeline/insist.ts'
 import { Ledger } from './pipeline/ledger.ts'
 import type { Position } from './position.ts'
 import { Repeats } from './pipeline/repeats.ts'
-import { isSelected, type Selection } from './pipeline/selection.ts'
+import { isSelected } from './pipeline/selection.ts'
 import { Follower } from './sinks/follower.ts'
-import type { Batch, Sink } from './sinks/sink.ts'
-import { Source, type SourceParts } from './source/source.ts'
-import { RecordStore, type StoreOptions } from './store/store.ts'
+import type { Batch } from './sinks/sink.ts'
+import { Source } from './source/source.ts'
+import { RecordStore } from './store/store.ts'
 
 const LOOKUPS = 4 // batches that are hydrated at once
 const TICK = 5_000 // ms
 const MEMORY = 200_000 // identities taken in at the start
 
-export interface FeedParts {
-  /** The feed's own folder */
-  readonly folder: string
-  readonly source: Pick<SourceParts, 'hosts' | 'filter' | 'dial' | 'compression'>
-  readonly selection: Selection
-  readonly hydrator: Hydrator
-  readonly sinks: readonly Sink[]
-  /** Where sealed files are archived, if they are */
-  readonly archive?: Archive | undefined
-  readonly store: Pick<StoreOptions, 'durability' | 'rotateAfter' | 'rotateBytes' | 'keepFor' | 'keepBytes'>
-  readonly log: Log
-}
-
 interface Opened { file: CursorFile, cursor: Cursor, store: RecordStore, gaps: Gaps, deadLetters: DeadLetters }
 
 /**
- * The stream of events, hydrated, recorded and handed on: source, buffer, hydrator, records, sinks. Records get their numbers in
- * the stream's order, are written to the record store first, and every sink is fed from there at its own pace. The cursor moves
- * when all required sinks have what is before it.
+ * The stream of events, hydrated, recorded and handed on: source, buffer, hydrator, records, sinks. Records get their
+ * numbers in the stream's order, are written to the record store first, and every sink is fed from there at its own
+ * pace. The cursor moves when all required sinks have what is before it.
  */
 export class Feed {
   events = 0
@@ -97,7 +84,9 @@ export class Feed {
       next: async after => after >= this.#number ? [] : await this.#backlog.next(after),
       moved: () => { this.#settle() },
       refused: async refusals => {
-        await deadLetters.add(refusals.map(({ record, reason }) => ({ from: sink.name, reason, number: record.number })))
+        await deadLetters.add(refusals.map(
+          ({ record, reason }) => ({ from: sink.name, reason, number: record.number })
+        ))
       },
       log: parts.log
     }))
@@ -118,8 +107,7 @@ export class Feed {
       },
       rejected: (frame, reason, host) => {
         parts.log.warn({ host: host.url, reason }, 'the feed got a frame that is no event')
-        deadLetters.add([letterOfFrame(frame, reason, host.url)])
-          .catch((error: unknown) => { parts.log.error({ err: error }, `the feed cannot keep a dead letter: ${messageOf(error)}`) })
+        deadLetters.add([letterOfFrame(frame, reason, host.url)]).catch(this.#failed('keep a dead letter'))
       }
     })
     this.#timer = setInterval(() => { this.#tick() }, TICK)
@@ -134,7 +122,9 @@ export class Feed {
     const cursor = await CursorFile.open(path.join(folder, 'cursor.json'), log)
     const { number } = cursor.cursor
     const mayDrop = ({ file }: { file: string }): boolean => parts.archive?.has(file) ?? true
-    const store = await RecordStore.open({ ...parts.store, folder: path.join(folder, 'records'), log, gaps: () => gaps.list, lastNumber: number, mayDrop })
+    const store = await RecordStore.open({
+      ...parts.store, folder: path.join(folder, 'records'), log, gaps: () => gaps.list, lastNumber: number, mayDrop
+    })
     try {
       const deadLetters = await DeadLetters.open(path.join(folder, 'dead-letters.jsonl'))
       const feed = new Feed(parts, { ...cursor, store, gaps, deadLetters })
@@ -172,7 +162,7 @@ export class Feed {
       ...this.problem === undefined ? [] : [`records: ${this.problem}`],
       ...this.#cursorFile.failure === undefined ? [] : [`cursor: ${this.#cursorFile.failure}`],
       ...this.archive?.problem === undefined ? [] : [`archive: ${this.archive.problem}`],
-      ...this.followers.filter(({ problem }) => problem !== undefined).map(({ sink, problem }) => `sink ${sink.name}: ${problem!}`)
+      ...this.followers.flatMap(({ sink, problem }) => problem === undefined ? [] : [`sink ${sink.name}: ${problem}`])
     ]
   }
 
@@ -182,7 +172,8 @@ export class Feed {
     this.buffer.flush()
     this.buffer.close()
     clearInterval(this.#timer)
-    const late = setTimeout(() => { this.#stop.abort(new Error('the feed closes')) }, 3_000) // what was not done by then comes again
+    // what was not done by then comes again
+    const late = setTimeout(() => { this.#stop.abort(new Error('the feed closes')) }, 3_000)
     while (this.#waiting.length > 0 || this.#lookups > 0) await Promise.race([this.#order, sleep(20)])
     await this.#order
     clearTimeout(late)
@@ -238,7 +229,9 @@ export class Feed {
     const { horizon } = this.#memory
     const fresh = selected.filter(({ id, timeUs }) => !this.#memory.isRepeat(id, timeUs))
     const old = fresh.filter(({ timeUs }) => timeUs <= horizon)
-    const found = old.length === 0 ? [] : await this.#insistence.on('look for repeats', async () => await this.store.rows.known(old))
+    const found = old.length === 0
+      ? []
+      : await this.#insistence.on('look for repeats', async () => await this.store.rows.known(old))
     const known = new Set(old.filter((_event, index) => found[index]))
     const rest = known.size === 0 ? fresh : fresh.filter(event => !known.has(event))
     this.repeats += selected.length - rest.length
@@ -268,7 +261,7 @@ export class Feed {
   #keep (archive: Archive): void {
     const { store } = this
     store.onSealed = manifest => { archive.add(manifest) }
-    archive.onStored = () => { store.drop().catch((error: unknown) => { this.#parts.log.error({ err: error }, `the feed cannot drop a file: ${messageOf(error)}`) }) }
+    archive.onStored = () => { store.drop().catch(this.#failed('drop a file')) }
     for (const manifest of store.sealed) archive.add(manifest)
   }
 
@@ -292,6 +285,11 @@ export class Feed {
     const { position } = this.source
     if (this.buffer.size === 0 && this.#ledger.size === 0 && position !== undefined) this.#cursor.position = position
     this.#save()
-    this.store.tick().catch((error: unknown) => { this.#parts.log.error({ err: error }, `the feed cannot tend its files: ${messageOf(error)}`) })
+    this.store.tick().catch(this.#failed('tend its files'))
+  }
+
+  /** For what nobody waits for. */
+  #failed (what: string): (error: unknown) => void {
+    return error => { this.#parts.log.error({ err: error }, `the feed cannot ${what}: ${messageOf(error)}`) }
   }
 }

@@ -24,10 +24,8 @@ async function network (t: Test) {
   t.teardown(async () => { await server.close() })
   const appView = await StandInAppView.start(t)
   const say = (did: string, text: string): { uri: string, rkey: string } => {
-    const rkey =
-      String(
-        happen(server, { did, collection: POST, record: { $type: POST, text, createdAt: new Date().toISOString() } }).commit!['rkey']
-      )
+    const record = { $type: POST, text, createdAt: new Date().toISOString() }
+    const rkey = String(happen(server, { did, collection: POST, record }).commit!['rkey'])
     return { uri: `at://${did}/${POST}/${rkey}`, rkey }
   }
   const feed: FeedOptions = { hosts: server.url, appView: appView.url, appViewRate: 1_000 }

@@ -14,7 +14,8 @@ t.test('what is made for jetstream-turbo finds its routes, but a dead feed is un
   const get = async (path: string) => {
     const response = await fetch(http + path)
     const text = await response.text()
-    return { status: response.status, body: response.headers.get('content-type')?.startsWith('application/json') === true ? JSON.parse(text) : text }
+    const isJson = response.headers.get('content-type')?.startsWith('application/json') === true
+    return { status: response.status, body: isJson ? JSON.parse(text) : text }
   }
   await until(async () => (await get('/api/v1/health')).body.data.diagnostics.stream_connected)
   const socket = new WebSocket(`${ws}/api/v1/ws`)
@@ -24,16 +25,31 @@ t.test('what is made for jetstream-turbo finds its routes, but a dead feed is un
   await new Promise(resolve => { socket.once('open', resolve) })
   for (let n = 0; n < 3; n++) happen(server, { did: 'did:plc:anna', collection: 'app.bsky.feed.post' })
   await until(() => messages.length === 3)
-  t.match(messages[0], { message: { did: 'did:plc:anna', kind: 'commit' }, hydrated_metadata: { author_profile: { handle: 'anna.test' } }, metrics: {} })
-  t.match(await get('/api/v1/stats'), { status: 200, body: { status: 'success', data: { total_records_processed: 3, cache_user_misses: Number, cache_post_hit_rate: 0 } } })
+  t.match(messages[0], {
+    message: { did: 'did:plc:anna', kind: 'commit' },
+    hydrated_metadata: { author_profile: { handle: 'anna.test' } },
+    metrics: {}
+  })
+  t.match(await get('/api/v1/stats'), {
+    status: 200,
+    body: {
+      status: 'success', data: { total_records_processed: 3, cache_user_misses: Number, cache_post_hit_rate: 0 }
+    }
+  })
   t.match(await get('/api/v1/metrics'), { status: 200, body: /^jetstream_turbo_total_records_processed 3$/m })
-  t.match(await get('/api/v1/health'), { status: 200, body: { status: 'healthy', data: { healthy: true, redis_connected: false, sqlite_available: true } } })
+  t.match(await get('/api/v1/health'), {
+    status: 200,
+    body: { status: 'healthy', data: { healthy: true, redis_connected: false, sqlite_available: true } }
+  })
   t.strictSame(await get('/ready'), { status: 200, body: '' })
   t.equal((await get('/api/v1/ws')).status, 400)
   server.refusal = { status: 400, body: 'subscribe: invalid options' }
   server.cut()
   await until(async () => (await get('/ready')).status === 503)
-  t.match(await get('/api/v1/health'), { status: 503, body: { status: 'unhealthy', data: { healthy: false, diagnostics: { stream_connected: false } } } })
+  t.match(await get('/api/v1/health'), {
+    status: 503,
+    body: { status: 'unhealthy', data: { healthy: false, diagnostics: { stream_connected: false } } }
+  })
   await close()
   t.equal(await closed, 1001)
 })

@@ -33,8 +33,10 @@ export async function openArchive (
 export async function archivePlace (
   given: Given, s3: S3Options | undefined, log: Log
 ): Promise<ArchivePlace | undefined> {
-  const { archiveFolder: folder, archiveBucket: bucket, archiveRegion: region, archiveEndpoint: endpoint, archivePrefix: prefix } =
-    given
+  const {
+    archiveFolder: folder, archiveBucket: bucket, archiveRegion: region, archiveEndpoint: endpoint,
+    archivePrefix: prefix
+  } = given
   if (bucket !== undefined) {
     const { S3Objects } = await import('../../objects/s3-objects.ts')
     const options = {

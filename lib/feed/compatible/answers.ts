@@ -1,6 +1,7 @@
 import type { Feed } from '../feed.ts'
 
-const numberIn = (stats: Readonly<Record<string, unknown>>, name: string): number => typeof stats[name] === 'number' ? stats[name] : 0
+const numberIn = (stats: Readonly<Record<string, unknown>>, name: string): number =>
+  typeof stats[name] === 'number' ? stats[name] : 0
 const rate = (hits: number, misses: number): number => hits + misses === 0 ? 0 : hits / (hits + misses)
 
 /** `/api/v1/stats` as the Rust program jetstream-turbo answers it. */
@@ -39,6 +40,9 @@ export function healthOf (feed: Feed) {
 
 /** `/api/v1/metrics`: those figures as gauges, in Prometheus' text format. */
 export function metricsText (feed: Feed): string {
-  const figures = Object.entries(statsOf(feed)).filter((entry): entry is [string, number] => typeof entry[1] === 'number')
-  return figures.map(([name, value]) => `# TYPE jetstream_turbo_${name} gauge\njetstream_turbo_${name} ${value}\n`).join('')
+  const figures = Object.entries(statsOf(feed))
+    .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
+  return figures.map(([name, value]) =>
+    `# TYPE jetstream_turbo_${name} gauge\njetstream_turbo_${name} ${value}\n`
+  ).join('')
 }

@@ -16,10 +16,14 @@ function list (text: string): string {
 }
 
 const times = (factor: number) => (text: string): string => String(Math.round(Number(text) * factor))
-const hosts = (text: string): string => list(text).split(',').map(host => host.includes('://') ? host.trim() : `wss://${host.trim()}`).join(',')
+const hosts = (text: string): string =>
+  list(text).split(',').map(host => host.includes('://') ? host.trim() : `wss://${host.trim()}`).join(',')
 const same = (text: string): string => text
 
-/** What variables of the known programs are called here, and what becomes of their values. Of two for one the first holds. */
+/**
+ * What variables of the known programs are called here, and what becomes of their values. Of two for one the first
+ * holds.
+ */
 const KNOWN: ReadonlyArray<readonly [theirs: string, ours: string, value: (text: string) => string]> = [
   ['JETSTREAM_HOSTS', 'HOSTS', hosts],
   ['WANTED_COLLECTIONS', 'COLLECTIONS', list],
@@ -38,12 +42,13 @@ const KNOWN: ReadonlyArray<readonly [theirs: string, ours: string, value: (text:
 
 /** They mean something else here, or nothing: caches are counted in bytes, and files are in the storage folder. */
 const MEANINGLESS = [
-  'DB_DIR', 'TURBO__DB_DIR', 'TURBO__HTTP_PORT', 'CACHE_SIZE_USERS', 'CACHE_SIZE_POSTS', 'CHANNEL_CAPACITY', 'MAX_CONCURRENT_REQUESTS'
+  'DB_DIR', 'TURBO__DB_DIR', 'TURBO__HTTP_PORT', 'CACHE_SIZE_USERS', 'CACHE_SIZE_POSTS', 'CHANNEL_CAPACITY',
+  'MAX_CONCURRENT_REQUESTS'
 ]
 
 /**
- * Adds what variables of the known programs say, under the names they have here, when the feed is on by `RELAY_FEED=true`.
- * Ours win.
+ * Adds what variables of the known programs say, under the names they have here, when the feed is on by
+ * `RELAY_FEED=true`. Ours win.
  * @returns the variables, and the names of those that are given and mean nothing here
  * @throws RelayError RELAY_BAD_OPTION for one that would have a secret travel in a URL
  */
@@ -51,7 +56,11 @@ export function withKnownVariables (texts: Texts): { texts: Texts, ignored: stri
   if (texts['RELAY_FEED'] !== 'true') return { texts, ignored: [] }
   const isGiven = (name: string): boolean => texts[name] !== undefined && texts[name] !== ''
   if (isGiven('TURBO_CREDENTIAL_SECRET')) {
-    throw badOption('feed', 'TURBO_CREDENTIAL_SECRET is of a private service that takes its secret in the URL. Give accounts by RELAY_FEED_LOGIN_FILE')
+    throw badOption(
+      'feed',
+      'TURBO_CREDENTIAL_SECRET is of a private service that takes its secret in the URL. ' +
+      'Give accounts by RELAY_FEED_LOGIN_FILE'
+    )
   }
   const added: Record<string, string> = {}
   for (const [theirs, ours, value] of KNOWN) {

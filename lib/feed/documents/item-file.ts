@@ -5,7 +5,7 @@ import { writeAtomic } from '../../objects/atomic-file.ts'
 import type { Item } from './item.ts'
 
 /** An item of a document; `gone` when its record was deleted: nothing of it is kept then. */
-export interface Entry { uri: string, did: string, number: number, gone: boolean, item: Item | undefined }
+export interface ItemEntry { uri: string, did: string, number: number, gone: boolean, item: Item | undefined }
 
 interface Line { uri: string, item?: Item, gone?: true, did?: string, number?: number }
 
@@ -26,10 +26,10 @@ export class ItemFile {
   get last (): number { return this.#last }
 
   /** The last of each record. */
-  async read (): Promise<Map<string, Entry>> {
+  async read (): Promise<Map<string, ItemEntry>> {
     const text = await textOf(this.#file)
     this.#isTorn = text !== '' && !text.endsWith('\n')
-    const entries = new Map<string, Entry>()
+    const entries = new Map<string, ItemEntry>()
     for (const line of text.split('\n')) {
       const entry = entryOf(line)
       if (entry === undefined) continue
@@ -40,7 +40,7 @@ export class ItemFile {
   }
 
   /** On disk when resolved. */
-  async append (entries: readonly Entry[]): Promise<void> {
+  async append (entries: readonly ItemEntry[]): Promise<void> {
     if (entries.length === 0) return
     this.#last = entries.reduce((most, { number }) => Math.max(most, number), this.#last)
     const text = (this.#isTorn ? '\n' : '') + entries.map(lineOf).join('')
@@ -56,7 +56,7 @@ export class ItemFile {
   }
 
   /** Everything anew. */
-  async write (entries: Iterable<Entry>): Promise<void> {
+  async write (entries: Iterable<ItemEntry>): Promise<void> {
     await writeAtomic(this.#file, Buffer.from([...entries].map(lineOf).join('')), path.dirname(this.#file))
     this.#isTorn = false
   }
@@ -64,11 +64,11 @@ export class ItemFile {
   async remove (): Promise<void> { await rm(this.#file, { force: true }) }
 }
 
-const lineOf = ({ uri, did, number, gone, item }: Entry): string =>
+const lineOf = ({ uri, did, number, gone, item }: ItemEntry): string =>
   `${JSON.stringify(gone ? { uri, did, number, gone } : { uri, item })}\n`
 
 /** Undefined for what is no line, as where a write was cut off. */
-function entryOf (text: string): Entry | undefined {
+function entryOf (text: string): ItemEntry | undefined {
   try {
     const { uri, item, gone, did = item?.did, number = item?.number } = JSON.parse(text) as Line
     if (typeof uri !== 'string' || typeof did !== 'string' || typeof number !== 'number') return undefined

@@ -1,13 +1,13 @@
-import type { Entry } from './item-file.ts'
+import type { ItemEntry } from './item-file.ts'
 
 /** Where the items of records are, and whose they are. `Home` is what stands for a document. */
 export class Places<Home> {
-  readonly #places = new Map<string, { home: Home, entry: Entry }>()
+  readonly #places = new Map<string, { home: Home, entry: ItemEntry }>()
   readonly #accounts = new Map<string, Set<string>>()
 
   get size (): number { return this.#places.size }
 
-  get (uri: string): { home: Home, entry: Entry } | undefined { return this.#places.get(uri) }
+  get (uri: string): { home: Home, entry: ItemEntry } | undefined { return this.#places.get(uri) }
 
   /** The records of an account that are not gone. */
   of (did: string): string[] { return [...this.#accounts.get(did) ?? []] }
@@ -15,7 +15,7 @@ export class Places<Home> {
   has (did: string): boolean { return this.#accounts.has(did) }
 
   /** What is in its file need not be in memory: an item's fields are left out. @returns whether it is new */
-  set (home: Home, entry: Entry): boolean {
+  set (home: Home, entry: ItemEntry): boolean {
     const { uri, did, gone } = entry
     const isNew = !this.#places.has(uri)
     this.#places.set(uri, { home, entry: { ...entry, item: undefined } })

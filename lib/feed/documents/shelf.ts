@@ -3,11 +3,12 @@ import type { JobThread } from '../../threads/job-thread.ts'
 import type { Log } from '../../log.ts'
 import type { DocumentsHost } from './documents-host.ts'
 import { FeedIndex } from './feed-index.ts'
-import { ItemFile, type Entry } from './item-file.ts'
+import { HeldDocument } from './held-document.ts'
+import { ItemFile, type ItemEntry } from './item-file.ts'
 import { OpenDocument, isDeleted, unlessDeleted } from './open-document.ts'
 import { Places } from './places.ts'
 import { ShelfFile, type Hidden, type Page, type ShelfState } from './shelf-file.ts'
-import type { Edit, Jobs, Opened } from './worker.ts'
+import type { Edit, Jobs } from './worker.ts'
 
 export interface ShelfParts {
   /** What the feed is called */
@@ -23,19 +24,16 @@ export interface ShelfParts {
   now: () => number
 }
 
-/** A document, and what is known of it. `last`: the number of the last record that is in it. */
-interface Held { page: Page, file: ItemFile, document: OpenDocument, facts: Opened | undefined, last: number, count: number }
-
 /**
- * The documents of one feed: for each day one with its items, or more where there are many, and an index that names them.
- * Callers call one method at a time. What fails is to be called again, also after a crash.
+ * The documents of one feed: for each day one with its items, or more where there are many, and an index that names
+ * them. Callers call one method at a time. What fails is to be called again, also after a crash.
  */
 export class Shelf {
   readonly #parts: ShelfParts
   readonly #file: ShelfFile
   readonly #state: ShelfState
-  readonly #held = new Map<Page, Held>()
-  readonly #places = new Places<Held>()
+  readonly #held = new Map<Page, HeldDocument>()
+  readonly #places = new Places<HeldDocument>()
   readonly #index: FeedIndex
 
   private constructor (parts: ShelfParts, file: ShelfFile, state: ShelfState) {
@@ -51,7 +49,7 @@ export class Shelf {
     const shelf = new Shelf(parts, file, await file.read())
     for (const page of shelf.#state.pages) {
       const held = shelf.#hold(page)
-      for (const entry of (await held.file.read()).values()) shelf.#place(held, entry)
+      for (const entry of await held.items()) shelf.#place(held, entry)
     }
     await shelf.#save()
     return shelf
@@ -62,7 +60,9 @@ export class Shelf {
   get items (): number { return this.#places.size }
 
   /** Why an account's items are blank; undefined when they are not. */
-  hidden (did: string): Hidden | undefined { return Object.hasOwn(this.#state.hidden, did) ? this.#state.hidden[did] : undefined }
+  hidden (did: string): Hidden | undefined {
+    return Object.hasOwn(this.#state.hidden, did) ? this.#state.hidden[did] : undefined
+  }
 
   /** Whether a record has an item that is not gone. */
   has (uri: string): boolean { return this.#places.get(uri)?.entry.gone === false }
@@ -71,8 +71,8 @@ export class Shelf {
   hasAccount (did: string): boolean { return this.#places.has(did) }
 
   /** Puts items of a day: in its document, or where they are already. What is in it from before a crash is left. */
-  async put (day: string, entries: readonly Entry[]): Promise<void> {
-    const byPage = new Map<Held, Entry[]>()
+  async put (day: string, entries: readonly ItemEntry[]): Promise<void> {
+    const byPage = new Map<HeldDocument, ItemEntry[]>()
     for (const entry of entries) {
       const home = this.#places.get(entry.uri)?.home
       if (home !== undefined) await this.#learn(home)
@@ -113,7 +113,7 @@ export class Shelf {
   async show (did: string): Promise<void> {
     if (this.hidden(did) === undefined) return
     for (const held of this.#homes(this.#places.of(did)).keys()) {
-      const entries = [...(await held.file.read()).values()].filter(entry => entry.did === did && !entry.gone && entry.item !== undefined)
+      const entries = (await held.items()).filter(entry => entry.did === did && !entry.gone && entry.item !== undefined)
       if (entries.length > 0) await this.#change(held, entries.map(putOf))
     }
     delete this.#state.hidden[did]
@@ -129,8 +129,8 @@ export class Shelf {
   }
 
   /**
-   * Makes documents anew that have had something blank in their history since before a time, and deletes those whose place
-   * was taken before another.
+   * Makes documents anew that have had something blank in their history since before a time, and deletes those whose
+   * place was taken before another.
    */
   async renew (blankBefore: number, takenBefore: number): Promise<void> {
     for (const held of [...this.#held.values()]) {
@@ -143,7 +143,7 @@ export class Shelf {
   }
 
   /** The document with room for an item of a day; `byPage` are the items that are about to get there. */
-  async #room (day: string, byPage: ReadonlyMap<Held, Entry[]>): Promise<Held> {
+  async #room (day: string, byPage: ReadonlyMap<HeldDocument, ItemEntry[]>): Promise<HeldDocument> {
     const last = this.#state.pages.findLast(page => page.day === day)
     const held = last === undefined ? undefined : this.#held.get(last)
     if (held !== undefined) await this.#learn(held)
@@ -157,7 +157,7 @@ export class Shelf {
   }
 
   /** Takes in what a document says of itself. */
-  async #learn (held: Held): Promise<void> {
+  async #learn (held: HeldDocument): Promise<void> {
     try {
       const facts = await held.document.open()
       if (facts === held.facts) return
@@ -165,25 +165,26 @@ export class Shelf {
       // its readers may write too: it is believed to have come as far as the file has, and no further
       held.last = Math.max(held.last, Math.min(facts.last, held.file.last))
       const unknown = facts.items.filter(({ key }) => this.#places.get(key) === undefined)
-      for (const { key, number } of unknown) this.#place(held, { uri: key, did: key.split('/')[2] ?? '', number, gone: false, item: undefined })
+      for (const { key, number } of unknown) {
+        this.#place(held, { uri: key, did: key.split('/')[2] ?? '', number, gone: false, item: undefined })
+      }
     } catch (error) {
       if (!isDeleted(error)) throw error
       await this.#drop(held)
     }
   }
 
-  async #change (held: Held, edits: readonly Edit[]): Promise<void> {
-    const { name } = this.#parts
+  async #change (held: HeldDocument, edits: readonly Edit[]): Promise<void> {
     try {
-      await held.document.change([{ type: 'set', path: ['feed'], value: name }, { type: 'set', path: ['day'], value: held.page.day }, ...edits])
+      await held.change(this.#parts.name, edits)
     } catch (error) {
       if (isDeleted(error)) await this.#drop(held)
       throw error // it comes again, and goes elsewhere
     }
   }
 
-  #homes (uris: readonly string[]): Map<Held, Entry[]> {
-    const homes = new Map<Held, Entry[]>()
+  #homes (uris: readonly string[]): Map<HeldDocument, ItemEntry[]> {
+    const homes = new Map<HeldDocument, ItemEntry[]>()
     for (const uri of uris) {
       const place = this.#places.get(uri)
       if (place === undefined || place.entry.gone) continue
@@ -192,7 +193,7 @@ export class Shelf {
     return homes
   }
 
-  async #blank (held: Held, entries: readonly Entry[]): Promise<void> {
+  async #blank (held: HeldDocument, entries: readonly ItemEntry[]): Promise<void> {
     const { host, now } = this.#parts
     const { old } = held.page
     held.page.blankSince ??= now()
@@ -205,7 +206,7 @@ export class Shelf {
     }
   }
 
-  async #remake (held: Held): Promise<void> {
+  async #remake (held: HeldDocument): Promise<void> {
     const { host, thread, now, log, name, folder } = this.#parts
     const { page } = held
     const snapshot = await host.snapshot(page.id).catch(error => { if (!isDeleted(error)) throw error })
@@ -213,23 +214,24 @@ export class Shelf {
     const next = page.next = newDocumentId()
     await this.#save()
     const { saved, heads } = await thread.run('renew', snapshot)
-    const entries = [...(await held.file.read()).values()].filter(({ gone }) => !gone)
+    const entries = (await held.items()).filter(({ gone }) => !gone)
     await new ItemFile(folder, next).write(entries)
     await host.merge(next, [saved])
     const old = { id: page.id, heads, at: now() }
     Object.assign(page, { id: next, old, next: undefined, blankSince: undefined })
     this.#places.forget(held)
     const made = this.#hold(page)
-    for (const entry of (await made.file.read()).values()) this.#place(made, entry)
+    for (const entry of await made.items()) this.#place(made, entry)
     this.#index.changed()
     await this.#save()
     await this.name()
     await this.#documentOf(old.id).change([{ type: 'set', path: ['movedTo'], value: `automerge:${next}` }])
-    log.info({ feed: name, day: page.day, from: old.id, to: next }, 'a feed document was made anew without what was blanked')
+    const renewed = { feed: name, day: page.day, from: old.id, to: next }
+    log.info(renewed, 'a feed document was made anew without what was blanked')
   }
 
   /** What was written into the old document meanwhile is taken over, and it is deleted. */
-  async #retire (held: Held, old: NonNullable<Page['old']>): Promise<void> {
+  async #retire (held: HeldDocument, old: NonNullable<Page['old']>): Promise<void> {
     const { host, folder, log, name } = this.#parts
     try {
       for (let since = old.heads, isSame = false; !isSame;) {
@@ -237,7 +239,8 @@ export class Shelf {
         const snapshot = await host.snapshot(old.id)
         const failed = snapshot === null ? [] : await held.document.carry(snapshot, since)
         if (failed.length > 0) {
-          log.error({ feed: name, from: old.id, to: held.page.id, failed }, 'what readers wrote into a feed document could not be carried into the one that takes its place')
+          const left = { feed: name, from: old.id, to: held.page.id, failed }
+          log.error(left, 'what readers wrote into a feed document could not be carried into its successor')
         }
         isSame = String(await host.heads(old.id)) === String(there)
         since = there
@@ -261,7 +264,7 @@ export class Shelf {
   }
 
   /** Somebody has deleted a document: that is how it is. */
-  async #drop (held: Held): Promise<void> {
+  async #drop (held: HeldDocument): Promise<void> {
     const { log, name } = this.#parts
     log.warn({ feed: name, document: held.page.id }, 'a feed document was deleted by somebody else')
     this.#held.delete(held.page)
@@ -278,18 +281,17 @@ export class Shelf {
     await this.#save()
   }
 
-  #hold (page: Page): Held {
-    const file = new ItemFile(this.#parts.folder, page.id)
-    const held: Held = { page, file, document: this.#documentOf(page.id), facts: undefined, last: 0, count: 0 }
+  #hold (page: Page): HeldDocument {
+    const held = new HeldDocument(page, this.#parts)
     this.#held.set(page, held)
     return held
   }
 
-  #place (held: Held, entry: Entry): void { if (this.#places.set(held, entry)) held.count++ }
+  #place (held: HeldDocument, entry: ItemEntry): void { if (this.#places.set(held, entry)) held.count++ }
 
   #documentOf (id: DocumentId): OpenDocument { return new OpenDocument(id, this.#parts.host, this.#parts.thread) }
 
   async #save (): Promise<void> { await this.#file.write(this.#state) }
 }
 
-const putOf = ({ uri, item }: Entry): Edit => ({ type: 'put', key: uri, item: { ...item } })
+const putOf = ({ uri, item }: ItemEntry): Edit => ({ type: 'put', key: uri, item: { ...item } })

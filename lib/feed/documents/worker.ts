@@ -89,8 +89,8 @@ const jobs = {
     open.delete(id)
     const document = chunk === null ? Automerge.init<Root>() : Automerge.load<Root>(chunk)
     keep(id, document)
-    const items =
-      Object.entries(isMap(document['items']) ? document['items'] : {}).filter(([, item]) => isMap(item)) as Array<[string, Root]>
+    const items = Object.entries(isMap(document['items']) ? document['items'] : {})
+      .filter((entry): entry is [string, Root] => isMap(entry[1]))
     return {
       heads: Automerge.getHeads(document).sort(),
       last: typeof document['last'] === 'number' ? document['last'] : 0,

@@ -48,7 +48,9 @@ export class AppViewHydrator implements Hydrator {
     const profile = new Cache({ size: parts.profiles, ttl, negativeTtl })
     const post = new Cache({ size: parts.posts, ttl, negativeTtl })
     this.#caches = { profile, post }
-    this.#lookups = { profile: this.#lookupsOf('profile', visibilityOf), post: this.#lookupsOf('post', visibilityOfPost) }
+    this.#lookups = {
+      profile: this.#lookupsOf('profile', visibilityOf), post: this.#lookupsOf('post', visibilityOfPost)
+    }
   }
 
   get isBroken (): boolean { return this.#parts.breaker.state !== 'closed' }

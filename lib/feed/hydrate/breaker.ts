@@ -23,7 +23,14 @@ export class Breaker {
   #until = 0
 
   constructor (options: BreakerOptions = {}) {
-    this.#options = { failures: 5, pause: 5_000, maxPause: 60_000, now: () => performance.now(), onChange: () => {}, ...options }
+    this.#options = {
+      failures: 5,
+      pause: 5_000,
+      maxPause: 60_000,
+      now: () => performance.now(),
+      onChange: () => {},
+      ...options
+    }
     this.#pause = this.#options.pause
   }
 

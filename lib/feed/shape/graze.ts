@@ -12,7 +12,8 @@ export function grazeText ({ event, hydration }: FeedRecord): string {
     .map(({ id }) => `${JSON.stringify(id)}:${snaked(texts.get(id))}`)
   const [uri, did] = [event.uri, event.did].map(value => JSON.stringify(value))
   return `{"at_uri":${uri},"did":${did},"time_us":${event.timeUs},"message":${event.text},"hydrated_metadata":{` +
-    `"user":${snaked(texts.get('author'))},"mentions":{${mentions.join(',')}},"parent_post":${snaked(texts.get('parent'))},` +
+    `"user":${snaked(texts.get('author'))},"mentions":{${mentions.join(',')}},` +
+    `"parent_post":${snaked(texts.get('parent'))},` +
     `"reply_post":${snaked(texts.get('root'))},"quote_post":${snaked(texts.get('quote'))}}}`
 }
 

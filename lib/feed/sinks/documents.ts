@@ -5,7 +5,7 @@ import type { Log } from '../../log.ts'
 import { makeFolder } from '../../objects/atomic-file.ts'
 import type { DocumentsHost } from '../documents/documents-host.ts'
 import { itemOf } from '../documents/item.ts'
-import type { Entry } from '../documents/item-file.ts'
+import type { ItemEntry } from '../documents/item-file.ts'
 import { chooser, type Chosen, type Rule } from '../documents/rule.ts'
 import { Shelf } from '../documents/shelf.ts'
 import type { Jobs } from '../documents/worker.ts'
@@ -105,7 +105,8 @@ export class DocumentsSink implements Sink {
       stats[`${name}.index`] = `automerge:${shelf.index}`
       stats[`${name}.documents`] = shelf.pages.length
       stats[`${name}.items`] = shelf.items
-      stats[`${name}.renewing`] = shelf.pages.filter(({ old, blankSince }) => old !== undefined || blankSince !== undefined).length
+      stats[`${name}.renewing`] = shelf.pages
+        .filter(({ old, blankSince }) => old !== undefined || blankSince !== undefined).length
     }
     return stats
   }
@@ -138,7 +139,7 @@ export class DocumentsSink implements Sink {
   async #write (feed: Feed, batch: Batch): Promise<Refusal[]> {
     const refusals: Refusal[] = []
     let day = ''
-    let entries: Entry[] = []
+    let entries: ItemEntry[] = []
     const flush = async (): Promise<void> => {
       if (entries.length > 0) await feed.shelf.put(day, entries)
       entries = []
@@ -168,7 +169,7 @@ export class DocumentsSink implements Sink {
   }
 
   /** The item of a record, if it is chosen and may be shown. @throws Unfit */
-  #entryOf ({ rule, chosen }: Feed, record: FeedRecord): Entry | undefined {
+  #entryOf ({ rule, chosen }: Feed, record: FeedRecord): ItemEntry | undefined {
     const { event: { commit, did, uri }, hydration: { visibility }, number } = record
     if (commit === undefined || commit.operation === 'delete') return undefined
     try {

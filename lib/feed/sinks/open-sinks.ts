@@ -34,8 +34,10 @@ export async function openSinks ({ settings, folder, host, isControlled, log }: 
         required: settings.documentsRequired
       }))
     }
-    const { redisUrl: url, redisStream: stream, redisLayout: layout, redisMaxLength: maxLength, redisMaxAge: maxAge, redisRequired: required } =
-      settings
+    const {
+      redisUrl: url, redisStream: stream, redisLayout: layout, redisMaxLength: maxLength, redisMaxAge: maxAge,
+      redisRequired: required
+    } = settings
     if (url !== undefined) {
       const writer = await writerOf(folder)
       sinks.push(await RedisSink.open({

@@ -18,8 +18,12 @@ export const v1: Protocol = {
     return {
       url: `${host}/subscribe?${query.toString()}`,
       headers: {},
-      ...isLong &&
-        { hello: JSON.stringify({ type: 'options_update', payload: { wantedCollections: collections, wantedDids: dids, maxMessageSizeBytes: 0 } }) }
+      ...isLong && {
+        hello: JSON.stringify({
+          type: 'options_update',
+          payload: { wantedCollections: collections, wantedDids: dids, maxMessageSizeBytes: 0 }
+        })
+      }
     }
   },
 

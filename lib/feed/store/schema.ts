@@ -45,7 +45,7 @@ export const COLUMNS = [
 
 /** Values in the order of `COLUMNS`. */
 export type Row = [
-  id: number, uri: string, did: string, timeUs: number, message: string, metadata: string, createdAt: string, hydratedAt: string,
-  kind: string, operation: string | null, collection: string | null, rkey: string | null, rev: string | null, visibility: string,
-  partial: number
+  id: number, uri: string, did: string, timeUs: number, message: string, metadata: string, createdAt: string,
+  hydratedAt: string, kind: string, operation: string | null, collection: string | null, rkey: string | null,
+  rev: string | null, visibility: string, partial: number
 ]

@@ -270,7 +270,8 @@ export class RecordStore {
     const ranges = this.#sealed.map(({ file, firstNumber, lastNumber, firstTimeUs, lastTimeUs }) => ({
       file, first: firstNumber, last: lastNumber, firstTimeUs, lastTimeUs
     }))
-    const open = [...this.#unsealed, ...this.#current === undefined ? [] : [this.#current]].map(({ name, lastNumber }) => (
+    const files = [...this.#unsealed, ...this.#current === undefined ? [] : [this.#current]]
+    const open = files.map(({ name, lastNumber }) => (
       { file: name, first: firstNumberOf(name)!, last: lastNumber, firstTimeUs: 0, lastTimeUs: Infinity }
     ))
     return [...ranges, ...open]

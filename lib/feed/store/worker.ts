@@ -204,7 +204,8 @@ const jobs = {
 
   /** The identities of the last rows before a number, newest first, with their times. */
   identities (file: string, before: number, limit: number): Array<{ number: number, id: string, timeUs: number }> {
-    const sql = `SELECT id, did, time_us, operation, collection, rkey, rev, CASE WHEN rev IS NULL THEN message END AS message
+    const sql = `SELECT id, did, time_us, operation, collection, rkey, rev,
+        CASE WHEN rev IS NULL THEN message END AS message
       FROM records WHERE id < ? ORDER BY id DESC LIMIT ?`
     return opened(file).prepare(sql).all(before, limit)
       .map(({ id, did, time_us: timeUs, operation, collection, rkey, rev, message }) => ({

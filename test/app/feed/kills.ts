@@ -125,7 +125,9 @@ export async function kill ({ folder, rounds, seed, wire, rate = 400, program, r
   for (const close of closers) await close()
   const [records, archived] = await Promise.all([
     verifyRecords(path.join(folder, 'feed', 'records')),
-    verifyArchive({ objects: new FolderObjects({ folder: archive }), prefix: 'feed/', scratch: path.join(folder, 'verify') })
+    verifyArchive({
+      objects: new FolderObjects({ folder: archive }), prefix: 'feed/', scratch: path.join(folder, 'verify')
+    })
   ])
   const events = sent.map(event => eventOf(event))
   const { ids, numbers } = await recorded(folder)

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { Feed, type FeedParts } from '../../../lib/feed/feed.ts'
+import type { FeedParts } from '../../../lib/feed/feed-parts.ts'
+import { Feed } from '../../../lib/feed/feed.ts'
 import { bare } from '../../../lib/feed/hydrate/hydrator.ts'
 import { retry } from '../../../lib/feed/retry.ts'
 import type { Batch, Sink } from '../../../lib/feed/sinks/sink.ts'
@@ -155,9 +156,10 @@ t.test('shards divide the stream, and nobody who is excluded gets in', async t =
   const server = await serve(t)
   const folder = await scratch(t, { a: null, b: null })
   const excluded = 'did:plc:excluded'
-  const shards = await Promise.all(['a', 'b'].map(async (name, shard) => await open(t, server, path.join(folder, name), {
-    selection: { exclude: new Set([excluded]), shard, shards: 2, shardBy: 'account' }
-  })))
+  const shards = await Promise.all(['a', 'b'].map(async (name, shard) => {
+    const selection: FeedParts['selection'] = { exclude: new Set([excluded]), shard, shards: 2, shardBy: 'account' }
+    return await open(t, server, path.join(folder, name), { selection })
+  }))
   await until(() => shards.every(({ source }) => source.state === 'connected'))
   for (let n = 0; n < 60; n++) happen(server)
   happen(server, { did: excluded })

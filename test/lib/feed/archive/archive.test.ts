@@ -4,7 +4,8 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { Archive } from '../../../../lib/feed/archive/archive.ts'
 import { verifyArchive, verifyRecords } from '../../../../lib/feed/archive/verify.ts'
-import { Feed, type FeedParts } from '../../../../lib/feed/feed.ts'
+import type { FeedParts } from '../../../../lib/feed/feed-parts.ts'
+import { Feed } from '../../../../lib/feed/feed.ts'
 import { bare } from '../../../../lib/feed/hydrate/hydrator.ts'
 import type { Batch, Sink } from '../../../../lib/feed/sinks/sink.ts'
 import { EVERYTHING } from '../../../../lib/feed/source/filter.ts'
@@ -38,7 +39,9 @@ class Memory implements Sink {
 
 async function start (
   t: Test,
-  options: { objects?: (folder: string) => ObjectStore, store?: Partial<FeedParts['store']>, sinks?: Sink[], prefix?: string } = {}
+  options: {
+    objects?: (folder: string) => ObjectStore, store?: Partial<FeedParts['store']>, sinks?: Sink[], prefix?: string
+  } = {}
 ) {
   const root = await scratch(t, { feed: null, archive: null, scratch: null })
   const [folder, archived] = [path.join(root, 'feed'), path.join(root, 'archive')]
@@ -53,7 +56,11 @@ async function start (
       hydrator: bare,
       sinks: options.sinks ?? [],
       archive: new Archive({
-        objects, prefix: options.prefix ?? PREFIX, folder: path.join(folder, 'records'), scratch: path.join(folder, 'replay'), log: silent
+        objects,
+        prefix: options.prefix ?? PREFIX,
+        folder: path.join(folder, 'records'),
+        scratch: path.join(folder, 'replay'),
+        log: silent
       }),
       store: {
         durability: 'write', rotateAfter: 900_000, rotateBytes: 1e9, keepFor: 1e9, keepBytes: 1e12, ...options.store

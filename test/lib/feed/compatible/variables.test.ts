@@ -40,11 +40,15 @@ t.test('variables of the known programs start a feed as they mean it', async t =
 })
 
 t.test('ours win, and without a feed theirs mean nothing', async t => {
-  t.match(withKnownVariables({ RELAY_FEED: 'true', RELAY_FEED_REDIS_STREAM: 'ours', STREAM_NAME: 'theirs' }).texts, { RELAY_FEED_REDIS_STREAM: 'ours' })
-  t.equal(withKnownVariables({ RELAY_FEED: 'true', TURBO__REDIS_URL: 'redis://a', REDIS_URL: 'redis://b' }).texts['RELAY_FEED_REDIS_URL'], 'redis://a')
+  const both = { RELAY_FEED: 'true', RELAY_FEED_REDIS_STREAM: 'ours', STREAM_NAME: 'theirs' }
+  t.match(withKnownVariables(both).texts, { RELAY_FEED_REDIS_STREAM: 'ours' })
+  const twice = { RELAY_FEED: 'true', TURBO__REDIS_URL: 'redis://a', REDIS_URL: 'redis://b' }
+  t.equal(withKnownVariables(twice).texts['RELAY_FEED_REDIS_URL'], 'redis://a')
   t.strictSame(withKnownVariables(THEIRS), { texts: THEIRS, ignored: [] })
 })
 
 t.test('a secret that would travel in a URL is refused', async t => {
-  t.throws(() => withKnownVariables({ RELAY_FEED: 'true', TURBO_CREDENTIAL_SECRET: 'x' }), { code: 'RELAY_BAD_OPTION', message: /TURBO_CREDENTIAL_SECRET/ })
+  t.throws(() => withKnownVariables({ RELAY_FEED: 'true', TURBO_CREDENTIAL_SECRET: 'x' }), {
+    code: 'RELAY_BAD_OPTION', message: /TURBO_CREDENTIAL_SECRET/
+  })
 })

@@ -272,9 +272,8 @@ t.test('a delete while the post is being asked for', async t => {
 
 t.test('nothing is asked for what is deleted', async t => {
   const { server, hydrate } = await start(t)
-  t.strictSame((await hydrate(commit(did(1), undefined, { operation: 'delete' }))).map(({ references, partial }) => [references, partial]), [
-    [[], false]
-  ])
+  const hydrations = await hydrate(commit(did(1), undefined, { operation: 'delete' }))
+  t.strictSame(hydrations.map(({ references, partial }) => [references, partial]), [[[], false]])
   t.equal(server.calls.length, 0)
 })
 

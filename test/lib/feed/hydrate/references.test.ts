@@ -118,9 +118,12 @@ t.test('ids that an AppView would refuse are left out', async t => {
   for (const subject of bad) {
     t.strictSame(found('app.bsky.graph.follow', { subject }), [author], JSON.stringify(subject))
   }
-  const uris = [1, null, '', 'at://', 'https://a.test/b/c', `at://${A}`, `at://${A}/app.bsky.feed.post`, `at://${A}/app.bsky.feed.post/`, `at://${A}/app.bsky.feed.post/a/b`,
-    `at://${A}/app.bsky.feed.post/a?b`, `at://${A}/app.bsky.feed.post/a b`, `at://${A}/app.bsky.feed.post/..`,
-    `at://${A}/app.bsky.feed.post/${'a'.repeat(600)}`]
+  const uris = [
+    1, null, '', 'at://', 'https://a.test/b/c', `at://${A}`, `at://${A}/app.bsky.feed.post`,
+    `at://${A}/app.bsky.feed.post/`, `at://${A}/app.bsky.feed.post/a/b`, `at://${A}/app.bsky.feed.post/a?b`,
+    `at://${A}/app.bsky.feed.post/a b`, `at://${A}/app.bsky.feed.post/..`,
+    `at://${A}/app.bsky.feed.post/${'a'.repeat(600)}`
+  ]
   for (const uri of uris) t.strictSame(found('app.bsky.feed.threadgate', { post: uri }), [author], JSON.stringify(uri))
 })
 

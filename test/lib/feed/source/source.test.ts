@@ -21,7 +21,10 @@ interface Listening { source: Source, events: FeedEvent[], gaps: Gap[], rejected
 function listen (
   t: Test,
   servers: Array<Jetstream | string>,
-  { wire = 'v1' as 'v1' | 'v2', filter = EVERYTHING as Filter, from = undefined as Position | undefined, with: dialed = dial } = {}
+  {
+    wire = 'v1' as 'v1' | 'v2', filter = EVERYTHING as Filter, from = undefined as Position | undefined,
+    with: dialed = dial
+  } = {}
 ): Listening {
   const events: FeedEvent[] = []
   const gaps: Gap[] = []
