@@ -14,7 +14,9 @@ declare module 'fastify' {
   interface FastifyInstance { vault: VaultService }
 }
 
-/** Encrypted copies in several places, and their upkeep. Places are asked once the relay is ready; nobody waits for it. */
+/**
+ * Encrypted copies in several places, and their upkeep. Places are asked once the relay is ready; nobody waits for it.
+ */
 async function vault (fastify: FastifyInstance, options: Options): Promise<void> {
   const { log, metrics, objects, storage: { folder } } = fastify
   const settings = options.vault!

@@ -23,7 +23,8 @@ async function vaultRoutes (fastify: FastifyInstance, options: Options): Promise
   fastify.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
   if (access.isOpen) {
     fastify.addHook('onRequest', async ({ routeOptions: { url } }) => {
-      if (url?.includes('/api/vault') === true) throw new RelayError('RELAY_ACCESS_DENIED', 'A relay that knows nobody shows its vault to nobody')
+      if (url?.includes('/api/vault') !== true) return
+      throw new RelayError('RELAY_ACCESS_DENIED', 'A relay that knows nobody shows its vault to nobody')
     })
   }
   fastify.addHook('onSend', async (_request, reply) => { reply.header('cache-control', 'no-store') })
@@ -57,7 +58,9 @@ async function vaultRoutes (fastify: FastifyInstance, options: Options): Promise
     return { ...entryJson(entry), segments }
   })
 
-  fastify.get<OfObject>('/api/vault/:id/content', { schema: schemas.content, config: READ }, async ({ params: { id }, method }, reply) => {
+  fastify.get<OfObject>('/api/vault/:id/content', {
+    schema: schemas.content, config: READ
+  }, async ({ params: { id }, method }, reply) => {
     const { description: { size, media } } = await vault.describe(id)
     reply.type(media ?? 'application/octet-stream').header('content-length', size)
     // it is shown to whom it was not made for: no page is to be made of it
@@ -67,19 +70,28 @@ async function vaultRoutes (fastify: FastifyInstance, options: Options): Promise
     return await reply.send(Readable.from(bytes))
   })
 
-  fastify.delete<OfObject>('/api/vault/:id', { schema: schemas.forget, config: WRITE }, async ({ params: { id } }, reply) => {
+  fastify.delete<OfObject>('/api/vault/:id', {
+    schema: schemas.forget, config: WRITE
+  }, async ({ params: { id } }, reply) => {
     await vault.forget(id)
     return await reply.code(204).send()
   })
 
-  fastify.post<OfObject>('/api/vault/:id/repair', { schema: schemas.repairOne, config: MANAGE }, async ({ params: { id } }) =>
-    await vault.repair({ id, now: true }))
+  fastify.post<OfObject>('/api/vault/:id/repair', {
+    schema: schemas.repairOne, config: MANAGE
+  }, async ({ params: { id } }) => await vault.repair({ id, now: true }))
   fastify.post('/api/vault/repair', { schema: schemas.repair, config: MANAGE }, async () => await vault.repair())
   fastify.post('/api/vault/scrub', { schema: schemas.scrub, config: MANAGE }, async () => await vault.scrub())
-  fastify.post('/api/vault/drill', { schema: schemas.drill, config: MANAGE }, async () => ({ drill: await vault.drill() }))
+  fastify.post('/api/vault/drill', { schema: schemas.drill, config: MANAGE }, async () =>
+    ({ drill: await vault.drill() }))
   fastify.post('/api/vault/collect', { schema: schemas.collect, config: MANAGE }, async () => await vault.collect())
   fastify.get('/api/nodes', { schema: schemas.nodes, config: { access: ['metrics:read'] } }, async () =>
     ({ nodes: vault.nodes.map(nodeJson) }))
 }
 
-export default fp(vaultRoutes, { name: 'relay-routes-vault', fastify: '5.x', encapsulate: true, dependencies: ['relay-vault', 'relay-access', 'relay-limits', 'relay-openapi'] })
+export default fp(vaultRoutes, {
+  name: 'relay-routes-vault',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['relay-vault', 'relay-access', 'relay-limits', 'relay-openapi']
+})

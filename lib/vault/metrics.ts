@@ -9,16 +9,28 @@ export function registerVaultMetrics (vault: VaultService, upkeep: Upkeep, regis
     new Gauge({ name, help, registers, collect () { this.set(read()) } }) // eslint-disable-line no-new
   }
   const ofNodes = (name: string, help: string, read: (node: VaultService['nodes'][number]) => number): void => {
-    new Gauge({ name, help, registers, labelNames: ['place'], collect () { for (const node of vault.nodes) this.set({ place: node.id }, read(node)) } }) // eslint-disable-line no-new
+    new Gauge({ // eslint-disable-line no-new
+      name,
+      help,
+      registers,
+      labelNames: ['place'],
+      collect () {
+        for (const node of vault.nodes) this.set({ place: node.id }, read(node))
+      }
+    })
   }
   gauge('relay_vault_objects', 'Objects in the vault, as far as places have told', () => vault.known.length)
-  gauge('relay_vault_stored_bytes', 'What they take at all places together', () => vault.known.reduce((sum, { stored }) => sum + stored, 0))
+  gauge('relay_vault_stored_bytes', 'What they take at all places together', () =>
+    vault.known.reduce((sum, { stored }) => sum + stored, 0))
   gauge('relay_vault_key', '1 when the vault has its key', () => vault.hasKey ? 1 : 0)
   ofNodes('relay_vault_place_health', 'How well a place answers, 0 to 1', ({ health }) => health.score)
-  ofNodes('relay_vault_place_active', '1 while a place is read and written', ({ health }) => health.state === 'active' ? 1 : 0)
-  ofNodes('relay_vault_place_latency_seconds', 'How long a place takes to answer, on average', ({ health }) => health.latency / 1000)
+  ofNodes('relay_vault_place_active', '1 while a place is read and written', ({ health }) =>
+    health.state === 'active' ? 1 : 0)
+  ofNodes('relay_vault_place_latency_seconds', 'How long a place takes to answer, on average', ({ health }) =>
+    health.latency / 1000)
   const when = (name: string, help: string, work: 'scrubbed' | 'drilled' | 'backedUp'): void => {
-    gauge(`relay_vault_last_${name}_timestamp_seconds`, `${help}, 0 for never`, () => (upkeep.state?.[work] ?? 0) / 1000)
+    gauge(`relay_vault_last_${name}_timestamp_seconds`, `${help}, 0 for never`, () =>
+      (upkeep.state?.[work] ?? 0) / 1000)
   }
   when('scrub', 'When every shard had been read', 'scrubbed')
   when('drill', 'When an object was last brought back as after a disaster', 'drilled')

@@ -22,7 +22,10 @@ export const vault: Concern<VaultOptions, VaultSettings> = {
         ['vault repair [id] [--now] [--json]', 'make anew what is missing; 2 when something is still missing'],
         ['vault drill [--json]', 'bring one object back as after a disaster'],
         ['vault peers [--json]', 'the places, and how they answer'],
-        ['vault key [restore]', 'print the recovery text; or read one from the standard input and make the key file of it']
+        [
+          'vault key [restore]',
+          'print the recovery text; or read one from the standard input and make the key file of it'
+        ]
       ],
       words: [1, 3],
       flags: { json: 'boolean', now: 'boolean' },

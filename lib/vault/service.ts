@@ -158,9 +158,10 @@ export class VaultService {
     const [newest, next] = named
     if (newest === undefined) throw new RelayError('RELAY_VAULT_NOT_FOUND', 'the vault has no object of this name')
     if (next !== undefined && next.generation === newest.generation) {
+      const ids = `${newest.id}, ${next.id}`
       throw new RelayError(
         'RELAY_VAULT_NOT_FOUND',
-        `two objects of this name are equally new, as after a partition: ask for one by its id (${newest.id}, ${next.id})`
+        `two objects of this name are equally new, as after a partition: ask for one by its id (${ids})`
       )
     }
     return newest.id

@@ -16,7 +16,8 @@ const some = (description: string) => Type.Optional(Type.Integer({ minimum: 1, m
 export const vaultSchema = Type.Object({
   placesFile: Type.Optional(Type.String({
     minLength: 1,
-    description: 'File with a JSON list of the places that copies go to: `[{ "id", "kind", "path" | "bucket" | "url", "domain" }]`; turns the vault on'
+    description: 'File with a JSON list of the places that copies go to: ' +
+      '`[{ "id", "kind", "path" | "bucket" | "url", "domain" }]`; turns the vault on'
   })),
   keyFile: Type.Optional(Type.String({
     minLength: 1, description: 'File of the vault’s key; `vault/key` in the storage folder by default'
@@ -26,10 +27,13 @@ export const vaultSchema = Type.Object({
   survive: count(1, 1, 254, 'Domains that may be lost at once'),
   segment: count(4 * MiB, 64 * 1024, 4 * MiB, 'Size of a segment, in bytes'),
   grace: count(24 * HOUR, 0, 2 ** 31 - 1, 'Time a place may be away before its shards are made anew elsewhere, in ms'),
-  reserve: Type.Number({ default: 0.05, minimum: 0, maximum: 0.9, description: 'Share of a disk that the vault never fills' }),
+  reserve: Type.Number({
+    default: 0.05, minimum: 0, maximum: 0.9, description: 'Share of a disk that the vault never fills'
+  }),
   scrubDays: count(30, 1, 3_650, 'Days in which every shard is read once'),
   nightly: Type.Optional(Type.String({
-    pattern: '^([01]\\d|2[0-3]):[0-5]\\d$', description: 'Time of day, `HH:MM`, at which all that is stored is backed up into the vault'
+    pattern: '^([01]\\d|2[0-3]):[0-5]\\d$',
+    description: 'Time of day, `HH:MM`, at which all that is stored is backed up into the vault'
   })),
   keepBackups: count(30, 1, 10_000, 'Backups that are kept by `vault.nightly`'),
   maxObject: count(1024 * MiB, 1, 16_384 * MiB, 'Largest object taken over HTTP, in bytes')
@@ -52,7 +56,8 @@ export interface VaultSettings {
 }
 
 /** What a host may give. `places`: the list itself, instead of a file */
-export type VaultOptions = { [Key in keyof Settings]?: Settings[Key] | undefined } & { places?: readonly PlaceEntry[] | undefined }
+export type VaultOptions = { [Key in keyof Settings]?: Settings[Key] | undefined } &
+  { places?: readonly PlaceEntry[] | undefined }
 
 const bad = (name: string, problem: string): Error => badOption(`vault.${name}`, problem)
 const validate = validator<Settings>(vaultSchema, bad)

@@ -31,7 +31,9 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (vault, [file, name = file], { json }, print) => {
       const source = file === '-' ? process.stdin : createReadStream(file!)
       const { id, description, stored } = await vault.put(source, { kind: 'file', name: name! })
-      print(json === true ? line({ id, stored, ...description }) : `${id} ${name}: ${description!.size} bytes, ${stored} at all places\n`)
+      print(json === true
+        ? line({ id, stored, ...description })
+        : `${id} ${name}: ${description!.size} bytes, ${stored} at all places\n`)
       return 0
     }
   },
@@ -46,8 +48,8 @@ const commands: Readonly<Record<string, Command>> = {
       try {
         await pipeline(bytes, createWriteStream(file, { flags: 'wx', flush: true }))
       } catch (cause) {
-        if (codeOf(cause) === 'EEXIST') throw new RelayError('RELAY_BAD_OPTION', `there is a file ${file} already`, { cause })
-        throw cause
+        if (codeOf(cause) !== 'EEXIST') throw cause
+        throw new RelayError('RELAY_BAD_OPTION', `there is a file ${file} already`, { cause })
       }
       print(`${name}: ${size} bytes in ${file}\n`)
       return 0
@@ -69,7 +71,8 @@ const commands: Readonly<Record<string, Command>> = {
       else {
         print(listText([entry]))
         for (const { number, places, isKept } of segments) {
-          print(`segment ${number}: ${places.map(ids => ids.join('+') || 'nowhere').join(' ')}${isKept ? '' : ' (fewer domains than promised)'}\n`)
+          const where = places.map(ids => ids.join('+') || 'nowhere').join(' ')
+          print(`segment ${number}: ${where}${isKept ? '' : ' (fewer domains than promised)'}\n`)
         }
       }
       return segments.every(({ isKept }) => isKept) ? 0 : UNSOUND
@@ -103,9 +106,9 @@ const commands: Readonly<Record<string, Command>> = {
     words: [0, 0],
     run: async (vault, _words, { json }, print) => {
       const report = await vault.drill()
-      print(json === true
-        ? line(report)
-        : report === null ? 'there is nothing to bring back\n' : `${report.name}: ${report.bytes} bytes without ${report.without}, in ${report.ms} ms\n`)
+      if (json === true) print(line(report))
+      else if (report === null) print('there is nothing to bring back\n')
+      else print(`${report.name}: ${report.bytes} bytes without ${report.without}, in ${report.ms} ms\n`)
       return 0
     }
   },
@@ -136,7 +139,9 @@ export const perform: Perform = async ({ words: [word = '', ...words], own }, gi
   const command = commands[word]
   if (command === undefined) throw refused(`vault ${word}: there are init, ${Object.keys(commands).join(', ')} and key`)
   const [least, most] = command.words
-  if (words.length < least || words.length > most) throw refused(`vault ${word} takes ${least === most ? least : `${least} to ${most}`} words`)
+  if (words.length < least || words.length > most) {
+    throw refused(`vault ${word} takes ${least === most ? least : `${least} to ${most}`} words`)
+  }
   const vault = openVault(settings, { ...silent, warn: warned, error: warned })
   try {
     return await command.run(vault, words, own, print)
@@ -159,7 +164,9 @@ async function init (settings: VaultSettings, print: Print, given?: ClusterKey):
 async function key (settings: VaultSettings, [word, ...more]: string[], print: Print): Promise<number> {
   if (more.length > 0 || (word !== undefined && word !== 'restore')) throw refused('tonk-relay vault key [restore]')
   // never an argument: every process can read those
-  if (word === 'restore') return await init(settings, print, new ClusterKey(fromRecoveryText(await textOf(process.stdin))))
+  if (word === 'restore') {
+    return await init(settings, print, new ClusterKey(fromRecoveryText(await textOf(process.stdin))))
+  }
   print(`${toRecoveryText((await readKeyFile(settings.keyFile)).bytes())}\n`)
   return 0
 }

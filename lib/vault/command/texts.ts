@@ -5,13 +5,15 @@ import type { VaultEntry } from '../vault.ts'
 
 /** One line for each object. */
 export const listText = (entries: readonly VaultEntry[]): string =>
-  entries.map(({ id, generation, description, stored }) => description === null
-    ? `${id} of another key, ${stored} bytes at all places\n`
-    : `${id} ${description.name}: ${description.kind}, generation ${generation}, ${description.size} bytes, ${description.writtenAt}\n`).join('')
+  entries.map(({ id, generation, description, stored }) => {
+    if (description === null) return `${id} of another key, ${stored} bytes at all places\n`
+    const { name, kind, size, writtenAt } = description
+    return `${id} ${name}: ${kind}, generation ${generation}, ${size} bytes, ${writtenAt}\n`
+  }).join('')
 
 export const scrubText = ({ looked, damaged, missing, silent, healed }: ScrubReport): string => [
   ...damaged.map(({ name, place }) => `damaged ${name} at ${place}\n`),
-  ...missing.map(({ name, place }) => place === null ? `missing ${name} everywhere\n` : `missing ${name} at ${place}\n`),
+  ...missing.map(({ name, place }) => `missing ${name} ${place === null ? 'everywhere' : `at ${place}`}\n`),
   ...silent.map(place => `${place} does not answer\n`),
   `${looked} shards read, ${damaged.length} damaged, ${missing.length} missing, ${healed.shards} made anew\n`
 ].join('')

@@ -21,17 +21,26 @@ const entry = Type.Object({
 })
 
 const NOT_FOUND = refusals('RELAY_VAULT_NOT_FOUND')
-const READ = refusals('RELAY_VAULT_NOT_FOUND', 'RELAY_VAULT_LOST', 'RELAY_VAULT_UNREACHABLE', 'RELAY_VAULT_DAMAGED', 'RELAY_VAULT_KEY_WRONG', 'RELAY_VAULT_KEY_MISSING')
+const READ = refusals(
+  'RELAY_VAULT_NOT_FOUND', 'RELAY_VAULT_LOST', 'RELAY_VAULT_UNREACHABLE', 'RELAY_VAULT_DAMAGED',
+  'RELAY_VAULT_KEY_WRONG', 'RELAY_VAULT_KEY_MISSING'
+)
 const WRITE = refusals('RELAY_VAULT_UNHAPPY', 'RELAY_VAULT_KEY_MISSING')
 
 /** What the routes say of themselves. */
 export const schemas = {
-  list: { tags, summary: 'What the vault holds', response: { 200: Type.Object({ objects: Type.Array(entry) }, { description: 'The newest of each name first' }) } },
+  list: {
+    tags,
+    summary: 'What the vault holds',
+    response: { 200: Type.Object({ objects: Type.Array(entry) }, { description: 'The newest of each name first' }) }
+  },
   put: {
     tags,
     summary: 'Stores an object in the vault',
     querystring: Type.Object({
-      name: Type.String({ minLength: 1, maxLength: 1024, description: 'What it is called; one of the same name is its next generation' }),
+      name: Type.String({
+        minLength: 1, maxLength: 1024, description: 'What it is called; one of the same name is its next generation'
+      }),
       kind: Type.String({ pattern: '^[a-z][a-z-]{0,31}$', default: 'file', description: 'What it is' })
     }),
     body: { content: bytes('application/octet-stream') },
@@ -40,13 +49,51 @@ export const schemas = {
       ...refusals('RELAY_VAULT_TOO_LARGE', 'RELAY_TOO_MANY_UPLOADS', 'RELAY_VAULT_UNHAPPY', 'RELAY_VAULT_KEY_MISSING')
     }
   },
-  info: { tags, summary: 'Where an object lies', params, response: { 200: json('It, and the places of each shard by segment'), ...NOT_FOUND } },
-  content: { tags, summary: 'An object’s bytes', params, response: { 200: { description: 'All of them', content: bytes('application/octet-stream') }, ...READ } },
-  forget: { tags, summary: 'Forgets an object', params, response: { 204: { type: 'null', description: 'It is forgotten; its shards are collected' }, ...NOT_FOUND, ...WRITE } },
-  repairOne: { tags, summary: 'Makes anew what an object lacks', params, response: { 200: json('What was made, and what became of it'), ...NOT_FOUND } },
-  repair: { tags, summary: 'Makes anew what objects lack', response: { 200: json('What was made, and what is still missing') } },
-  scrub: { tags, summary: 'Has every shard read where it lies, and heals', response: { 200: json('What was damaged or missing') } },
-  drill: { tags, summary: 'Brings back one object, as after a disaster', response: { 200: json('Which, and without which domain; `null` when there is none'), ...READ } },
-  collect: { tags, summary: 'Takes away what no object needs', response: { 200: json('How much; or why nothing was done') } },
+  info: {
+    tags,
+    summary: 'Where an object lies',
+    params,
+    response: { 200: json('It, and the places of each shard by segment'), ...NOT_FOUND }
+  },
+  content: {
+    tags,
+    summary: 'An object’s bytes',
+    params,
+    response: { 200: { description: 'All of them', content: bytes('application/octet-stream') }, ...READ }
+  },
+  forget: {
+    tags,
+    summary: 'Forgets an object',
+    params,
+    response: {
+      204: { type: 'null', description: 'It is forgotten; its shards are collected' }, ...NOT_FOUND, ...WRITE
+    }
+  },
+  repairOne: {
+    tags,
+    summary: 'Makes anew what an object lacks',
+    params,
+    response: { 200: json('What was made, and what became of it'), ...NOT_FOUND }
+  },
+  repair: {
+    tags,
+    summary: 'Makes anew what objects lack',
+    response: { 200: json('What was made, and what is still missing') }
+  },
+  scrub: {
+    tags,
+    summary: 'Has every shard read where it lies, and heals',
+    response: { 200: json('What was damaged or missing') }
+  },
+  drill: {
+    tags,
+    summary: 'Brings back one object, as after a disaster',
+    response: { 200: json('Which, and without which domain; `null` when there is none'), ...READ }
+  },
+  collect: {
+    tags,
+    summary: 'Takes away what no object needs',
+    response: { 200: json('How much; or why nothing was done') }
+  },
   nodes: { tags, summary: 'The vault’s places', response: { 200: json('How each answers') } }
 } as const

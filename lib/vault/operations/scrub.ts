@@ -55,8 +55,8 @@ export async function scrub (
     })
   )
   for (const name of names) {
-    const isMissing = context.holdings.holdersOf(name).length === 0 && !report.missing.some(other => other.name === name)
-    if (isMissing && report.silent.length === 0) report.missing.push({ name, place: null })
+    if (report.silent.length > 0 || context.holdings.holdersOf(name).length > 0) continue
+    if (!report.missing.some(other => other.name === name)) report.missing.push({ name, place: null })
   }
   const broken = new Set([...report.damaged, ...report.missing].map(({ name }) => owners.get(name)!))
   report.healed = await repair(context, [...broken], { signal })

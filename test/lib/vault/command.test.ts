@@ -30,13 +30,16 @@ t.test('a new user makes a vault, loses a machine, and has all back with the rec
   const made = await run(['init'])
   t.match(made, { code: 0, text: /RV1-[0-9A-Z-]+\n/ })
   await t.rejects(run(['init']), { code: 'RELAY_VAULT_KEY_WRONG' }, 'never over a key')
-  await t.rejects(run(['init'], {}, 'other'), { code: 'RELAY_VAULT_KEY_WRONG', message: /another key|holds the vault/ }, 'nor a second one')
+  await t.rejects(run(['init'], {}, 'other'), {
+    code: 'RELAY_VAULT_KEY_WRONG', message: /another key|holds the vault/
+  }, 'nor a second one')
 
   t.match(await run(['put', at('notes.txt'), 'notes']), { code: 0, text: /^[0-9a-f]{64} notes: 220000 bytes/ })
   const [entry] = JSON.parse((await run(['list'], { json: true })).text)
   t.match(entry, { generation: 1, description: { name: 'notes' } })
   t.match((await run(['list'])).text, `${entry.id} notes: file, generation 1, 220000 bytes`)
-  t.match(await run(['info', 'notes']), { code: 0, text: /segment 0: (one|two|three) (one|two|three) (one|two|three)\n/ })
+  const segment = /segment 0: (one|two|three) (one|two|three) (one|two|three)\n/
+  t.match(await run(['info', 'notes']), { code: 0, text: segment })
   t.match(await run(['drill']), { code: 0, text: /^notes: 220000 bytes without (one|two|three), in/ })
   t.match(await run(['peers']), { code: 0, text: /^one \(one\): active, health/ })
   t.match(await run(['key']), { code: 0, text: /^RV1-/ })
@@ -46,7 +49,10 @@ t.test('a new user makes a vault, loses a machine, and has all back with the rec
   await rm(at('data'), { recursive: true })
   await rm(at('two'), { recursive: true })
   await mkdir(at('two'))
-  const program = ['--import', 'tsx', 'bin/tonk-relay.ts', 'vault', 'key', 'restore', '--storage', at('new'), '--vault-places-file', at('places.json')]
+  const program = [
+    '--import', 'tsx', 'bin/tonk-relay.ts', 'vault', 'key', 'restore', '--storage', at('new'), '--vault-places-file',
+    at('places.json')
+  ]
   const child = execFile(process.execPath, program, { env: { ...process.env, NODE_OPTIONS: '' } })
   child.stdin!.end(`${recovery.toLowerCase().replaceAll('-', ' ')}\n`)
   t.strictSame(await once(child, 'exit'), [0, null], 'spaces and case do not matter')
@@ -71,11 +77,14 @@ t.test('all that a relay stores goes into the vault, and comes back on an empty 
   const run = async (verb: string, words: string[], storage = 'data'): Promise<string> => {
     let text = ''
     const options = { storage: at(storage), vault }
-    const code = await (verb === 'vault' ? perform : work)({ verb, words, own: {} }, options, printed => { text += printed })
+    const does = verb === 'vault' ? perform : work
+    const code = await does({ verb, words, own: {} }, options, printed => { text += printed })
     t.equal(code, 0, `${verb} ${words.join(' ')}`)
     return text
   }
-  await t.rejects(work({ verb: 'backup', words: ['vault'], own: {} }, { storage: at('data') }, () => {}), { message: /--vault-places-file/ })
+  await t.rejects(work({ verb: 'backup', words: ['vault'], own: {} }, { storage: at('data') }, () => {}), {
+    message: /--vault-places-file/
+  })
   await t.rejects(run('backup', ['vault']), { code: 'RELAY_VAULT_KEY_MISSING' })
   await run('vault', ['init'])
   await t.rejects(run('restore', ['vault'], 'other'), { code: 'RELAY_VAULT_KEY_MISSING' })
@@ -100,7 +109,8 @@ t.test('all that a relay stores goes into the vault, and comes back on an empty 
 t.test('what is wrong on the command line is said', async t => {
   const root = await scratch(t, { 'places.json': JSON.stringify([{ id: 'one', kind: 'folder', path: '/nowhere' }]) })
   const options = { storage: root, vault: { placesFile: path.join(root, 'places.json') } }
-  const run = async (words: string[], given: object = options) => await perform({ verb: 'vault', words, own: {} }, given, () => {})
+  const run = async (words: string[], given: object = options) =>
+    await perform({ verb: 'vault', words, own: {} }, given, () => {})
   await t.rejects(run(['list'], {}), { message: /--vault-places-file/ })
   await t.rejects(run(['lists']), { message: /there are init, put/ })
   await t.rejects(run(['put']), { message: /takes 1 to 2/ })

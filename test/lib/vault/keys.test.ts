@@ -23,7 +23,13 @@ t.test('vectors of wrapped and split keys', async t => {
     seal: string
     nonce: string
     key_wrap: { cluster_key: string, data_key: string, wrapped: string, fingerprint: string }
-    key_split: { threshold: number, shares: number, secret: string, coefficients: string[], list: Array<{ x: number, share: string, sha256: string }> }
+    key_split: {
+      threshold: number
+      shares: number
+      secret: string
+      coefficients: string[]
+      list: Array<{ x: number, share: string, sha256: string }>
+    }
   }
   const file = await vectors<File>(t, 'vault-format.json')
   if (file === undefined) return

@@ -20,7 +20,9 @@ t.test('a folder and two buckets: all comes back on an empty machine without the
   for (const Bucket of buckets) await client.send(new CreateBucketCommand({ Bucket }))
   const inBuckets = buckets.map((bucket, n) => ({ id: `bucket-${n + 1}`, kind: 's3', bucket, endpoint, region }))
   await writeFile(at('places.json'), JSON.stringify([{ id: 'here', kind: 'folder', path: at('here') }, ...inBuckets]))
-  const run = async (verb: string, words: string[], storage = 'data', own = {}): Promise<{ code: number, text: string }> => {
+  const run = async (
+    verb: string, words: string[], storage = 'data', own = {}
+  ): Promise<{ code: number, text: string }> => {
     let text = ''
     const options = { storage: at(storage), vault: { placesFile: at('places.json'), reserve: 0 } }
     const does = verb === 'vault' ? perform : work

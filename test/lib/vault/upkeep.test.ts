@@ -30,7 +30,8 @@ async function prepare (t: Test) {
       log,
       file: path.join(root, 'data', 'vault', 'upkeep.json'),
       ...isBackedUp && {
-        backUp: async () => await backUpInto(vault, { storage: path.join(root, 'data'), bundles: path.join(root, 'data') })
+        backUp: async () =>
+          await backUpInto(vault, { storage: path.join(root, 'data'), bundles: path.join(root, 'data') })
       }
     })
     t.teardown(async () => { await vault.close() })
@@ -82,5 +83,6 @@ t.test('what cannot be done is told once, and is tried again', async t => {
   await writeFile(path.join(root, 'data', 'vault', 'upkeep.json'), 'rubbish')
   const other = open(false)
   await other.at(3)
-  t.match(JSON.parse(await readFile(path.join(root, 'data', 'vault', 'upkeep.json'), 'utf8')), { drilled: morning + 3 * HOUR })
+  const kept = JSON.parse(await readFile(path.join(root, 'data', 'vault', 'upkeep.json'), 'utf8'))
+  t.match(kept, { drilled: morning + 3 * HOUR })
 })

@@ -93,7 +93,9 @@ t.test('a place that is away when a relay starts is waited for, and what nobody 
   t.match(await (await open({ grace: 0 })).repair(), { repaired: 1, shards: 8 }, 'gone for too long')
   faults.clear()
   await wipe('one')
-  t.match(await (await open()).scrub(), { silent: [], damaged: [], healed: { repaired: 1, found: { irreparable: [] } } })
+  t.match(await (await open()).scrub(), {
+    silent: [], damaged: [], healed: { repaired: 1, found: { irreparable: [] } }
+  })
   t.match((await (await open()).scrub()).missing, [])
 })
 

@@ -20,7 +20,9 @@ export interface VaultLife {
  * Kills a process that puts, repairs, scrubs and collects, again and again, and looks after each time for what it had
  * acknowledged: every such object is read whole, no other is listed that cannot be read, and what is left is collected.
  */
-export async function vaultLife ({ folder, seed, rounds, writing }: { folder: string, seed: number, rounds: number, writing: number }): Promise<VaultLife> {
+export async function vaultLife (
+  { folder, seed, rounds, writing }: { folder: string, seed: number, rounds: number, writing: number }
+): Promise<VaultLife> {
   const below = random(seed)
   const life: VaultLife = { rounds, acknowledged: 0, problems: [] }
   const expected = new Map<string, string>()
@@ -36,7 +38,9 @@ export async function vaultLife ({ folder, seed, rounds, writing }: { folder: st
 /** What a process acknowledged before it was killed, `ms` after its first word: on a busy machine it starts slowly. */
 async function killedAfter (folder: string, seed: number, ms: number): Promise<Array<[string, string]>> {
   const args = ['--import', 'tsx', PROGRAM, folder, String(seed)]
-  const child = spawn(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, NODE_OPTIONS: '' }, stdio: ['ignore', 'pipe', 'inherit']
+  })
   const ended = once(child, 'exit')
   const acknowledged: Array<[string, string]> = []
   let timer: NodeJS.Timeout | undefined
@@ -57,7 +61,9 @@ async function problemsOf (folder: string, expected: ReadonlyMap<string, string>
     const { unreadable } = await vault.refresh()
     problems.push(...unreadable.map(id => `manifest ${id} is half there`))
     const listed = vault.list()
-    for (const id of expected.keys()) if (!listed.some(entry => entry.id === id)) problems.push(`${id} was acknowledged and is gone`)
+    for (const id of expected.keys()) {
+      if (!listed.some(entry => entry.id === id)) problems.push(`${id} was acknowledged and is gone`)
+    }
     for (const { id } of listed) {
       const { description, bytes } = vault.get(id)
       const hash = createHash('sha256')
@@ -81,8 +87,9 @@ async function leftIn (folder: string): Promise<string[]> {
     await vault.collect()
     await vault.collect()
     const needed = vault.list().flatMap(({ id }) => vault.info(id).segments.flatMap(({ places }) => places)).length
-    const names = (await Promise.all(PLACES.map(async place => await readdir(path.join(folder, place, 'vault', 'shards'), { recursive: true })))).flat()
-    const shards = names.filter(name => name.length > 64).length
+    const places = PLACES.map(place => path.join(folder, place, 'vault', 'shards'))
+    const names = await Promise.all(places.map(async place => await readdir(place, { recursive: true })))
+    const shards = names.flat().filter(name => name.length > 64).length
     return [
       ...Object.entries(found).flatMap(([state, ids]) => ids.map(id => `${id} is ${state}`)),
       ...shards === needed ? [] : [`there are ${shards} shards, of which ${needed} are needed`]
