@@ -20,7 +20,11 @@ export function mutate (bytes: Uint8Array, other: Uint8Array, below: (n: number)
       case 2: if (after.length > 0) after[0]! ^= 1 << below(8); break
       case 3: if (after.length > 0) after[0] = below(256); break
       case 4: mutated = Buffer.concat([before, after.subarray(1 + below(4))]); break
-      case 5: mutated = Buffer.concat([before, Buffer.from(leb(below(2) === 0 ? below(300) : 2 ** below(60))), after.subarray(below(2))]); break
+      case 5: {
+        const number = Buffer.from(leb(below(2) === 0 ? below(300) : 2 ** below(60)))
+        mutated = Buffer.concat([before, number, after.subarray(below(2))])
+        break
+      }
       case 6: mutated = Buffer.concat([before, after.subarray(0, below(40)), after]); break
       case 7: mutated = Buffer.concat([before, other.subarray(below(other.length))]); break
       case 8: mutated = Buffer.from(before)
@@ -42,8 +46,8 @@ export function shortened (bytes: Uint8Array): Uint8Array[] {
   const variants: Uint8Array[] = []
   for (let at = 0; at < bytes.length; at++) {
     const length = bytes.subarray(at).findIndex(byte => byte < 0x80) + 1
-    const low =
-      bytes.subarray(at, at + length).reduce((value, byte, n) => n < 5 ? value + (byte & 0x7f) * 2 ** (7 * n) : value, 0) % 2 ** 32
+    const low = bytes.subarray(at, at + length)
+      .reduce((value, byte, n) => n < 5 ? value + (byte & 0x7f) * 2 ** (7 * n) : value, 0) % 2 ** 32
     if (length >= 5) {
       variants.push(Buffer.concat([bytes.subarray(0, at), Buffer.from(leb(low)), bytes.subarray(at + length)]))
     }

@@ -140,9 +140,9 @@ t.test('tokens that are none, in every place one can be shown', async t => {
     changed: (await sign()).replace(/\.[^.]+\./, `.${part({ ...claims, sub: 'root' })}.`),
     nonsense: 'nonsense'
   }
-  const status = async (url: string, protocols: string[], headers: Record<string, string>): Promise<number> => await new Promise((
-    resolve, reject
-  ) => {
+  const status = async (
+    url: string, protocols: string[], headers: Record<string, string>
+  ): Promise<number> => await new Promise((resolve, reject) => {
     const socket = new WebSocket(url.replace('http', 'ws'), protocols, { headers })
     socket.on('unexpected-response', (request, response) => {
       request.destroy()

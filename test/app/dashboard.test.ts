@@ -177,7 +177,9 @@ t.test('the dashboard in a browser', { skip: noBrowser }, async t => {
   })
 
   for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [name, viewport] of [['wide', { width: 1280, height: 900 }], ['phone', { width: 360, height: 740 }]] as const) {
+    for (const [name, viewport] of [
+      ['wide', { width: 1280, height: 900 }], ['phone', { width: 360, height: 740 }]
+    ] as const) {
       t.test(`is for everybody: ${colorScheme}, ${name}`, async t => {
         const { http, ws } = await start(t, { dashboard: true })
         const body = await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer()

@@ -83,8 +83,10 @@ t.test('with no descriptor left housekeeping goes on, and nothing is taken for d
   const url = urlIn(await relay.ready())
   const agent = agentOf(t)
   const get = async (path: string, headers = {}) => await ask(agent, url + path, { headers })
-  const figure = async (name: string) =>
-    Number((await get('/metrics', { accept: 'text/plain' })).body.split('\n').find(line => line.startsWith(`${name} `))?.split(' ').at(-1))
+  const figure = async (name: string) => {
+    const { body } = await get('/metrics', { accept: 'text/plain' })
+    return Number(body.split('\n').find(line => line.startsWith(`${name} `))?.split(' ').at(-1))
+  }
   const { id } = JSON.parse((await ask(agent, `${url}/api/documents`, document)).body)
   const repo = client(t, url.replace('http', 'ws'))
   const handle = repo.create<{ n: number }>({ n: 0 })

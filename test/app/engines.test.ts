@@ -26,7 +26,9 @@ function found (name: string, from: string): string | undefined {
 }
 
 /** What a package needs, its optional peers too if `withOptional`. */
-const needs = ({ dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta = {} }: Package, withOptional: boolean): string[] =>
+const needs = (
+  { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta = {} }: Package, withOptional: boolean
+): string[] =>
   Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })
     .filter(name => withOptional || peerDependenciesMeta[name]?.optional !== true)
 

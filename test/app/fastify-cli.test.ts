@@ -39,7 +39,9 @@ t.test('a configuration of one’s own hands the relay what the server is made w
   const cwd = t.testdir({
     'package.json': '{ "type": "module" }',
     'own.js': `export { default } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/app.js'))}
-      export const options = { requestTimeout: 60_000, trustProxy: ['loopback'], skipOverride: true, storage: 'documents' }`
+      export const options = {
+        requestTimeout: 60_000, trustProxy: ['loopback'], skipOverride: true, storage: 'documents'
+      }`
   })
   const [argv, program] = fastify('start', '-o', '-l', 'info', '-a', '127.0.0.1', '-x', '/sync', 'own.js')
   const running = run(t, argv, { ...program, cwd, env: { PORT: '0' } })

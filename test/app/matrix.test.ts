@@ -20,10 +20,14 @@ type Ids = Record<Resource, DocumentId>
 
 const SETS = 120 // resources that may be used up
 
-async function ask (
-  url: string,
-  { method = 'GET', headers = {}, body, streams = false }: { method?: string, headers?: Record<string, string>, body?: Uint8Array | string | undefined, streams?: boolean | undefined }
-): Promise<Answer> {
+interface Asked {
+  method?: string
+  headers?: Record<string, string>
+  body?: Uint8Array | string | undefined
+  streams?: boolean | undefined
+}
+
+async function ask (url: string, { method = 'GET', headers = {}, body, streams = false }: Asked): Promise<Answer> {
   return await new Promise((resolve, reject) => {
     const request = http.request(url, { method, headers }, response => {
       const answer = { status: response.statusCode!, headers: response.headers, body: '' }
@@ -95,7 +99,9 @@ async function serve (t: Test) {
     await upload('administrator', ids.other)
     return ids
   }
-  const request = async (method: string, url: string, { path = url, type, body, streams }: Partial<RouteRow>, name: Name, id: DocumentId): Promise<Answer> =>
+  const request = async (
+    method: string, url: string, { path = url, type, body, streams }: Partial<RouteRow>, name: Name, id: DocumentId
+  ): Promise<Answer> =>
     await ask(http + path.replace(':id', id), {
       method,
       headers: { ...bearer(name), ...type !== undefined && { 'content-type': type } },

@@ -16,8 +16,9 @@ async function bundle (rootId: DocumentId, others: DocumentId[] = [], note = 0):
   const manifest = {
     manifestVersion: 1, version: { major: 1, minor: 0 }, rootId, entrypoints: [], networkUris: [], note
   }
-  const documents =
-    [rootId, ...others].map(id => [`storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, Automerge.save(Automerge.from({ note }))] as const)
+  const documents = [rootId, ...others].map(id => [
+    `storage/${id.slice(0, 2)}/${id.slice(2)}/snapshot/bundle_export`, Automerge.save(Automerge.from({ note }))
+  ] as const)
   return await zip([['manifest.json', Buffer.from(JSON.stringify(manifest))], ...documents])
 }
 

@@ -10,8 +10,11 @@ export interface Source {
   mentions: string[]
 }
 
-const IMPORTS =
-  /^(?:import|export)\s(type\s)?[^'"]*?from '([^']+)'|import\('([^']+)'\)|new URL\(['`](\.[^'`]+)['`], import\.meta\.url\)/gm
+const IMPORTS = new RegExp([
+  /^(?:import|export)\s(type\s)?[^'"]*?from '([^']+)'/,
+  /import\('([^']+)'\)/,
+  /new URL\(['`](\.[^'`]+)['`], import\.meta\.url\)/
+].map(({ source }) => source).join('|'), 'gm')
 
 /** The TypeScript files below a folder. */
 export async function sourcesIn (folder: string): Promise<Source[]> {

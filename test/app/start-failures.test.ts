@@ -38,18 +38,24 @@ t.test('what it cannot start with, it names in one line', async t => {
   await refuses(t, 'one in a .env', ['0'], /variable RELAY_TOKEN: unknown name, did you mean RELAY_TOKENS\?/, {
     cwd: t.testdir({ '.env': 'RELAY_TOKEN=ann:0' })
   })
-  await refuses(t, 'a rule with a misspelt ' +
-    'member', ['0', '--rules', 'rules'], /rules\.0\.document: unknown name, did you mean documents\?/,
-  { cwd: t.testdir({ rules: '{ "rules": [{ "allow": ["document:read"], "document": [] }] }' }) })
-  await refuses(t, 'an action that ' +
-    'is none', ['0', '--rules', 'rules'], /rules\.0\.allow\.0: must be one of document:read, .*; did you mean document:write\?/,
-  { cwd: t.testdir({ rules: '{ "rules": [{ "allow": ["document:writ"] }] }' }) })
+  await refuses(
+    t, 'a rule with a misspelt member', ['0', '--rules', 'rules'],
+    /rules\.0\.document: unknown name, did you mean documents\?/,
+    { cwd: t.testdir({ rules: '{ "rules": [{ "allow": ["document:read"], "document": [] }] }' }) }
+  )
+  await refuses(
+    t, 'an action that is none', ['0', '--rules', 'rules'],
+    /rules\.0\.allow\.0: must be one of document:read, .*; did you mean document:write\?/,
+    { cwd: t.testdir({ rules: '{ "rules": [{ "allow": ["document:writ"] }] }' }) }
+  )
   await refuses(t, 'a bad option', ['0', '--max-upload', '1MB'], /--max-upload must be integer/)
   await refuses(t, 'a bad variable', ['0'], /RELAY_MAX_UPLOAD must be >= 1/, { env: { RELAY_MAX_UPLOAD: '0' } })
   await refuses(t, 'options that exclude each other', ['0', '--bundles', 'b', '--s3-bucket', 'c'], /bundles/)
-  await refuses(t, 'a bucket that cannot ' +
-    'be had', ['0', '--s3-bucket', 'gone', '--s3-endpoint', 'http://127.0.0.1:1'], /bucket gone at http:\/\/127\.0\.0\.1:1.*ECONNREFUSED/,
-  { env: { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' } })
+  await refuses(
+    t, 'a bucket that cannot be had', ['0', '--s3-bucket', 'gone', '--s3-endpoint', 'http://127.0.0.1:1'],
+    /bucket gone at http:\/\/127\.0\.0\.1:1.*ECONNREFUSED/,
+    { env: { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' } }
+  )
   await refuses(t, 'a missing bundle', ['0', 'gone/app.tonk'], /not found.*gone\/app\.tonk|gone\/app\.tonk.*not found/)
   await refuses(t, 'a folder as bundle', ['0', 'folder'], /folder/, { cwd: t.testdir({ folder: {} }) })
   await refuses(t, 'a bundle that is none', ['0', 'bad.tonk'], /bad\.tonk/, {

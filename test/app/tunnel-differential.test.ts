@@ -68,8 +68,10 @@ function anyBody (below: Below, kind: string): string {
 
 /** What does not depend on who answers, and when. */
 function normal ({ status, headers, body }: RawAnswer, { method }: RawRequest): object {
-  const { 'x-runner-request-id': requestId, 'content-type': type, 'access-control-allow-origin': origin, 'x-content-type-options': options, 'x-frame-options': frame, vary, 'x-extra': extra } =
-    headers
+  const {
+    'x-runner-request-id': requestId, 'content-type': type, 'access-control-allow-origin': origin,
+    'x-content-type-options': options, 'x-frame-options': frame, vary, 'x-extra': extra
+  } = headers
   const id = requestId !== undefined && /^[0-9a-f]{8}-/.test(requestId) ? 'made' : requestId
   // an error in a result: theirs sends where in the code it came from
   const answered = method === 'HEAD' ? '' : body.replace(/,"stack":"(?:[^"\\]|\\.)*"/g, '')

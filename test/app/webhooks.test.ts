@@ -41,8 +41,9 @@ t.test('webhooks are told what happens', async t => {
     got.some(event => event.type === type && (id === undefined || event.data.id === id))
   const handle = client(t, ws).create({ n: 1 })
   await until(() => saw('relay.document.changed', handle.documentId) && saw('relay.peer.connected'))
-  const { id } =
-    await (await fetch(`${http}/api/bundles`, { method: 'POST', body: await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer() })).json() as { id: string }
+  const body = await (await fetch(`${http}/api/blank-tonk`)).arrayBuffer()
+  const stored = await fetch(`${http}/api/bundles`, { method: 'POST', body })
+  const { id } = await stored.json() as { id: string }
   await until(() => saw('relay.bundle.stored', id))
   t.ok(got.length >= 3)
   const metrics = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()

@@ -26,8 +26,8 @@ const namesIn = (text: string): Set<string> => new Set(text.match(/\b(relay|proc
 
 t.test('every figure in the dashboard and the alerts is one that a relay exports', async t => {
   const names = await exported(t)
-  const dashboard =
-    JSON.parse(read('grafana-dashboard.json')) as { panels: Array<{ title: string, targets?: Array<{ expr: string }> }> }
+  interface Dashboard { panels: Array<{ title: string, targets?: Array<{ expr: string }> }> }
+  const dashboard = JSON.parse(read('grafana-dashboard.json')) as Dashboard
   const queries = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
   const rules = [...read('alerts.yml').matchAll(/^ +expr: (.+)$/gm)].map(match => match[1]!)
   t.ok(queries.length > 30)

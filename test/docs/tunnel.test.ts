@@ -11,14 +11,25 @@ import t from 'tap'
 const TUNNEL = path.join(import.meta.dirname, '../../tunnel.ts')
 
 const RUN = `
-const add = r.task('app.add').run(async (_input: { a: number, b: number }): Promise<number> => { throw new Error('ran in the app itself') }).build()
+const add = r.task('app.add').run(async (_input: { a: number, b: number }): Promise<number> => {
+  throw new Error('ran in the app itself')
+}).build()
 const viewed = r.event<{ sku: string }>('app.viewed').build()
-const running = await run(r.resource('app').register([add, viewed, remote]).build(), { logs: { printThreshold: null }, shutdownHooks: false, errorBoundary: false })
+const running = await run(r.resource('app').register([add, viewed, remote]).build(), {
+  logs: { printThreshold: null }, shutdownHooks: false, errorBoundary: false
+})
 const called = await running.runTask(add, { a: 20, b: 22 })
 const refused = await client.task('app.add', { a: 'x' }).catch((error: { code: string }) => error.code)
-const none = await client.task('app.order', { sku: 'none' }).catch((error: { id: string, httpCode: number }) => [error.id, error.httpCode])
+const none = await client.task('app.order', { sku: 'none' })
+  .catch((error: { id: string, httpCode: number }) => [error.id, error.httpCode])
 const order = await client.task('app.order', { sku: 'x' })
-console.log(JSON.stringify({ added: await client.task('app.add', { a: 1, b: 2 }), called, refused, none, order: { ...order, at: order.at instanceof Date } }))
+console.log(JSON.stringify({
+  added: await client.task('app.add', { a: 1, b: 2 }),
+  called,
+  refused,
+  none,
+  order: { ...order, at: order.at instanceof Date }
+}))
 process.exit()
 `
 

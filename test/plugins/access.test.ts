@@ -172,7 +172,9 @@ t.test('metrics count what is refused', async t => {
 t.test('open by default, which is said when others can reach it', async t => {
   const lines: string[] = []
   const logger = { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } }
-  for (const [host, options, warns] of [['127.0.0.1', {}, 0], ['0.0.0.0', { tokens }, 0], ['0.0.0.0', {}, 1]] as const) {
+  for (const [host, options, warns] of [
+    ['127.0.0.1', {}, 0], ['0.0.0.0', { tokens }, 0], ['0.0.0.0', {}, 1]
+  ] as const) {
     lines.length = 0
     const storage = await scratch(t)
     const app = Fastify({ logger })

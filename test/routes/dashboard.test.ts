@@ -19,9 +19,9 @@ const json = async (url: string, headers: Record<string, string> = {}) => {
 }
 
 /** The status of a request with headers that fetch does not let through. */
-const statusOf = async (url: string, headers: Record<string, string>): Promise<number | undefined> => await new Promise((
-  resolve, reject
-) => {
+const statusOf = async (
+  url: string, headers: Record<string, string>
+): Promise<number | undefined> => await new Promise((resolve, reject) => {
   request(url, { headers }, response => {
     response.resume()
     resolve(response.statusCode)
@@ -116,10 +116,8 @@ t.test('with access control: the page to everybody, what it shows to who may adm
     t.match(await json(url), { status: 401, code: 'RELAY_UNAUTHENTICATED' }, path)
     t.match(await json(url, { authorization: 'Bearer reader' }), { status: 403, code: 'RELAY_ACCESS_DENIED' }, path)
   }
-  t.equal(
-    (await get(`${http}/dashboard/data/figures`, { authorization: 'Bearer operator', 'x-forwarded-for': '10.0.0.1' })).status,
-    200
-  )
+  const operator = { authorization: 'Bearer operator', 'x-forwarded-for': '10.0.0.1' }
+  t.equal((await get(`${http}/dashboard/data/figures`, operator)).status, 200)
   t.equal((await get(`${http}/dashboard/data/figures?token=operator`)).status, 200)
 })
 

@@ -22,8 +22,10 @@ t.test('a relay that works', async t => {
 
 t.test('a full disk shows in readiness and in the figures, and goes away with its cause', async t => {
   const { http, ws } = await start(t)
-  const gauges = async (): Promise<string> =>
-    (await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()).split('\n').filter(line => line.startsWith('relay_health_check')).join()
+  const gauges = async (): Promise<string> => {
+    const text = await (await fetch(`${http}/metrics`, { headers: { accept: 'text/plain' } })).text()
+    return text.split('\n').filter(line => line.startsWith('relay_health_check')).join()
+  }
   const ready = async (): Promise<{ status: number, checks: Record<string, unknown> }> => {
     const response = await fetch(`${http}/health/ready`)
     return { status: response.status, checks: (await response.json() as { checks: Record<string, unknown> }).checks }

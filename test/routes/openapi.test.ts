@@ -83,7 +83,8 @@ for (const [name, options] of Object.entries({ open: {}, controlled })) {
       .flatMap(([path, methods]) => Object.keys(methods).map(method => `${method} ${path}`))
     t.strictSame(
       described.sort(),
-      routes.filter(([url]) => !(url in UNDESCRIBED)).map(([url, method]) => `${method.toLowerCase()} ${pathOf(url)}`).sort(),
+      routes.filter(([url]) => !(url in UNDESCRIBED))
+        .map(([url, method]) => `${method.toLowerCase()} ${pathOf(url)}`).sort(),
       'and no other'
     )
   })

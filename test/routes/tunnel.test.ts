@@ -87,7 +87,10 @@ t.test('who gets in', async t => {
       throw new Error('no')
     }, async ({ headers, token }) => headers['x-who'] === 'me' && token === 'three', () => 'yes' as never]
   })(t)
-  for (const [headers, status] of [[{ 'x-key': 'one' }, 200], [{ 'x-key': 'two' }, 200], [{ 'x-key': 'three', 'x-who': 'me' }, 200], [{ 'x-key': 'three' }, 401], [{}, 401], [{ 'x-key': 'on' }, 401], [{ 'x-key': 'o'.repeat(5000) }, 401]] as const) {
+  for (const [headers, status] of [
+    [{ 'x-key': 'one' }, 200], [{ 'x-key': 'two' }, 200], [{ 'x-key': 'three', 'x-who': 'me' }, 200],
+    [{ 'x-key': 'three' }, 401], [{}, 401], [{ 'x-key': 'on' }, 401], [{ 'x-key': 'o'.repeat(5000) }, 401]
+  ] as const) {
     t.equal((await call(either, 'x', {}, headers)).status, status, JSON.stringify(headers).slice(0, 40))
   }
   const folder = await scratch(t, { tokens: '# mine\n\nfiled \n', empty: '# none\n' })
@@ -120,7 +123,9 @@ t.test('the host’s hooks, headers and principal', async t => {
 t.test('cross-origin requests', async t => {
   const listed = await serve(t, { corsOrigins: ['http://a', /^https:\/\/b\d$/g], corsCredentials: true })
   for (const { app } of [listed]) app.tunnel.registerTask('x', () => 1)
-  for (const [origin, allowed] of [['http://a', 'http://a'], ['https://b1', 'https://b1'], ['https://b1', 'https://b1'], ['http://zzz', null]] as const) {
+  for (const [origin, allowed] of [
+    ['http://a', 'http://a'], ['https://b1', 'https://b1'], ['https://b1', 'https://b1'], ['http://zzz', null]
+  ] as const) {
     const { status, headers } = await call(listed.url, 'x', {}, { origin })
     t.equal(status, 200)
     t.equal(headers.get('access-control-allow-origin'), allowed)

@@ -16,9 +16,12 @@ const { resolve } = createRequire(import.meta.url)
 const suite = async (name: string) =>
   await import(pathToFileURL(resolve(`@automerge/automerge-repo/helpers/tests/${name}.js`)).href)
 
-export const { runNetworkAdapterTests }: typeof import('@automerge/automerge-repo/helpers/tests/network-adapter-tests.js') =
+type Tests = typeof import('@automerge/automerge-repo/helpers/tests/network-adapter-tests.js') &
+  typeof import('@automerge/automerge-repo/helpers/tests/storage-adapter-tests.js')
+
+export const { runNetworkAdapterTests }: Pick<Tests, 'runNetworkAdapterTests'> =
   await suite('network-adapter-tests')
-export const { runStorageAdapterTests }: typeof import('@automerge/automerge-repo/helpers/tests/storage-adapter-tests.js') =
+export const { runStorageAdapterTests }: Pick<Tests, 'runStorageAdapterTests'> =
   await suite('storage-adapter-tests')
 
 /**

@@ -132,7 +132,8 @@ export async function live ({ folder, seed, rounds, writing, program, elsewhere 
       const { replicas, stop } = await (kind.repo === true ? writeWithRepos(round) : writeLight(round))
       if (!begun.signal.aborted) await once(begun.signal, 'abort')
       const inFold = kind.foldInterval !== undefined || kind.bytes > 100_000
-      await (inFold && elsewhere === undefined && below(4) > 0 ? fileBegun(folder, 1 + below(20), writing * 4) : sleep(below(writing)))
+      const mayCatchFold = inFold && elsewhere === undefined && below(4) > 0
+      await (mayCatchFold ? fileBegun(folder, 1 + below(20), writing * 4) : sleep(below(writing)))
       if (inFold) await sleep(below(8))
       await endWith(relay, signal, text => { problem(n, text) })
       await stop()

@@ -100,7 +100,12 @@ export class LightPeer {
   #replica (id: DocumentId): Replica {
     let replica = this.documents.get(id)
     if (replica === undefined) {
-      replica = { doc: Automerge.init<Fields>({ actor: this.actor }), sync: Automerge.initSyncState(), relay: undefined, behind: 0 }
+      replica = {
+        doc: Automerge.init<Fields>({ actor: this.actor }),
+        sync: Automerge.initSyncState(),
+        relay: undefined,
+        behind: 0
+      }
       this.documents.set(id, replica)
     }
     return replica

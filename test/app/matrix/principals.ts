@@ -60,8 +60,10 @@ export const refusalOf = (name: Name): Row['refusal'] => (PRINCIPALS[name] as Ro
 
 /** Whether the table says so. Without a resource: whether it may with any. */
 export const may = (name: Name, action: Action, resource?: Resource): boolean =>
-  (PRINCIPALS[name] as Row).grants.some(({ allow, within }) => allow.includes(action) &&
-    (within === undefined || resource === undefined || (resource === 'mine' && (within === 'bundles' || action.startsWith('document:')))))
+  (PRINCIPALS[name] as Row).grants.some(({ allow, within }) => allow.includes(action) && (
+    within === undefined || resource === undefined ||
+    (resource === 'mine' && (within === 'bundles' || action.startsWith('document:')))
+  ))
 
 /** Their tokens, and the relay’s options that know them. @param mine what rules with a scope are about */
 export async function admit (t: Test, mine: readonly DocumentId[]) {

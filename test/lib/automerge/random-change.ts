@@ -81,8 +81,8 @@ function randomRows (world: World, actor: string, startOp: number, below: Below)
     )
     const about = Array.isArray(row.key) ? `${row.key[1]}@${row.key[0]}` : row.key
     if (!insert || below(30) === 0) {
-      const candidates =
-        inObject.filter(other => other.action !== 'del' && (other.insert ? `${other.id[1]}@${other.id[0]}` === about : other.key === about))
+      const candidates = inObject.filter(({ action, insert, id, key }) => action !== 'del' &&
+        (insert ? `${id[1]}@${id[0]}` === about : key === about))
       const count = row.action === 3 || row.action === 5 ? 1 + below(2) : below(3)
       const chosen = Array.from({ length: count }, () => mostly(below, () => oneOf(candidates, below)?.id, any))
         .filter(id => id !== undefined)

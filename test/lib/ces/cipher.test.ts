@@ -16,9 +16,8 @@ t.test('HChaCha20, as the draft has it', async t => {
 })
 
 t.test('sealed vectors, both ways and by both implementations', async t => {
-  const file = await vectors<{ key: string, nonce: string, cases: Array<{ plain: string, aad: string, sealed: string }> }>(
-    t, 'xchacha20poly1305.json'
-  )
+  interface File { key: string, nonce: string, cases: Array<{ plain: string, aad: string, sealed: string }> }
+  const file = await vectors<File>(t, 'xchacha20poly1305.json')
   if (file === undefined) return
   const [key, nonce] = [bytes(file.key), bytes(file.nonce)]
   for (const [name, cipher] of Object.entries(ciphers)) {

@@ -39,13 +39,17 @@ interface Whole {
 
 t.test('all vectors, byte for byte', async t => {
   const file = await vectors<{ cases: Case[], whole: Whole[] }>(t, 'compat.json')
-  for (const { z_length: length, k, m, shard_length: shard, shard_sha256: sums, sha256_joined: joined } of file?.cases ?? []) {
+  for (const {
+    z_length: length, k, m, shard_length: shard, shard_sha256: sums, sha256_joined: joined
+  } of file?.cases ?? []) {
     const shards = sealCompat(platform, lcg(length), key, { k, m }, nonce)
     t.ok(shards.every(({ length }) => length === shard), `${k}+${m} of ${length}`)
     t.strictSame(shards.map(shard => sha256(shard)), sums)
     t.equal(sha256(...shards), joined)
   }
-  for (const { name, plain_length: length, plain_sha256: sum, zstd_frame: frame, shards: expected, sha256_joined: joined } of file?.whole ?? []) {
+  for (const {
+    name, plain_length: length, plain_sha256: sum, zstd_frame: frame, shards: expected, sha256_joined: joined
+  } of file?.whole ?? []) {
     const shards = sealCompat(platform, bytes(frame), key, {}, nonce)
     if (expected !== undefined) t.strictSame(shards.map(hex), expected, name)
     t.equal(sha256(...shards), joined)

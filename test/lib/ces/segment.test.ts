@@ -37,7 +37,10 @@ t.test('vectors of the format', async t => {
   }
   interface File { key: string, nonce: string, seal: string, segments: Case[] }
   const file = await vectors<File>(t, 'vault-format.json')
-  for (const { name, codec, k, m, last, segment, plain_length: length, compressed, aad, shard_length: shard, first_file: first, names } of file?.segments ?? []) {
+  for (const {
+    name, codec, k, m, last, segment, plain_length: length, compressed, aad, shard_length: shard, first_file: first,
+    names
+  } of file?.segments ?? []) {
     const plain = codec === 0
       ? lcg(length)
       : Buffer.from('The quick brown fox jumps over the lazy dog. '.repeat(length)).subarray(0, length)

@@ -31,7 +31,8 @@ t.test('what a part of the relay says of its options makes flags and variables',
     key: Type.String({ hostOnly: true, description: 'Neither flag nor variable' }),
     list: Type.Array(Type.String(), { description: 'For hosts' })
   })
-  t.same(collect('part', schema, 'part-', 'RELAY_').map(({ name, flag, variable, isSecret }) => [name, flag, variable, isSecret]), [
+  const settings = collect('part', schema, 'part-', 'RELAY_')
+  t.same(settings.map(({ name, flag, variable, isSecret }) => [name, flag, variable, isSecret]), [
     ['enabled', 'part', 'RELAY_PART', false],
     ['keyFile', 'part-key-file', 'RELAY_PART_KEY_FILE', false],
     ['password', 'part-password', 'RELAY_PART_PASSWORD', true],

@@ -9,7 +9,9 @@ import { until } from '../../client.ts'
 
 type Told = { heads: string[], from?: string[] | undefined } | { end: string }
 
-const listener = (told: Told[], options: { isReady?: boolean, wantsPatches?: boolean, permits?: () => boolean } = {}) => ({
+interface Listening { isReady?: boolean, wantsPatches?: boolean, permits?: () => boolean }
+
+const listener = (told: Told[], options: Listening = {}) => ({
   isReady: options.isReady ?? true,
   wantsPatches: options.wantsPatches ?? true,
   permits: options.permits ?? (() => true),

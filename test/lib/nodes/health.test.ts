@@ -11,7 +11,8 @@ t.test('the trace of the vectors', async t => {
   const file = await vectors<File>(t, 'health.json')
   const health = new Health(0)
   const near = (a: number, b: number): boolean => Math.abs(a - b) < 1e-4
-  for (const [at, { sample_ms: sample, latency_ms: latency, jitter_ms: jitter, loss, health: score }] of (file?.trace ?? []).entries()) {
+  for (const [at, row] of (file?.trace ?? []).entries()) {
+    const { sample_ms: sample, latency_ms: latency, jitter_ms: jitter, loss, health: score } = row
     health.sample(sample, at)
     t.ok(
       near(health.latency, latency) &&

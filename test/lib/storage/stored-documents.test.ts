@@ -100,7 +100,11 @@ for (const seed of seeds(3)) {
           under.push(documents.chunks(id).then(chunks => { if (!holds(chunks, heads)) missing.push(`${n}: ${id}`) }))
           break
         }
-        case 3: under.push(documents.append(id, original.changeAtOnce({ [`k${below(9)}`]: n }, { [`k${below(9)}`]: -n }))); break
+        case 3: {
+          const changes = original.changeAtOnce({ [`k${below(9)}`]: n }, { [`k${below(9)}`]: -n })
+          under.push(documents.append(id, changes))
+          break
+        }
         case 4: if (below(4) === 0) {
           await documents.put(id, below(2) === 0 ? original.saved : original.change({ put: n }))
         } break

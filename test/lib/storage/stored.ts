@@ -20,7 +20,10 @@ export interface Fields { [key: string]: unknown }
 /** The stored documents of a folder, opened; closed with the test, if that can be. */
 export async function open (
   t: Test,
-  { folder = '', durability = 'fsync' as Durability, log = silent as Log, adapter = undefined as StorageAdapter | undefined } = {}
+  {
+    folder = '', durability = 'fsync' as Durability, log = silent as Log,
+    adapter = undefined as StorageAdapter | undefined
+  } = {}
 ) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()

@@ -29,7 +29,18 @@ export interface Recorded {
 /** The engine on real sockets: a bare `ws` server on a free port. */
 export async function serve (
   t: Test,
-  { folder = '', port = 0, maxBacklog = 1e8, handshakeTimeout = 30_000, idleTimeout = 60_000, maxFrame = 1e7, pingInterval = 5_000, forward = 'stored' as Forward, maxMessage = Infinity, limits: some = {} as Partial<LimitsSettings> } = {}
+  {
+    folder = '',
+    port = 0,
+    maxBacklog = 1e8,
+    handshakeTimeout = 30_000,
+    idleTimeout = 60_000,
+    maxFrame = 1e7,
+    pingInterval = 5_000,
+    forward = 'stored' as Forward,
+    maxMessage = Infinity,
+    limits: some = {} as Partial<LimitsSettings>
+  } = {}
 ) {
   folder ||= await scratch(t)
   const automerge = new AutomergePool()

@@ -117,10 +117,15 @@ export async function theirs (t: Test): Promise<string> {
   }
   const exposed = TASKS.map(id => task(id, handlers[id]))
   const allowed = r.resource('app.tunnel').tags([globals.tags.tunnel])
-    .init(async () => ({ mode: 'server' as const, transport: 'http' as const, tasks: exposed.map(({ id }) => id), events: [notify.id, par.id] })).build()
+    .init(async () => ({
+      mode: 'server' as const,
+      transport: 'http' as const,
+      tasks: exposed.map(({ id }) => id),
+      events: [notify.id, par.id]
+    })).build()
   const exposure = nodeExposure.with({ http: { basePath: '/__runner', listen: { port: 0 }, auth: { token: TOKEN } } })
-  const app =
-    r.resource('app').register([...exposed, task('hidden', echo), quota, tenant, notify, par, seen, allowed, exposure]).build()
+  const app = r.resource('app')
+    .register([...exposed, task('hidden', echo), quota, tenant, notify, par, seen, allowed, exposure]).build()
   const running = await run(app, { logs: { printThreshold: null }, shutdownHooks: false, errorBoundary: false })
   const server = running.getResourceValue(nodeExposure).server!
   t.teardown(async () => {

@@ -18,10 +18,13 @@ export async function serve (
   return { app, url: await app.listen({ port: 0, host: '127.0.0.1' }) }
 }
 
+/** The body of an answer. */
+interface Body { ok: boolean, result?: unknown, error?: { code: string, message: string, details?: unknown } }
+
 /** Calls a task with JSON. */
 export async function call (
   url: string, id: string, body: unknown = {}, headers: Record<string, string> = {}
-): Promise<{ status: number, body: { ok: boolean, result?: unknown, error?: { code: string, message: string, details?: unknown } }, headers: Headers }> {
+): Promise<{ status: number, body: Body, headers: Headers }> {
   const response = await fetch(`${url}/__runner/task/${id}`, {
     method: 'POST', headers: { 'x-runner-token': TOKEN, ...headers }, body: JSON.stringify(body)
   })

@@ -6,8 +6,8 @@ type Header = [name: string, value: string]
 
 /** Number, what it shows, request, its headers and body, status, body and particular headers of the answer. */
 export type Vector = [
-  number: number, title: string, request: string, headers: Header[], body: string | Uint8Array | undefined, status: number,
-  answer: string | undefined, answerHeaders?: Record<string, string>
+  number: number, title: string, request: string, headers: Header[], body: string | Uint8Array | undefined,
+  status: number, answer: string | undefined, answerHeaders?: Record<string, string>
 ]
 
 const TOKEN: Header = ['x-runner-token', 'dev-secret']

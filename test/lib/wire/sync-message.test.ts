@@ -9,10 +9,15 @@ const flagNames = {
   'sync-reset': FLAGS.syncReset, 'read-only': FLAGS.readOnly, 'supports-sync-reset': FLAGS.supportsSyncReset
 }
 
+interface TheirMessage extends Automerge.DecodedSyncMessage {
+  type: string
+  supportedCapabilities?: Array<keyof typeof flagNames>
+}
+
 /** The message as Automerge reads it, in our form. */
 function theirs (bytes: Uint8Array): SyncMessage {
   const { heads, need, have, changes, type, supportedCapabilities: flags } =
-    Automerge.decodeSyncMessage(bytes) as Automerge.DecodedSyncMessage & { type: string, supportedCapabilities?: Array<keyof typeof flagNames> }
+    Automerge.decodeSyncMessage(bytes) as TheirMessage
   const message: SyncMessage = { version: type === 'v2' ? 2 : 1, heads, need, have, changes }
   return flags === undefined ? message : { ...message, flags: flags.reduce((bits, flag) => bits | flagNames[flag], 0) }
 }
@@ -119,9 +124,8 @@ t.test('writes what Automerge’s own encoder writes', async t => {
         changes: [Buffer.alloc(200, 1), Buffer.alloc(0)]
       }
       if (flags !== undefined) message.flags = flags
-      const names = flags === undefined
-        ? {}
-        : { supportedCapabilities: Object.entries(flagNames).filter(([, bit]) => (flags & bit) !== 0).map(([name]) => name) }
+      const set = Object.entries(flagNames).filter(([, bit]) => ((flags ?? 0) & bit) !== 0).map(([name]) => name)
+      const names = flags === undefined ? {} : { supportedCapabilities: set }
       const bytes = Automerge.encodeSyncMessage(
         { ...message, type: `v${version}`, ...names } as unknown as Automerge.DecodedSyncMessage
       )

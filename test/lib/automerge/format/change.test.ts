@@ -141,10 +141,21 @@ t.test('a checksum that is wrong, which Automerge’s decodeChange takes', async
 })
 
 /** The contents of a change; what is not given is as in an honest one. */
-function contents (
-  { deps = [0], actor = [1, 7], seq = [1], startOp = [1], time = [0], message = [0], others = [0], columns = [[0x15, 3], [0x34, 1], [0x42, 2], [0x56, 2], [0x70, 2]], data = [0x7f, 1, 97, 1, 0x7f, 1, 0x7f, 0, 0x7f, 0] }
-) {
-  return Uint8Array.from([deps, actor, seq, startOp, time, message, others, columns.length, columns.flatMap(([column, length]) => [...leb(column!), ...leb(length!)]), data].flat())
+function contents ({
+  deps = [0],
+  actor = [1, 7],
+  seq = [1],
+  startOp = [1],
+  time = [0],
+  message = [0],
+  others = [0],
+  columns = [[0x15, 3], [0x34, 1], [0x42, 2], [0x56, 2], [0x70, 2]],
+  data = [0x7f, 1, 97, 1, 0x7f, 1, 0x7f, 0, 0x7f, 0]
+}) {
+  const lengths = columns.flatMap(([column, length]) => [...leb(column!), ...leb(length!)])
+  return Uint8Array.from(
+    [deps, actor, seq, startOp, time, message, others, columns.length, lengths, data].flat()
+  )
 }
 
 t.test('what does not fit', async t => {

@@ -4,8 +4,9 @@ import type { ChangeRecord } from '../../../../lib/storage/change-log.ts'
 import type { DocumentId } from '../../../../lib/ids.ts'
 import { random, seeds } from '../disk.ts'
 
-const ids =
-  ['3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', '4NMNnkMhL8jXrdJ9jamS58PAVdXu', 'S3Fx1ZVKBS8V9GKqdnG1wdCnUbs'] as [DocumentId, DocumentId, DocumentId]
+const ids = [
+  '3X4Q62EiCtGYZ5W1RsLMSZV8WPRZ', '4NMNnkMhL8jXrdJ9jamS58PAVdXu', 'S3Fx1ZVKBS8V9GKqdnG1wdCnUbs'
+] as [DocumentId, DocumentId, DocumentId]
 const log: ChangeRecord[] = [
   { id: ids[0], changes: Buffer.from('one') },
   { id: ids[0], changes: Buffer.alloc(0) },
