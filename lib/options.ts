@@ -62,7 +62,7 @@ export const optionsSchema = Type.Object({
   maxFrame: bytes(64 * MiB, 'Largest WebSocket message that is accepted, in bytes'),
   maxBacklog: bytes(128 * MiB, 'Bytes a peer may leave unread before it is disconnected (it resyncs when it returns)'),
   idleTimeout: millis(300_000, 'How long a document stays in memory after its last peer has left, at least, in ms'),
-  handshakeTimeout: millis(10_000, 'Time for a connection to send `join`, in ms'),
+  handshakeTimeout: millis(10_000, 'Time that a new connection has to send `join`, in ms'),
   pingInterval: millis(5_000, 'Time between WebSocket pings; a peer that misses two in a row is dropped, in ms'),
   closeTimeout: millis(
     500, 'How long a shutdown waits for peers to answer the closing handshake and for running requests, in ms'
@@ -94,7 +94,7 @@ export const optionsSchema = Type.Object({
   }),
   dashboard: Type.Boolean({
     default: false,
-    description: 'Serve a page at `/dashboard` that shows what is going on: ' +
+    description: 'Serve a page at `/dashboard` that shows what the relay is doing: ' +
       'to callers that may `administer` the relay, or, when it is open, only to this machine'
   }),
   webhookFile: path('File with a JSON list of webhooks: `[{ "url", "secret", "events" }]`'),

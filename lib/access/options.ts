@@ -10,7 +10,7 @@ const text = (description: string) => Type.Optional(Type.String({ minLength: 1, 
 export const accessProperties = {
   tokens: text('Fixed tokens: `<principal>:<SHA-256 of the token in hex>`, comma-separated'),
   jwtKeys: text(
-    'Keys that signed tokens (JWT) are checked with: a JWKS, as file or URL, or a file with a public key (PEM)'
+    'Keys for checking signed tokens (JWT): a JWKS, as file or URL, or a file with a public key (PEM)'
   ),
   jwtIssuer: text('What the `iss` claim of a signed token must be'),
   jwtAudience: text('What the `aud` claim of a signed token must be or contain'),

@@ -41,10 +41,10 @@ export const feedSchema = Type.Object({
   }),
   collections: text('Collections to follow, as NSIDs or prefixes that end in `.*`, 100 at most; all by default'),
   dids: text('Accounts to follow, as DIDs; all by default'),
-  didFile: text('File with a DID on each line to follow'),
+  didFile: text('File with the DIDs of accounts to follow, one per line'),
   exclude: text('Accounts to leave out, as DIDs'),
   shards: count(1, 1, 'Processes that share the stream, each with a storage folder of its own'),
-  shard: count(0, 0, 'Which of them this is, from 0'),
+  shard: count(0, 0, 'Which of them this process is, counting from 0'),
   shardBy: Type.Unsafe<Shard['shardBy']>({
     type: 'string',
     enum: ['account', 'time'],

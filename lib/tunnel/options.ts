@@ -20,7 +20,7 @@ export const tunnelSchema = Type.Object({
   }),
   tokens: Type.Array(Type.String({ minLength: 1 }), { default: [], description: 'Tokens that callers may send' }),
   tokenFile: Type.Optional(Type.String({
-    minLength: 1, description: 'File with a token on each line; turns the tunnel on'
+    minLength: 1, description: 'File with one token per line; turns the tunnel on'
   })),
   tokenHeader: Type.String({
     default: 'x-runner-token', pattern: '^[A-Za-z0-9-]+$', description: 'Header in which callers send their token'
@@ -29,10 +29,10 @@ export const tunnelSchema = Type.Object({
   corsOrigins: Type.Array(Type.String({ minLength: 1 }), {
     default: ['*'], description: 'Origins whose pages may read answers'
   }),
-  corsCredentials: Type.Boolean({ default: false, description: 'Whether pages of those origins may send cookies' }),
+  corsCredentials: Type.Boolean({ default: false, description: 'Whether pages from `corsOrigins` may send cookies' }),
   discovery: Type.Boolean({ default: true, description: 'List tasks and events at `<base>/discovery`' }),
   allow: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
-    description: 'Ids that may be called; all that are registered by default'
+    description: 'Ids that may be called; by default, all that are registered'
   })),
   maxBody: bytes(2 * MiB, 'Largest JSON body that is accepted, in bytes'),
   maxFile: bytes(20 * MiB, 'Largest file in a form, in bytes'),
@@ -43,7 +43,7 @@ export const tunnelSchema = Type.Object({
     default: 300_000,
     minimum: 1,
     maximum: 2 ** 31 - 1,
-    description: 'Time that a task or the handler of an event may take, in ms'
+    description: 'Longest time that a task or an event handler may take, in ms'
   }),
   concurrency: count(1000, 'Calls handled at the same time')
 }, { additionalProperties: false })

@@ -20,10 +20,10 @@ export const vaultSchema = Type.Object({
       '`[{ "id", "kind", "path" | "bucket" | "url", "domain" }]`; turns the vault on'
   })),
   keyFile: Type.Optional(Type.String({
-    minLength: 1, description: 'File of the vault’s key; `vault/key` in the storage folder by default'
+    minLength: 1, description: 'File with the vault’s key; by default, `vault/key` in the storage folder'
   })),
-  data: some('Shards of a segment that bring it back; by the number of domains unless given: 1, 2 or 8'),
-  parity: some('Shards of a segment that may be lost; by the number of domains unless given: 1, 1 or 4'),
+  data: some('Shards that restore a segment; by default 1, 2 or 8, depending on the number of domains'),
+  parity: some('Shards of a segment that may be lost; by default 1, 1 or 4, depending on the number of domains'),
   survive: count(1, 1, 254, 'Domains that may be lost at once'),
   segment: count(4 * MiB, 64 * 1024, 4 * MiB, 'Size of a segment, in bytes'),
   grace: count(24 * HOUR, 0, 2 ** 31 - 1, 'Time a place may be away before its shards are made anew elsewhere, in ms'),
@@ -35,8 +35,8 @@ export const vaultSchema = Type.Object({
     pattern: '^([01]\\d|2[0-3]):[0-5]\\d$',
     description: 'Time of day, `HH:MM`, at which all that is stored is backed up into the vault'
   })),
-  keepBackups: count(30, 1, 10_000, 'Backups that are kept by `vault.nightly`'),
-  maxObject: count(1024 * MiB, 1, 16_384 * MiB, 'Largest object taken over HTTP, in bytes')
+  keepBackups: count(30, 1, 10_000, 'How many backups `vault.nightly` keeps'),
+  maxObject: count(1024 * MiB, 1, 16_384 * MiB, 'Largest object accepted over HTTP, in bytes')
 }, { additionalProperties: false })
 
 type Settings = Static<typeof vaultSchema>

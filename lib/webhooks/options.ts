@@ -10,10 +10,10 @@ export const EVENTS = ['relay.document.changed', 'relay.bundle.stored', 'relay.p
 export type EventType = typeof EVENTS[number]
 
 const webhook = Type.Object({
-  url: Type.String({ pattern: '^https?://', description: 'Where events are posted' }),
-  secret: Type.String({ minLength: 16, description: 'What they are signed with; `whsec_` and base64, or any text' }),
+  url: Type.String({ pattern: '^https?://', description: 'URL that events are posted to' }),
+  secret: Type.String({ minLength: 16, description: 'Key that signs events: `whsec_` and base64, or any text' }),
   events: Type.Array(Type.Unsafe<EventType>({ enum: EVENTS }), {
-    minItems: 1, default: [...EVENTS], description: 'Which, all unless told'
+    minItems: 1, default: [...EVENTS], description: 'Events to send; all by default'
   })
 }, { additionalProperties: false })
 

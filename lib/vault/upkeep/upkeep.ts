@@ -15,7 +15,7 @@ export interface UpkeepOptions {
   /** Where its state is kept */
   file: string
   log: Log
-  /** Days in which every shard is read once */
+  /** Number of days over which every shard is read once */
   scrubDays: number
   /** Minutes after midnight, by the clock of the machine, when `backUp` is called */
   nightly?: number | undefined
