@@ -7,17 +7,17 @@ const load = async () => (await import('./perform.ts')).perform
 
 const maintenance: Record<string, Verb> = {
   backup: {
-    help: [['backup <folder|file.tar|vault>', 'copy what is stored, while a relay runs or not']], words: [1, 1], load
+    help: [['backup <folder|file.tar|vault>', 'copy all that is stored; a relay may be running']], words: [1, 1], load
   },
   restore: {
     help: [['restore <folder|file.tar|vault[:id]>', 'put a backup into an empty folder']], words: [1, 1], load
   },
   check: {
-    help: [['check [--repair] [--json]', 'verify what is stored; 2 when something is wrong']],
+    help: [['check [--repair] [--json]', 'verify everything stored; exits with 2 if something is wrong']],
     flags: { repair: 'boolean', json: 'boolean' },
     load
   },
-  stat: { help: [['stat [--json]', 'what is stored']], flags: { json: 'boolean' }, load }
+  stat: { help: [['stat [--json]', 'show what is stored']], flags: { json: 'boolean' }, load }
 }
 
 /** Every word that may follow `tonk-relay` in the place of a port, which is a number. */

@@ -38,7 +38,7 @@ const answer = (response: TSchema, ...codes: Parameters<typeof refusals>) =>
 
 export const figures = {
   tags,
-  summary: 'Some of the metrics as they are now',
+  summary: 'Some of the current metrics',
   response: answer(Type.Object({
     time: Type.Integer({ description: 'ms since 1970' }),
     samples: Type.Array(Type.Object({
@@ -63,7 +63,7 @@ export const connections = {
   response: answer(Type.Object({
     total: Type.Integer(),
     list: Type.Array(Type.Object({
-      key: Type.String({ description: 'What the log calls it' }),
+      key: Type.String({ description: 'Its id in the log' }),
       peerId: Type.String({ description: 'Empty until it joined' }),
       address: Type.String(),
       principal: Type.String(),
@@ -82,7 +82,7 @@ const documentRow = Type.Object({
   files: Type.Integer(),
   isDeleted: Type.Boolean(),
   damage: maybe(Type.String({
-    description: 'What is wrong with what is stored, as far as it was read since the start'
+    description: 'What is wrong with the stored data, as far as it was read since the start'
   })),
   live: maybe(Type.Object({
     heads: Type.Array(Type.String()),
@@ -121,13 +121,13 @@ export const bundles = {
   querystring: Type.Object({ after, limit }),
   response: answer(Type.Object({
     ...listing(Type.Object(bundleFacts)),
-    list: maybe(Type.Array(Type.Object(bundleFacts), { description: 'Null where the store does not tell what it has' }))
+    list: maybe(Type.Array(Type.Object(bundleFacts), { description: 'Null if the store cannot list its bundles' }))
   }), 'RELAY_STORE_UNAVAILABLE')
 }
 
 export const bundle = {
   tags,
-  summary: 'What is in a bundle, as uploaded',
+  summary: 'The contents of a bundle, as uploaded',
   params,
   response: answer(Type.Object({
     ...bundleFacts,

@@ -16,7 +16,7 @@ const atHeads = {
 }
 const message = {
   message: Type.Optional(Type.String({
-    minLength: 1, maxLength: 1_000, description: 'What the history says about the change'
+    minLength: 1, maxLength: 1_000, description: 'Message that the history keeps for the change'
   }))
 }
 

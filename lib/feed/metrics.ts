@@ -24,21 +24,21 @@ export function registerFeedMetrics (feed: Feed, registry: Registry): void {
       }
     })
   }
-  counter('relay_feed_events_total', 'Events that came from the stream', () => feed.events)
-  counter('relay_feed_repeats_total', 'Events that had come before, and were left out', () => feed.repeats)
-  counter('relay_feed_records_total', 'Records that were written', () => feed.records)
+  counter('relay_feed_events_total', 'Events received from the stream', () => feed.events)
+  counter('relay_feed_repeats_total', 'Events that had arrived before, and were skipped', () => feed.repeats)
+  counter('relay_feed_records_total', 'Records written', () => feed.records)
   counter('relay_feed_connections_total', 'Connections to servers of the stream', () => feed.source.connections)
-  counter('relay_feed_gaps_total', 'Parts of the stream that no server had any more', () => feed.gaps.list.length)
+  counter('relay_feed_gaps_total', 'Parts of the stream that no server has any more', () => feed.gaps.list.length)
   gauge(
     'relay_feed_connected',
     '1 while there is a connection to a server of the stream',
     () => feed.source.state === 'connected' ? 1 : 0
   )
-  gauge('relay_feed_lag_seconds', 'How far what has been received is behind the clock', () => feed.lag)
-  gauge('relay_feed_delay_seconds', 'From received to durable, of the last batch', () => feed.delay / 1000)
+  gauge('relay_feed_lag_seconds', 'How far the newest event received is behind the clock', () => feed.lag)
+  gauge('relay_feed_delay_seconds', 'Time from received to durable, for the last batch', () => feed.delay / 1000)
   gauge(
     'relay_feed_events_under_way',
-    'Events that have come and are not durable everywhere they must be',
+    'Events received that are not yet durable everywhere they must be',
     () => feed.buffer.size
   )
   gauge('relay_feed_paused', '1 while the source waits for the sinks', () => feed.buffer.isFull ? 1 : 0)
@@ -47,14 +47,14 @@ export function registerFeedMetrics (feed: Feed, registry: Registry): void {
     '1 while records or the cursor cannot be written, or there is no source',
     () => feed.problems.length > 0 ? 1 : 0
   )
-  gauge('relay_feed_stored_bytes', 'Size of the files of records', () => feed.store.bytes)
+  gauge('relay_feed_stored_bytes', 'Size of the record files', () => feed.store.bytes)
   gauge(
     'relay_feed_breaker_open',
-    '1 while calls to the AppView are held back after failures',
+    '1 while calls to the AppView are paused after failures',
     () => feed.hydrator.isBroken ? 1 : 0
   )
   gauge(
-    'relay_feed_dead_letters', 'What was refused for its content and waits for somebody', () => feed.deadLetters.size
+    'relay_feed_dead_letters', 'Frames and records refused for their content, waiting for somebody to deal with them', () => feed.deadLetters.size
   )
   gauge('relay_feed_archive_waiting_files', 'Sealed files that are not archived yet', () => feed.archive?.waiting ?? 0)
   gauge(
@@ -64,10 +64,10 @@ export function registerFeedMetrics (feed: Feed, registry: Registry): void {
   )
   ofSinks(
     'relay_feed_sink_missed_records',
-    'Records that were not kept any more when a sink came to them',
+    'Records that were deleted before a sink got to them',
     ({ missed }) => missed
   )
-  ofSinks('relay_feed_sink_behind_records', 'Records that a sink has not got yet', ({ number }) => Math.max(
+  ofSinks('relay_feed_sink_behind_records', 'Records that a sink has not received yet', ({ number }) => Math.max(
     0, feed.store.lastNumber - number
   ))
   ofSinks('relay_feed_sink_failing', '1 while a sink cannot write', ({ problem }) => problem === undefined ? 0 : 1)

@@ -22,7 +22,7 @@ const UNKNOWN = refusals('RELAY_DEAD_LETTER_NOT_FOUND')
 export const schemas = {
   health: {
     tags,
-    summary: 'Whether the feed is well',
+    summary: 'Whether the feed works',
     response: { 200: state('It is'), 503: state('It is not, see its figures') }
   },
   stats: {
@@ -31,30 +31,30 @@ export const schemas = {
     response: { 200: json('Source, cursor, records, lookups, sinks; `problems` says what is wrong') }
   },
   gaps: {
-    tags, summary: 'Parts of the stream that no server had any more', response: { 200: json('Each with both ends') }
+    tags, summary: 'Parts of the stream that no server has any more', response: { 200: json('The gaps, each with both ends') }
   },
   records: {
     tags,
-    summary: 'Records, the oldest first',
+    summary: 'Records, oldest first',
     querystring: Type.Object({
       after: number('The number of the last record that is known; from the oldest on without it'),
-      limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100, description: 'Records at most' }),
+      limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100, description: 'Most records to return' }),
       ...filter
     }),
     response: { 200: json('`records`, what to ask for next as `after`, and the last number there is'), ...GONE }
   },
   events: {
     tags,
-    summary: 'Records as they come, as server-sent events',
+    summary: 'Records as they arrive, as server-sent events',
     querystring: Type.Object({
       after: number('The number of the last record that is known; from now on without it'), ...filter
     }),
     headers: Type.Object({
-      'last-event-id': Type.Optional(Type.String({ description: 'The same, as browsers send it when they come back' }))
+      'last-event-id': Type.Optional(Type.String({ description: 'The same as `after`, as browsers send it when they reconnect' }))
     }),
     response: {
       200: {
-        description: '`record` for each; `gone` at the end when what comes next is not kept any more',
+        description: '`record` for each record; `gone` at the end if the next records are no longer kept',
         content: { 'text/event-stream': { schema: Type.String() } }
       },
       ...GONE
@@ -62,24 +62,24 @@ export const schemas = {
   },
   seal: {
     tags,
-    summary: 'Seals the file that records are written to',
+    summary: 'Seals the file being written',
     response: { 200: json('How many files are sealed, and the last') }
   },
   replay: {
     tags,
-    summary: 'Has a sink get records again',
+    summary: 'Sends records to a sink again',
     params: Type.Object({ sink: Type.String({ maxLength: 64, description: 'The sink’s name' }) }),
     querystring: Type.Object({
       after: Type.Integer({
-        minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'The number after which it begins'
+        minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'The number of the record to start after'
       })
     }),
     response: { 202: json('It begins'), ...GONE, ...refusals('RELAY_FEED_SINK_NOT_FOUND') }
   },
-  letters: { tags, summary: 'What was refused for its content', response: { 200: json('The oldest first') } },
+  letters: { tags, summary: 'Frames and records refused for their content', response: { 200: json('The oldest first') } },
   retry: {
     tags,
-    summary: 'Tries a dead letter again',
+    summary: 'Retries a dead letter',
     params,
     response: { 200: json('Whether it was taken, and if not, why'), ...UNKNOWN }
   },

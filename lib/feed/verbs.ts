@@ -5,10 +5,10 @@ export const feedVerbs: Readonly<Record<string, Verb>> = {
   feed: {
     help: [
       ['feed status|seal|dead [--url <relay>] [--token-file ' +
-        '<file>]', 'how the feed of a running relay is; seal its file; what it could not take'],
-      ['feed dead retry|drop <id>', 'try what it could not take again, or drop it'],
-      ['feed replay <sink> <after>', 'have a sink get the records after a number again'],
-      ['feed verify [--json]', 'prove that nothing is missing in what is stored and archived; 2 when something is']
+        '<file>]', 'show the feed of a running relay; seal its file; list dead letters'],
+      ['feed dead retry|drop <id>', 'retry a dead letter, or drop it'],
+      ['feed replay <sink> <after>', 'send a sink all records after a number again'],
+      ['feed verify [--json]', 'verify that no stored or archived record is missing; exits with 2 if one is']
     ],
     words: [1, 3],
     flags: { url: 'string', 'token-file': 'string', json: 'boolean' },

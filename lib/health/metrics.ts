@@ -6,7 +6,7 @@ export function registerHealthMetrics (health: Health, registry: Registry): void
   // eslint-disable-next-line no-new
   new Gauge({
     name: 'relay_health_check',
-    help: 'Checks of readiness: 1 when it is ok, 0 when it fails',
+    help: 'Readiness checks: 1 if a check passes, 0 if it fails',
     labelNames: ['check'],
     registers: [registry],
     async collect () {

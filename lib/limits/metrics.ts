@@ -9,7 +9,7 @@ export function registerLimitsMetrics (refusals: Refusals, descriptors: Descript
     // eslint-disable-next-line no-new
     new Gauge({ name, help, registers: [registry], async collect () { this.set(await read()) } })
   }
-  gauge('relay_sockets', 'Sockets that are open, counted from accept on: silent ones too', async () => {
+  gauge('relay_sockets', 'Open sockets, counted from accept: silent ones too', async () => {
     await descriptors.look()
     return descriptors.levels.sockets
   })
@@ -21,7 +21,7 @@ export function registerLimitsMetrics (refusals: Refusals, descriptors: Descript
   // eslint-disable-next-line no-new
   new Counter({
     name: 'relay_limits_met_total',
-    help: 'Times that something was refused, dropped or slowed down, by limit',
+    help: 'How often something was refused, dropped or slowed down, by limit',
     labelNames: ['limit'],
     registers: [registry],
     collect () {

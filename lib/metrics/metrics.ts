@@ -56,14 +56,14 @@ export class Metrics {
     // eslint-disable-next-line no-new
     new Gauge({
       name: 'relay_memory_bytes',
-      help: 'Memory by what it is for, as far as that is known; part of the process’s',
+      help: 'Memory by purpose, as far as that is known; part of the process’s memory',
       labelNames: ['part'],
       registers: [this.#registry],
       collect () { for (const [part, read] of memory) this.set({ part }, read()) }
     })
     new Gauge({
       name: 'relay_info',
-      help: 'Always 1; its labels tell the versions',
+      help: 'Always 1; its labels give the versions',
       labelNames: ['version', 'node'],
       registers: [this.#registry]
     }).set({ version, node: process.version }, 1)

@@ -12,13 +12,13 @@ export class JournalMeter {
     const registers = [registry]
     this.#commits = new Histogram({
       name: 'relay_journal_commit_seconds',
-      help: 'From a batch of changes taken to it being as durable as configured',
+      help: 'Time from taking a batch of changes until it is as durable as configured',
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
       registers
     })
     this.#batches = new Histogram({
       name: 'relay_journal_batch_records',
-      help: 'Changes that were written to the journal together',
+      help: 'Changes written to the journal together',
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024],
       registers
     })
@@ -42,14 +42,14 @@ export function registerStorageMetrics (documents: DocumentStore, registry: Regi
     new Gauge({ name, help, registers: [registry], async collect () { this.set(await read()) } })
   }
   gauge(
-    'relay_storage_failing', '1 when nothing can be stored at the moment', () => documents.failure === undefined ? 0 : 1
+    'relay_storage_failing', '1 while nothing can be stored', () => documents.failure === undefined ? 0 : 1
   )
   gauge(
-    'relay_storage_backlog_bytes', 'Changes that cannot go where they belong at the moment', () => documents.backlog
+    'relay_storage_backlog_bytes', 'Changes that cannot be stored at the moment, in bytes', () => documents.backlog
   )
-  gauge('relay_journal_bytes', 'Written to the journal since it was last folded', () => documents.levels.journal)
+  gauge('relay_journal_bytes', 'Bytes written to the journal since it was last folded', () => documents.levels.journal)
   gauge(
-    'relay_journal_write_seconds', 'How long the journal’s write under way takes by now', () => documents.stalled / 1e3
+    'relay_journal_write_seconds', 'How long the journal’s current write has taken', () => documents.stalled / 1e3
   )
   gauge('relay_fold_backlog_bytes', 'Changes in the journal that are not in the documents’ ' +
     'files yet', () => documents.levels.held)
@@ -57,7 +57,7 @@ export function registerStorageMetrics (documents: DocumentStore, registry: Regi
     'files yet', () => documents.levels.documents)
   gauge('relay_damaged_documents', 'Documents read since the start of which something stored is ' +
     'damaged', () => documents.damage.count)
-  gauge('relay_compactions_waiting', 'Documents whose files wait to be made one', () => documents.levels.compactions)
+  gauge('relay_compactions_waiting', 'Documents whose files wait to be merged', () => documents.levels.compactions)
   // of a disk that is gone there is nothing to tell, and the figures that there are must not fail with it
   const disk = async (read: (disk: { bavail: number, blocks: number, bsize: number }) => number): Promise<number> =>
     await statfs(documents.folder).then(read, () => Number.NaN)

@@ -28,18 +28,18 @@ export class SyncMeter implements EngineMeter {
     })
     this.#fallbacks = new Counter({
       name: 'relay_sync_fallbacks_total',
-      help: 'Times that a peer’s sync was left to Automerge, by cause',
+      help: 'How often a peer’s sync was left to Automerge, by cause',
       labelNames: ['cause'],
       registers
     })
     this.#withheld = new Counter({
       name: 'relay_messages_withheld_total',
-      help: 'Messages that were not sent because they are larger than their peers read',
+      help: 'Messages that were not sent because their peers do not accept messages that large',
       registers
     })
     this.#latency = new Histogram({
       name: 'relay_sync_latency_seconds',
-      help: 'From an edit received to its sender answered',
+      help: 'Time from receiving an edit to answering its sender',
       buckets: LATENCY_BUCKETS,
       registers
     })
@@ -59,7 +59,7 @@ export function registerSyncMetrics (engine: RelayEngine, registry: Registry): v
   // eslint-disable-next-line no-new
   new Gauge({
     name: 'relay_followers',
-    help: 'Peers of documents, each once for every document, by how they stand to it',
+    help: 'Peers of documents, each once per document, by their standing',
     labelNames: ['standing'],
     registers,
     collect () {
@@ -79,6 +79,6 @@ export function registerSyncMetrics (engine: RelayEngine, registry: Registry): v
     'Documents that Automerge has open for peers whose sync was left to it',
     () => engine.levels().sessions.open
   )
-  gauge('relay_sync_session_threads', 'Threads for these', () => engine.levels().sessions.threads)
-  gauge('relay_sync_session_calls', 'Calls of these that are not done', () => engine.levels().sessions.calls)
+  gauge('relay_sync_session_threads', 'Threads for these sessions', () => engine.levels().sessions.threads)
+  gauge('relay_sync_session_calls', 'Unfinished calls to these sessions', () => engine.levels().sessions.calls)
 }

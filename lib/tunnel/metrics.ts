@@ -9,7 +9,7 @@ export function registerTunnelMetrics (tunnel: Tunnel, registry: Registry): void
   const labelsOf = ({ kind, id }: { kind: string, id: string }) => ({ kind, id })
   new Counter({ // eslint-disable-line no-new
     name: 'relay_tunnel_calls_total',
-    help: 'Calls of tasks and events, by result: ok, or the error’s code',
+    help: 'Calls to tasks and events, by result: ok, or the error’s code',
     labelNames: ['kind', 'id', 'result'],
     registers: [registry],
     collect () {
@@ -21,7 +21,7 @@ export function registerTunnelMetrics (tunnel: Tunnel, registry: Registry): void
   })
   new Gauge({ // eslint-disable-line no-new
     name: 'relay_tunnel_calls_in_flight',
-    help: 'Handlers that are at work',
+    help: 'Handlers that are running',
     labelNames: ['kind', 'id'],
     registers: [registry],
     collect () {

@@ -32,14 +32,14 @@ export function registerVaultMetrics (vault: VaultService, upkeep: Upkeep, regis
     gauge(`relay_vault_last_${name}_timestamp_seconds`, `${help}, 0 for never`, () =>
       (upkeep.state?.[work] ?? 0) / 1000)
   }
-  when('scrub', 'When every shard had been read', 'scrubbed')
-  when('drill', 'When an object was last brought back as after a disaster', 'drilled')
-  when('backup', 'When all that is stored was last backed up into the vault', 'backedUp')
+  when('scrub', 'When the last full scrub finished', 'scrubbed')
+  when('drill', 'When an object was last restored in a drill', 'drilled')
+  when('backup', 'When everything stored was last backed up into the vault', 'backedUp')
   gauge('relay_vault_damaged_shards', 'Shards found damaged or missing since the start', () => upkeep.damaged)
-  gauge('relay_vault_upkeep_failing', 'Kinds of upkeep that could not be done', () => upkeep.problems.size)
+  gauge('relay_vault_upkeep_failing', 'Kinds of upkeep that failed the last time they ran', () => upkeep.problems.size)
   new Gauge({ // eslint-disable-line no-new
     name: 'relay_vault_incomplete_objects',
-    help: 'Objects that lack shards and could not be repaired, by why',
+    help: 'Objects that lack shards and could not be repaired, by reason',
     registers,
     labelNames: ['state'],
     collect () {

@@ -15,7 +15,7 @@ export class Tally {
   })
 
   readonly #retries = new Counter({
-    name: 'relay_webhook_retries_total', help: 'Events sent again to webhooks', labelNames: ['event'], registers: []
+    name: 'relay_webhook_retries_total', help: 'Events sent to webhooks again', labelNames: ['event'], registers: []
   })
 
   readonly #requests = new Histogram({
@@ -52,7 +52,7 @@ export function registerWebhookMetrics (webhooks: Counted, registry: Registry): 
   webhooks.tally.register(registry)
   new Gauge({ // eslint-disable-line no-new
     name: 'relay_webhook_events_waiting',
-    help: 'Events that a receiver has yet to get',
+    help: 'Events that still wait for a receiver',
     labelNames: ['receiver'],
     registers: [registry],
     collect () {

@@ -10,9 +10,9 @@ const json = (description: string) => ({ description, content: { 'application/js
 
 const entry = Type.Object({
   id: Type.String({ description: 'The id of its manifest' }),
-  generation: Type.Integer({ description: 'Counts the objects of its name' }),
+  generation: Type.Integer({ description: 'Counts the objects with this name' }),
   stored: Type.Integer({ description: 'Bytes at all places together' }),
-  name: nullable(Type.String({ description: 'null when it is of another key' })),
+  name: nullable(Type.String({ description: 'null if the object belongs to another key' })),
   kind: nullable(Type.String()),
   size: Type.Union([Type.Integer({ description: 'Bytes' }), Type.Null()]),
   sha256: nullable(Type.String()),
@@ -45,7 +45,7 @@ export const schemas = {
     }),
     body: { content: bytes('application/octet-stream') },
     response: {
-      201: { ...entry, description: 'Its shards and its manifest are at their places, verified' },
+      201: { ...entry, description: 'Stored: shards and manifest are at their places, and verified' },
       ...refusals('RELAY_VAULT_TOO_LARGE', 'RELAY_TOO_MANY_UPLOADS', 'RELAY_VAULT_UNHAPPY', 'RELAY_VAULT_KEY_MISSING')
     }
   },
