@@ -15,12 +15,12 @@ export const scrubText = ({ looked, damaged, missing, silent, healed }: ScrubRep
   ...damaged.map(({ name, place }) => `damaged ${name} at ${place}\n`),
   ...missing.map(({ name, place }) => `missing ${name} ${place === null ? 'everywhere' : `at ${place}`}\n`),
   ...silent.map(place => `${place} does not answer\n`),
-  `${looked} shards read, ${damaged.length} damaged, ${missing.length} missing, ${healed.shards} made anew\n`
+  `${looked} shards read, ${damaged.length} damaged, ${missing.length} missing, ${healed.shards} rebuilt\n`
 ].join('')
 
 export const repairText = ({ objects, repaired, shards, bytes, found }: RepairReport): string => [
   ...Object.entries(found).flatMap(([state, ids]) => ids.map(id => `${state} ${id}\n`)),
-  `${objects} objects looked at, ${repaired} repaired: ${shards} shards, ${bytes} bytes\n`
+  `${objects} objects checked, ${repaired} repaired: ${shards} shards, ${bytes} bytes\n`
 ].join('')
 
 export const peersText = (nodes: ReadonlyArray<ReturnType<typeof nodeJson>>): string =>
@@ -31,4 +31,4 @@ export const peersText = (nodes: ReadonlyArray<ReturnType<typeof nodeJson>>): st
 export const keyText = (file: string, recovery: string): string =>
   `The key is in ${file}. Without it nothing in the vault can be read.\n` +
   `Keep this recovery text somewhere else, on paper too:\n\n${recovery}\n\n` +
-  'It is read back with: tonk-relay vault key restore\n'
+  'To make the key file from it again: tonk-relay vault key restore\n'
