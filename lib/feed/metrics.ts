@@ -54,7 +54,9 @@ export function registerFeedMetrics (feed: Feed, registry: Registry): void {
     () => feed.hydrator.isBroken ? 1 : 0
   )
   gauge(
-    'relay_feed_dead_letters', 'Frames and records refused for their content, waiting for somebody to deal with them', () => feed.deadLetters.size
+    'relay_feed_dead_letters',
+    'Frames and records refused for their content, waiting for somebody to deal with them',
+    () => feed.deadLetters.size
   )
   gauge('relay_feed_archive_waiting_files', 'Sealed files that are not archived yet', () => feed.archive?.waiting ?? 0)
   gauge(

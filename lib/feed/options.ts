@@ -31,13 +31,13 @@ const HOSTS = [
 export const feedSchema = Type.Object({
   enabled: Type.Boolean({ default: false, description: 'Follow Bluesky’s event stream' }),
   hosts: Type.String({
-    minLength: 1, default: HOSTS.join(','), description: 'Jetstream servers in the order they are asked'
+    minLength: 1, default: HOSTS.join(','), description: 'Jetstream servers, in the order in which they are tried'
   }),
   wire: Type.Unsafe<'v1' | 'v2'>({
     type: 'string',
     enum: ['v1', 'v2'],
     default: 'v1',
-    description: 'How they are spoken to: `v1` (`/subscribe`) or `v2` (`subscribeEvents`)'
+    description: 'Protocol of those servers: `v1` (`/subscribe`) or `v2` (`subscribeEvents`)'
   }),
   collections: text('Collections to follow, as NSIDs or prefixes that end in `.*`, 100 at most; all by default'),
   dids: text('Accounts to follow, as DIDs; all by default'),
@@ -49,65 +49,70 @@ export const feedSchema = Type.Object({
     type: 'string',
     enum: ['account', 'time'],
     default: 'account',
-    description: 'What decides: the account, or the time of the event (`time_us` modulo the number)'
+    description: 'What decides which process takes an event: the account, or the time of the event (`time_us` modulo ' +
+      'the number of processes)'
   }),
-  hydrate: Type.Boolean({ default: true, description: 'Look up in an AppView what records refer to' }),
-  appView: Type.String({ pattern: '^https?://', default: 'https://public.api.bsky.app', description: 'The AppView' }),
-  appViewRate: Type.Number({ default: 10, exclusiveMinimum: 0, description: 'Calls a second to the AppView, at most' }),
+  hydrate: Type.Boolean({ default: true, description: 'Look up what records refer to in an AppView' }),
+  appView: Type.String({
+    pattern: '^https?://', default: 'https://public.api.bsky.app', description: 'Address of the AppView'
+  }),
+  appViewRate: Type.Number({ default: 10, exclusiveMinimum: 0, description: 'Most calls per second to the AppView' }),
   service: Type.String({
     pattern: '^https?://',
     default: 'https://bsky.social',
-    description: 'Host of the account that calls are made as, by way of which they go to its AppView'
+    description: 'Host of the account to sign in with; calls to the AppView go through it'
   }),
-  identifier: text('Handle or DID of that account; calls are made without a login unless it is given'),
-  password: Type.Optional(Type.String({ minLength: 1, secret: true, description: 'Its app password' })),
-  loginFile: text('File with a JSON list of accounts to share the calls: `[{ "service", "identifier", "password" }]`'),
+  identifier: text('Handle or DID of that account; without one, calls are made without signing in'),
+  password: Type.Optional(Type.String({ minLength: 1, secret: true, description: 'App password of that account' })),
+  loginFile: text('File with a JSON list of accounts that share the calls: `[{ "service", "identifier", "password" }]`'),
   reactions: Type.Boolean({
-    default: false, description: 'Look up what likes and reposts are of, which are most of the stream'
+    default: false, description: 'Also look up the posts that likes and reposts refer to (they are most of the stream)'
   }),
-  contact: text('How the AppView’s operators reach you, told to them with each call'),
+  contact: text('Contact for the AppView’s operators, sent with each call'),
   profileCache: count(64 * MiB, 1, 'Memory for profiles, in bytes'),
   postCache: count(64 * MiB, 1, 'Memory for posts, in bytes'),
-  cacheTime: count(15 * 60 * SECOND, 1, 'Time that what was looked up is good for, in ms'),
-  rotateAfter: count(15 * 60 * SECOND, 1_000, 'Time after which the next file of records is begun, in ms'),
-  rotateBytes: count(256 * MiB, 64 * 1024, 'Size after which the next file of records is begun, in bytes'),
-  keepFor: count(72 * HOUR, 1_000, 'Time that files of records are kept, in ms'),
-  keepBytes: count(20_480 * MiB, MiB, 'Size of all files of records, beyond which the oldest go, in bytes'),
-  archiveFolder: text('Folder to archive sealed files of records in, gzipped; local ones go only when they are there'),
-  archiveBucket: text('S3 bucket to archive them in instead'),
-  archiveRegion: text('Its region; that of the bundles’ bucket by default'),
+  cacheTime: count(15 * 60 * SECOND, 1, 'How long a lookup stays valid, in ms'),
+  rotateAfter: count(15 * 60 * SECOND, 1_000, 'Time after which a new record file is started, in ms'),
+  rotateBytes: count(256 * MiB, 64 * 1024, 'Size after which a new record file is started, in bytes'),
+  keepFor: count(72 * HOUR, 1_000, 'How long record files are kept, in ms'),
+  keepBytes: count(20_480 * MiB, MiB, 'Total size of record files beyond which the oldest are deleted, in bytes'),
+  archiveFolder: text(
+    'Folder in which sealed record files are archived, gzipped; local ones are deleted only once they are archived'
+  ),
+  archiveBucket: text('S3 bucket in which they are archived instead'),
+  archiveRegion: text('Region of that bucket; by default, that of the bundles’ bucket'),
   archiveEndpoint: Type.Optional(Type.String({
-    pattern: '^https?://', description: 'Any S3-compatible server; that of the bundles’ bucket by default'
+    pattern: '^https?://', description: 'Any S3-compatible server; by default, that of the bundles’ bucket'
   })),
   archivePrefix: Type.String({
     default: 'feed/',
     pattern: '^([A-Za-z0-9_-][A-Za-z0-9_.-]*/)*$',
-    description: 'What the keys of an archive begin with, with a slash at its end'
+    description: 'Prefix of the archive’s keys, ending in a slash'
   }),
   documentsFile: text('File with a JSON list of rules that choose what goes into feed documents: ' +
     '`[{ "name", "accounts", "words", "tags", "collections" }]`'),
   documentsRequired: Type.Boolean({
-    default: false, description: 'Whether the stream waits for feed documents that cannot be written'
+    default: false, description: 'Whether the stream waits while feed documents cannot be written'
   }),
   redisUrl: Type.Optional(Type.String({
     pattern: '^rediss?://', secret: true, description: 'Redis to add records to, as `redis://…` or `rediss://…`'
   })),
-  redisStream: Type.String({ minLength: 1, default: 'bluesky', description: 'The key of the Redis stream' }),
+  redisStream: Type.String({ minLength: 1, default: 'bluesky', description: 'Key of the Redis stream' }),
   redisLayout: Type.Unsafe<RedisLayout>({
     type: 'string',
     enum: ['record', 'graze', 'turbo'],
     default: 'record',
-    description: 'Fields of its entries: `record`, or those of one of the known programs, `graze` or `turbo`'
+    description: 'Fields of its entries: `record`, or those of a known program, `graze` or `turbo`'
   }),
-  redisMaxLength: count(100_000, 1, 'Entries that it keeps, roughly'),
+  redisMaxLength: count(100_000, 1, 'Rough number of entries that it keeps'),
   redisMaxAge: Type.Optional(Type.Integer({
-    minimum: 1_000, description: 'Time that it keeps entries, in ms; counts instead of their number'
+    minimum: 1_000, description: 'How long it keeps entries, in ms; replaces `redisMaxLength`'
   })),
-  redisRequired: Type.Boolean({ default: false, description: 'Whether the stream waits for Redis' }),
+  redisRequired: Type.Boolean({ default: false, description: 'Whether the stream waits while Redis is down' }),
   compatible: Type.Boolean({
-    default: false, description: 'Answer at `/api/v1/…` and `/ready` too, as jetstream-turbo does'
+    default: false, description: 'Also answer at `/api/v1/…` and `/ready`, as jetstream-turbo does'
   }),
-  required: Type.Boolean({ default: false, description: 'Whether the relay is ready only when the feed is well' })
+  required: Type.Boolean({ default: false, description: 'Count the relay as ready only while the feed works' })
 }, { additionalProperties: false })
 
 type Settings = Static<typeof feedSchema>

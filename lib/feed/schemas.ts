@@ -31,7 +31,9 @@ export const schemas = {
     response: { 200: json('Source, cursor, records, lookups, sinks; `problems` says what is wrong') }
   },
   gaps: {
-    tags, summary: 'Parts of the stream that no server has any more', response: { 200: json('The gaps, each with both ends') }
+    tags,
+    summary: 'Parts of the stream that no server has any more',
+    response: { 200: json('The gaps, each with both ends') }
   },
   records: {
     tags,
@@ -50,7 +52,9 @@ export const schemas = {
       after: number('The number of the last record that is known; from now on without it'), ...filter
     }),
     headers: Type.Object({
-      'last-event-id': Type.Optional(Type.String({ description: 'The same as `after`, as browsers send it when they reconnect' }))
+      'last-event-id': Type.Optional(Type.String({
+        description: 'The same as `after`, as browsers send it when they reconnect'
+      }))
     }),
     response: {
       200: {

@@ -19,12 +19,12 @@ export function registerVaultMetrics (vault: VaultService, upkeep: Upkeep, regis
       }
     })
   }
-  gauge('relay_vault_objects', 'Objects in the vault, as far as places have told', () => vault.known.length)
-  gauge('relay_vault_stored_bytes', 'What they take at all places together', () =>
+  gauge('relay_vault_objects', 'Objects in the vault, as far as the places have reported', () => vault.known.length)
+  gauge('relay_vault_stored_bytes', 'Bytes of these objects at all places together', () =>
     vault.known.reduce((sum, { stored }) => sum + stored, 0))
-  gauge('relay_vault_key', '1 when the vault has its key', () => vault.hasKey ? 1 : 0)
-  ofNodes('relay_vault_place_health', 'How well a place answers, 0 to 1', ({ health }) => health.score)
-  ofNodes('relay_vault_place_active', '1 while a place is read and written', ({ health }) =>
+  gauge('relay_vault_key', '1 if the relay has the vault’s key', () => vault.hasKey ? 1 : 0)
+  ofNodes('relay_vault_place_health', 'How well a place answers, from 0 to 1', ({ health }) => health.score)
+  ofNodes('relay_vault_place_active', '1 while the relay reads and writes at a place', ({ health }) =>
     health.state === 'active' ? 1 : 0)
   ofNodes('relay_vault_place_latency_seconds', 'How long a place takes to answer, on average', ({ health }) =>
     health.latency / 1000)

@@ -12,19 +12,19 @@ export const vault: Concern<VaultOptions, VaultSettings> = {
     vault: {
       help: [
         ['vault <init|put|get|list|…>', 'encrypted copies in several places, one of:'],
-        ['vault init', 'make the key, and print what brings it back'],
-        ['vault put <file> [name]', 'store a file; `-` for the standard input'],
-        ['vault get <id|name> [file]', 'bring it back; to the standard output unless a file is named'],
-        ['vault list [--json]', 'what is stored'],
-        ['vault info <id|name> [--json]', 'where it lies'],
-        ['vault forget <id>', 'give an object up'],
-        ['vault scrub [--json]', 'have every shard read where it lies, and heal; 2 when something was wrong'],
-        ['vault repair [id] [--now] [--json]', 'make anew what is missing; 2 when something is still missing'],
-        ['vault drill [--json]', 'bring one object back as after a disaster'],
-        ['vault peers [--json]', 'the places, and how they answer'],
+        ['vault init', 'make the key, and print its recovery text'],
+        ['vault put <file> [name]', 'store a file; `-` for standard input'],
+        ['vault get <id|name> [file]', 'restore it, to the file or to standard output'],
+        ['vault list [--json]', 'list what is stored'],
+        ['vault info <id|name> [--json]', 'show where its shards are'],
+        ['vault forget <id>', 'remove an object'],
+        ['vault scrub [--json]', 'have every place check its shards, and repair; exits with 2 if something was wrong'],
+        ['vault repair [id] [--now] [--json]', 'rebuild what is missing; exits with 2 if something is still missing'],
+        ['vault drill [--json]', 'restore one object as after a disaster'],
+        ['vault peers [--json]', 'show the places, and how well they answer'],
         [
           'vault key [restore]',
-          'print the recovery text; or read one from the standard input and make the key file of it'
+          'print the recovery text; or read one from standard input and make the key file from it'
         ]
       ],
       words: [1, 3],

@@ -16,7 +16,7 @@ const some = (description: string) => Type.Optional(Type.Integer({ minimum: 1, m
 export const vaultSchema = Type.Object({
   placesFile: Type.Optional(Type.String({
     minLength: 1,
-    description: 'File with a JSON list of the places that copies go to: ' +
+    description: 'File with a JSON list of the places that hold the copies: ' +
       '`[{ "id", "kind", "path" | "bucket" | "url", "domain" }]`; turns the vault on'
   })),
   keyFile: Type.Optional(Type.String({
@@ -26,14 +26,16 @@ export const vaultSchema = Type.Object({
   parity: some('Shards of a segment that may be lost; by default 1, 1 or 4, depending on the number of domains'),
   survive: count(1, 1, 254, 'Domains that may be lost at once'),
   segment: count(4 * MiB, 64 * 1024, 4 * MiB, 'Size of a segment, in bytes'),
-  grace: count(24 * HOUR, 0, 2 ** 31 - 1, 'Time a place may be away before its shards are made anew elsewhere, in ms'),
+  grace: count(
+    24 * HOUR, 0, 2 ** 31 - 1, 'How long a place may be unavailable before its shards are rebuilt elsewhere, in ms'
+  ),
   reserve: Type.Number({
     default: 0.05, minimum: 0, maximum: 0.9, description: 'Share of a disk that the vault never fills'
   }),
-  scrubDays: count(30, 1, 3_650, 'Days in which every shard is read once'),
+  scrubDays: count(30, 1, 3_650, 'Number of days over which every shard is read once'),
   nightly: Type.Optional(Type.String({
     pattern: '^([01]\\d|2[0-3]):[0-5]\\d$',
-    description: 'Time of day, `HH:MM`, at which all that is stored is backed up into the vault'
+    description: 'Time of day, `HH:MM`, at which everything stored is backed up into the vault'
   })),
   keepBackups: count(30, 1, 10_000, 'How many backups `vault.nightly` keeps'),
   maxObject: count(1024 * MiB, 1, 16_384 * MiB, 'Largest object accepted over HTTP, in bytes')

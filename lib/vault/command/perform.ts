@@ -49,7 +49,7 @@ const commands: Readonly<Record<string, Command>> = {
         await pipeline(bytes, createWriteStream(file, { flags: 'wx', flush: true }))
       } catch (cause) {
         if (codeOf(cause) !== 'EEXIST') throw cause
-        throw new RelayError('RELAY_BAD_OPTION', `there is a file ${file} already`, { cause })
+        throw new RelayError('RELAY_BAD_OPTION', `the file ${file} already exists`, { cause })
       }
       print(`${name}: ${size} bytes in ${file}\n`)
       return 0
@@ -107,7 +107,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (vault, _words, { json }, print) => {
       const report = await vault.drill()
       if (json === true) print(line(report))
-      else if (report === null) print('there is nothing to bring back\n')
+      else if (report === null) print('the vault is empty: there is nothing to restore\n')
       else print(`${report.name}: ${report.bytes} bytes without ${report.without}, in ${report.ms} ms\n`)
       return 0
     }

@@ -6,7 +6,7 @@ import type { VaultEntry } from '../vault.ts'
 /** One line for each object. */
 export const listText = (entries: readonly VaultEntry[]): string =>
   entries.map(({ id, generation, description, stored }) => {
-    if (description === null) return `${id} of another key, ${stored} bytes at all places\n`
+    if (description === null) return `${id} belongs to another key, ${stored} bytes at all places\n`
     const { name, kind, size, writtenAt } = description
     return `${id} ${name}: ${kind}, generation ${generation}, ${size} bytes, ${writtenAt}\n`
   }).join('')

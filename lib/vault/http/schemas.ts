@@ -39,9 +39,9 @@ export const schemas = {
     summary: 'Stores an object in the vault',
     querystring: Type.Object({
       name: Type.String({
-        minLength: 1, maxLength: 1024, description: 'What it is called; one of the same name is its next generation'
+        minLength: 1, maxLength: 1024, description: 'Its name; storing under a name again makes the next generation'
       }),
-      kind: Type.String({ pattern: '^[a-z][a-z-]{0,31}$', default: 'file', description: 'What it is' })
+      kind: Type.String({ pattern: '^[a-z][a-z-]{0,31}$', default: 'file', description: 'The kind of object' })
     }),
     body: { content: bytes('application/octet-stream') },
     response: {
@@ -51,49 +51,49 @@ export const schemas = {
   },
   info: {
     tags,
-    summary: 'Where an object lies',
+    summary: 'Where an object’s shards are',
     params,
-    response: { 200: json('It, and the places of each shard by segment'), ...NOT_FOUND }
+    response: { 200: json('The object, and the place of each shard by segment'), ...NOT_FOUND }
   },
   content: {
     tags,
     summary: 'An object’s bytes',
     params,
-    response: { 200: { description: 'All of them', content: bytes('application/octet-stream') }, ...READ }
+    response: { 200: { description: 'All its bytes', content: bytes('application/octet-stream') }, ...READ }
   },
   forget: {
     tags,
-    summary: 'Forgets an object',
+    summary: 'Removes an object',
     params,
     response: {
-      204: { type: 'null', description: 'It is forgotten; its shards are collected' }, ...NOT_FOUND, ...WRITE
+      204: { type: 'null', description: 'It is removed; its shards will be collected' }, ...NOT_FOUND, ...WRITE
     }
   },
   repairOne: {
     tags,
-    summary: 'Makes anew what an object lacks',
+    summary: 'Rebuilds an object’s missing shards',
     params,
-    response: { 200: json('What was made, and what became of it'), ...NOT_FOUND }
+    response: { 200: json('What was rebuilt, and the object’s state now'), ...NOT_FOUND }
   },
   repair: {
     tags,
-    summary: 'Makes anew what objects lack',
-    response: { 200: json('What was made, and what is still missing') }
+    summary: 'Rebuilds the missing shards of all objects',
+    response: { 200: json('What was rebuilt, and what is still missing') }
   },
   scrub: {
     tags,
-    summary: 'Has every shard read where it lies, and heals',
+    summary: 'Has every place check its shards, and repairs',
     response: { 200: json('What was damaged or missing') }
   },
   drill: {
     tags,
-    summary: 'Brings back one object, as after a disaster',
-    response: { 200: json('Which, and without which domain; `null` when there is none'), ...READ }
+    summary: 'Restores one object, as after a disaster',
+    response: { 200: json('Which object, and without which domain; `null` if the vault is empty'), ...READ }
   },
   collect: {
     tags,
-    summary: 'Takes away what no object needs',
-    response: { 200: json('How much; or why nothing was done') }
+    summary: 'Removes what no object needs',
+    response: { 200: json('How much was removed, or why nothing was') }
   },
-  nodes: { tags, summary: 'The vault’s places', response: { 200: json('How each answers') } }
+  nodes: { tags, summary: 'The vault’s places', response: { 200: json('How well each place answers') } }
 } as const
