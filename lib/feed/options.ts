@@ -64,7 +64,7 @@ export const feedSchema = Type.Object({
   }),
   identifier: text('Handle or DID of that account; without one, calls are made without signing in'),
   password: Type.Optional(Type.String({ minLength: 1, secret: true, description: 'App password of that account' })),
-  loginFile: text('File with a JSON list of accounts that share the calls: `[{ "service", "identifier", "password" }]`'),
+  loginFile: text('File with a JSON list of accounts to share the calls: `[{ "service", "identifier", "password" }]`'),
   reactions: Type.Boolean({
     default: false, description: 'Also look up the posts that likes and reposts refer to (they are most of the stream)'
   }),

@@ -80,7 +80,9 @@ export const schemas = {
     }),
     response: { 202: json('It begins'), ...GONE, ...refusals('RELAY_FEED_SINK_NOT_FOUND') }
   },
-  letters: { tags, summary: 'Frames and records refused for their content', response: { 200: json('The oldest first') } },
+  letters: {
+    tags, summary: 'Frames and records refused for their content', response: { 200: json('The oldest first') }
+  },
   retry: {
     tags,
     summary: 'Retries a dead letter',
